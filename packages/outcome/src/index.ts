@@ -1,0 +1,2 @@
+export { terminationCodes, terminationIndex, terminations } from './termination.ts';
+export type { RetryReason, Termination, TerminationCode } from './termination.ts';
