@@ -1,0 +1,12 @@
+export { InvariantError, assert } from './assert.ts';
+export { fullJitterBackoffMs } from './backoff.ts';
+export { ByteQueue } from './byte-queue.ts';
+export { ByteWriter } from './byte-writer.ts';
+export { type Clock, systemClock } from './clock.ts';
+export { readDurationMs, writeDuration } from './duration.ts';
+export { fnv1a32 } from './hash.ts';
+export { readQuantityBytes } from './quantity.ts';
+export { type Random, seededRandom, systemRandom } from './random.ts';
+export { type Result, fail, ok } from './result.ts';
+export { RingBuffer } from './ring-buffer.ts';
+export { Timer, type TimerHandle, TimerWheel } from './timer-wheel.ts';
