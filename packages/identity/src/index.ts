@@ -1,0 +1,34 @@
+export {
+  type Authority,
+  type AuthorityFault,
+  type AuthorityMaterial,
+  type IssueFault,
+  type IssueRequest,
+  type IssuedSvid,
+  createAuthority,
+  leafBackdateMs,
+  readAuthority,
+} from './authority.ts';
+export { type CsrFault, type KeyAndCsr, makeCsr, makeKeyAndCsr, readCsr } from './csr.ts';
+export { type LeafLife, Rotation, type RotationState, drainAtMs, renewalAtMs } from './rotation.ts';
+export {
+  type SpiffeId,
+  type SpiffeIdFault,
+  type WorkloadName,
+  isTrustDomain,
+  readSpiffeId,
+  readWorkloadName,
+  workloadId,
+} from './spiffe-id.ts';
+export { type PeerIdentity, type PeerRole, type SvidFault, type SvidRefusal, checkPeer, verifySvid } from './svid.ts';
+export {
+  type TrustBundle,
+  type TrustBundleFault,
+  type TrustRoot,
+  certificateFingerprint,
+  readTrustBundle,
+  toCaPem,
+  uniteBundles,
+  withoutRoot,
+} from './trust-bundle.ts';
+export { type WorkloadSvid, type WorkloadSvidFault, readWorkloadSvid } from './workload-svid.ts';
