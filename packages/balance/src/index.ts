@@ -1,1 +1,2 @@
-export {};
+export { EndpointState, releaseSlot } from './endpoint-state.ts';
+export { TriedEndpoints } from './tried-endpoints.ts';
