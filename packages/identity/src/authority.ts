@@ -6,8 +6,9 @@
  * Roots are confined to their trust domain by a critical URI name constraint (RFC 5280 4.2.1.10), which OpenSSL 3
  * enforces and svid.ts too: the stolen key of one mesh makes no identities of another.
  */
-import { X509Certificate, createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import type * as X509Module from '@peculiar/x509';
 import { assert, fail, ok } from '@weft/kernel';
 import type { Result } from '@weft/kernel';
 import { keyUsageBit, readCertificateFacts } from './certificate-facts.ts';
@@ -57,7 +58,7 @@ export type AuthorityFault =
   | 'chain-without-root'
   | 'trust-domain-malformed';
 
-type X509Library = typeof import('@peculiar/x509');
+type X509Library = typeof X509Module;
 
 /** Leaves begin this long before they are issued: the clocks of two nodes of a cluster differ by less. */
 export const leafBackdateMs = 5 * 60_000;
@@ -90,7 +91,7 @@ export async function createAuthority(options: {
       // Leaves only below it: a path length of 0.
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      new x509.SubjectKeyIdentifierExtension(keyIdentifier(publicKey)),
+      new x509.SubjectKeyIdentifierExtension(keyIdentifier(spki)),
       // X509-SVID 3.2: a signing certificate's own ID has no path.
       new x509.SubjectAlternativeNameExtension([{ type: 'url', value: `spiffe://${options.trustDomain}` }]),
       new x509.Extension('2.5.29.30', true, view(nameConstraints(domains))),
@@ -178,7 +179,9 @@ export class Authority {
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-      new x509.AuthorityKeyIdentifierExtension(own?.keyId ?? keyIdentifier(parts.signer.publicKey)),
+      new x509.AuthorityKeyIdentifierExtension(
+        own?.keyId ?? keyIdentifier(parts.signer.publicKey.export({ type: 'spki', format: 'der' })),
+      ),
     ];
   }
 
@@ -220,8 +223,8 @@ export class Authority {
       (id.value.trustDomain === bundle.trustDomain || bundle.aliases.includes(id.value.trustDomain));
     if (!isOurs) return fail('id-not-ours');
     if (request.nowMs >= endMs) return fail('authority-expired');
-    const key = readCsr(request.csr);
-    if (!key.ok) return key;
+    const spki = readCsr(request.csr);
+    if (!spki.ok) return spki;
 
     const x509 = this.#x509;
     // 128 random bits behind a 01, which keeps the integer positive and minimal (RFC 5280 4.1.2.2).
@@ -235,13 +238,13 @@ export class Authority {
       notBefore: new Date(notBeforeMs),
       notAfter: new Date(notAfterMs),
       signingAlgorithm: algorithm,
-      publicKey: view(key.value.export({ type: 'spki', format: 'der' })),
+      publicKey: view(spki.value),
       signingKey,
       extensions: [
         ...this.#sameOnAllLeaves,
         // Critical because the subject is empty (RFC 5280 4.2.1.6).
         new x509.SubjectAlternativeNameExtension([{ type: 'url', value: request.id }], true),
-        new x509.SubjectKeyIdentifierExtension(keyIdentifier(key.value)),
+        new x509.SubjectKeyIdentifierExtension(keyIdentifier(spki.value)),
       ],
     });
     return ok({
@@ -290,8 +293,7 @@ function signingAlgorithm(key: KeyObject) {
 }
 
 /** Hex of the SHA-256 of the key, cut to 160 bits (RFC 7093 2, method 1, over the whole SubjectPublicKeyInfo). */
-function keyIdentifier(key: KeyObject): string {
-  const spki = key.export({ type: 'spki', format: 'der' });
+function keyIdentifier(spki: Buffer): string {
   return createHash('sha256').update(spki).digest('hex').slice(0, 40);
 }
 

@@ -46,10 +46,10 @@ export function makeCsr(keyPem: string): Buffer {
 }
 
 /**
- * Checks an untrusted request: bounded, P-256, signed by the key it names (RFC 2986 3). Returns the public key and
- * nothing else of it. Never throws.
+ * Checks an untrusted request: bounded, P-256, signed by the key it names (RFC 2986 3). Returns the public key as DER of
+ * its SubjectPublicKeyInfo, a view into `csr`, and nothing else of it. Never throws.
  */
-export function readCsr(csr: Buffer): Result<KeyObject, CsrFault> {
+export function readCsr(csr: Buffer): Result<Buffer, CsrFault> {
   if (csr.length > largestCsrBytes) return fail('csr-too-large');
   const outer = readWholeSequence(csr);
   const info = outer?.length === 3 ? readElements(csr, outer[0]!) : undefined;
@@ -63,7 +63,7 @@ export function readCsr(csr: Buffer): Result<KeyObject, CsrFault> {
   try {
     const key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
     const isSigned = verify('sha256', encodingOf(csr, outer[0]!), key, signature.subarray(1));
-    return isSigned ? ok(key) : fail('csr-signature');
+    return isSigned ? ok(spki) : fail('csr-signature');
   } catch {
     // The point is not on the curve.
     return fail('csr-key');

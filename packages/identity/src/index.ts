@@ -9,8 +9,26 @@ export {
   leafBackdateMs,
   readAuthority,
 } from './authority.ts';
+export {
+  type AuthorityFolder,
+  type AuthorityFolderOptions,
+  openAuthorityFolder,
+  readAuthorityFiles,
+} from './authority-folder.ts';
 export { type CsrFault, type KeyAndCsr, makeCsr, makeKeyAndCsr, readCsr } from './csr.ts';
+export {
+  type JoinSubject,
+  type JoinToken,
+  type JoinTokenFault,
+  JoinTokenRegister,
+  type RedeemFault,
+  joinTokenLifetimeMs,
+  readJoinToken,
+  writeJoinToken,
+} from './join-token.ts';
+export { type PinnedRootFault, fetchPinnedRoot, withRoot } from './pinned-root.ts';
 export { type LeafLife, Rotation, type RotationState, drainAtMs, renewalAtMs } from './rotation.ts';
+export { type SealedFileFault, openSealedFolder, readSealedFile, writeSealedFile } from './sealed-file.ts';
 export {
   type SpiffeId,
   type SpiffeIdFault,
@@ -21,6 +39,16 @@ export {
   workloadId,
 } from './spiffe-id.ts';
 export { type PeerIdentity, type PeerRole, type SvidFault, type SvidRefusal, checkPeer, verifySvid } from './svid.ts';
+export {
+  type KeyAgreement,
+  type MeshContext,
+  type MeshProtocol,
+  meshClientOptions,
+  meshContext,
+  meshProtocol,
+  meshProtocols,
+  meshServerOptions,
+} from './tls-context.ts';
 export {
   type TrustBundle,
   type TrustBundleFault,

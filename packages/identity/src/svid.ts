@@ -15,7 +15,7 @@
  * The check is synchronous and stands in the same turn as the event, before any listener that makes the stream flow:
  * bytes a client sent behind its Finished wait in the stream and are dropped with it.
  */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { fail, ok } from '@weft/kernel';
 import type { Result } from '@weft/kernel';
@@ -117,13 +117,22 @@ export function checkPeer(
   nowMs: number,
   role: PeerRole,
 ): Result<PeerIdentity, SvidRefusal> {
-  const leaf = socket.getPeerX509Certificate();
-  if (leaf === undefined) return refuse('no-certificate');
-  const verified = verifySvid(peerChain(leaf), bundle, nowMs, role);
+  const verified = verifySvid(peerChain(socket), bundle, nowMs, role);
   // Ours first: its reasons are finer than OpenSSL's.
   if (!verified.ok) return verified;
   const openSsl = verifyError(socket);
   return openSsl === undefined ? verified : refuse('verify-error', openSsl);
+}
+
+/** The certificates the peer sent, leaf first, no more than are of use; empty when it sent none. */
+export function peerChain(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let next = socket.getPeerX509Certificate();
+  while (next !== undefined && chain.length <= mostIntermediates) {
+    chain.push(next);
+    next = next.issuerCertificate;
+  }
+  return chain;
 }
 
 /**
@@ -298,17 +307,6 @@ function isPermitted(facts: CertificateFacts, host: string): boolean {
 function allowsUsage(facts: CertificateFacts, usage: string): boolean {
   const usages = facts.extendedKeyUsages;
   return usages === undefined || usages.includes(usage) || usages.includes(objectId.anyExtendedKeyUsage);
-}
-
-/** The certificates the peer sent, leaf first. */
-function peerChain(leaf: X509Certificate): X509Certificate[] {
-  const chain = [leaf];
-  let next = leaf.issuerCertificate;
-  while (next !== undefined && chain.length <= mostIntermediates) {
-    chain.push(next);
-    next = next.issuerCertificate;
-  }
-  return chain;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** A workload's own leaf with its key, read and checked before anything is served with it. */
-import { X509Certificate, createPrivateKey } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { fail, ok } from '@weft/kernel';
 import type { Result } from '@weft/kernel';
 import { readCertificateFacts } from './certificate-facts.ts';

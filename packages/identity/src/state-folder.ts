@@ -1,0 +1,132 @@
+/**
+ * What a workload keeps between two lives: key and leaf, roots, and the last good snapshot. With it a restarted sidecar
+ * serves without a control plane; without it (disk full, read-only) it serves too, and says so.
+ *
+ * Each part is one file, written atomically. Key and leaf share one, so that no crash can part them. Snapshot and roots
+ * carry a digest: a torn or flipped file is reported as damaged and never half believed.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { fail, ok } from '@weft/kernel';
+import type { Result } from '@weft/kernel';
+import { damagedFile, openSealedFolder, readSealedFile, removeSealedFile, writeSealedFile } from './sealed-file.ts';
+import type { SealedFileFault } from './sealed-file.ts';
+import { readTrustBundle, toCaPem } from './trust-bundle.ts';
+import type { TrustBundle } from './trust-bundle.ts';
+import { readWorkloadSvid } from './workload-svid.ts';
+import type { WorkloadSvid } from './workload-svid.ts';
+
+export interface StoredState {
+  readonly svid: WorkloadSvid | undefined;
+  readonly bundle: TrustBundle | undefined;
+  /** As it was given to `writeSnapshot`; opaque here. */
+  readonly snapshot: Buffer | undefined;
+  /** What was there but could not be used, to be logged. A file never written is no fault. */
+  readonly faults: readonly SealedFileFault[];
+}
+
+const svidFile = 'svid.pem';
+const bundleFile = 'bundle';
+const snapshotFile = 'snapshot';
+const largestPemBytes = 1 << 20;
+// 10,000 routes and 100,000 endpoints are some 30 MiB of snapshot.
+const largestSnapshotBytes = 256 << 20;
+const digestBytes = 32;
+// Names what follows, so that a file of a later format is told from a damaged one.
+const mark = Buffer.from('weft1\n');
+
+/** Opens, or makes, the state folder of one workload. */
+export function openStateFolder(path: string): Result<StateFolder, SealedFileFault> {
+  const folder = openSealedFolder(path);
+  return folder.ok ? ok(new StateFolder(path)) : folder;
+}
+
+/** Made by `openStateFolder`. Calls are synchronous: they happen at start, at rotation and after a change. */
+export class StateFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Reads everything there is. Damage costs the part it is in, nothing more. */
+  read(): StoredState {
+    const faults: SealedFileFault[] = [];
+    const keep = <T>(result: Result<T, SealedFileFault>): T | undefined => {
+      if (result.ok) return result.value;
+      if (result.error.reason !== 'absent') faults.push(result.error);
+      return undefined;
+    };
+    return {
+      svid: keep(this.#readSvid()),
+      bundle: keep(this.#readBundle()),
+      snapshot: keep(this.#readDigested(snapshotFile, largestSnapshotBytes)),
+      faults,
+    };
+  }
+
+  writeSvid(svid: WorkloadSvid): Result<true, SealedFileFault> {
+    return writeSealedFile(join(this.path, svidFile), `${svid.keyPem.trimEnd()}\n${svid.certificatesPem}`);
+  }
+
+  writeBundle(bundle: TrustBundle): Result<true, SealedFileFault> {
+    const head = [bundle.trustDomain, ...bundle.aliases].join(' ');
+    return this.#writeDigested(bundleFile, Buffer.from(`${head}\n${toCaPem(bundle)}`));
+  }
+
+  writeSnapshot(snapshot: Buffer): Result<true, SealedFileFault> {
+    return this.#writeDigested(snapshotFile, snapshot);
+  }
+
+  /** Forgets everything: the workload was unregistered, or its stored identity is another's. */
+  clear(): Result<true, SealedFileFault> {
+    for (const name of [svidFile, bundleFile, snapshotFile]) {
+      const removed = removeSealedFile(this.path, name);
+      if (!removed.ok) return removed;
+    }
+    return ok(true);
+  }
+
+  #readSvid(): Result<WorkloadSvid, SealedFileFault> {
+    const path = join(this.path, svidFile);
+    const bytes = readSealedFile(path, largestPemBytes);
+    if (!bytes.ok) return bytes;
+    const text = bytes.value.toString('latin1');
+    const certificatesAt = text.indexOf('-----BEGIN CERTIFICATE-----');
+    if (certificatesAt < 0) return fail(damagedFile(path, 'holds no certificate'));
+    const svid = readWorkloadSvid(text.slice(0, certificatesAt), text.slice(certificatesAt));
+    return svid.ok ? svid : fail(damagedFile(path, `can't be used: ${svid.error}`));
+  }
+
+  #readBundle(): Result<TrustBundle, SealedFileFault> {
+    const bytes = this.#readDigested(bundleFile, largestPemBytes);
+    if (!bytes.ok) return bytes;
+    const text = bytes.value.toString('latin1');
+    const lineEnd = text.indexOf('\n');
+    const [trustDomain = '', ...aliases] = text.slice(0, lineEnd).split(' ');
+    const bundle = readTrustBundle(text.slice(lineEnd + 1), trustDomain, aliases);
+    return bundle.ok ? bundle : fail(damagedFile(join(this.path, bundleFile), `can't be used: ${bundle.error}`));
+  }
+
+  #readDigested(name: string, largestBytes: number): Result<Buffer, SealedFileFault> {
+    const path = join(this.path, name);
+    const bytes = readSealedFile(path, largestBytes + mark.length + digestBytes);
+    if (!bytes.ok) return bytes;
+    const all = bytes.value;
+    const contentAt = mark.length + digestBytes;
+    if (!all.subarray(0, mark.length).equals(mark)) return fail(damagedFile(path, 'is not of this format'));
+    const content = all.subarray(contentAt);
+    if (!digest(content).equals(all.subarray(mark.length, contentAt))) {
+      return fail(damagedFile(path, 'does not match its digest: it was cut short or changed'));
+    }
+    return ok(content);
+  }
+
+  #writeDigested(name: string, content: Buffer): Result<true, SealedFileFault> {
+    return writeSealedFile(join(this.path, name), Buffer.concat([mark, digest(content), content]));
+  }
+}
+
+function digest(content: Buffer): Buffer {
+  return createHash('sha256').update(content).digest();
+}
