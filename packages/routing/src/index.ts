@@ -1,1 +1,6 @@
-export {};
+export { type Explanation, type PassedOver, explain } from './explanation.ts';
+export { hostMatches, hostOf, hostRank } from './host-pattern.ts';
+export { MatchTable, compileMatchTable, compileMatchTableInSteps } from './match-table.ts';
+export { firstQueryValue } from './query-value.ts';
+export type { RequestView } from './request-view.ts';
+export { PathKind, type RouteEntry, type RouteProblem, type ValueCondition, compareEntries } from './route-entry.ts';
