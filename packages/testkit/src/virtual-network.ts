@@ -315,6 +315,11 @@ export class VirtualStream {
       else this.deliver(packet);
       return;
     }
+    if (this.isEnded) {
+      // What came before may have been lost with the node, so nothing is waited for.
+      this.deliver(packet);
+      return;
+    }
     this.early.set(packet.sequence, packet);
     for (let next = this.early.get(this.nextToDeliver); next !== undefined; next = this.early.get(this.nextToDeliver)) {
       this.early.delete(this.nextToDeliver);
