@@ -1,0 +1,358 @@
+import { Buffer } from 'node:buffer';
+import { authorityFault, portStart } from '../authority.ts';
+import { ByteClass, byteClasses, lowerCase } from '../byte-class.ts';
+import { FieldId, fieldIdCount } from '../field-id.ts';
+import { droppedFields, trailerFields } from '../field-rule.ts';
+import { Framing, TargetForm } from '../framing.ts';
+import { FieldFlag } from '../head.ts';
+import type { Head } from '../head.ts';
+import { MethodId, readMethodId } from '../method.ts';
+import { readConnection } from './connection-options.ts';
+import type { ConnectionOptions } from './connection-options.ts';
+
+/**
+ * What the fields of a scanned head mean for its framing and its hop (RFC 9110 §7, RFC 9112 §3, §6, §9). Every function
+ * returns a detail, empty when the head is unambiguous.
+ */
+interface Marks {
+  host: number;
+  contentLength: number;
+  transferEncoding: number;
+  connection: number;
+  upgrade: number;
+  expect: number;
+  te: number;
+}
+
+// Ids that the rules below look at; one load per field decides that nothing is to be done for the others.
+const ROLE_NONE = 0;
+const ROLE_DROP = 1;
+const ROLE_RULE = 2;
+const roles: Uint8Array = compileRoles();
+
+// One object for all heads: reading is synchronous and never re-entered. It spares an allocation per head.
+const marks: Marks = {
+  host: -1,
+  contentLength: -1,
+  transferEncoding: -1,
+  connection: -1,
+  upgrade: -1,
+  expect: -1,
+  te: -1,
+};
+const options: ConnectionOptions = { close: false, keepAlive: false, upgrade: false };
+
+const CHUNKED = 'chunked';
+
+/** Checks a request head and fills its target, host, framing and connection facts. */
+export function readRequestHead(head: Head, connectionOptions: number): string {
+  const bytes = head.bytes;
+  head.methodId = readMethodId(bytes, head.methodStart, head.methodEnd);
+  if (head.methodId === MethodId.Other && hasLowerCase(bytes, head.methodStart, head.methodEnd)) return 'method-case';
+  const fault = readTarget(head) || markFields(head) || readHost(head) || readConnectionFields(head, connectionOptions);
+  if (fault !== '') return fault;
+  if (marks.transferEncoding >= 0) {
+    if (marks.contentLength >= 0) return 'content-length-and-transfer-encoding';
+    if (head.minorVersion === 0) return 'transfer-encoding-in-http-1.0';
+    if (head.methodId === MethodId.Connect) return 'transfer-encoding-on-connect';
+    const coding = codingFault(head, marks.transferEncoding);
+    if (coding !== '') return coding;
+    head.framing = Framing.Chunked;
+  } else if (marks.contentLength >= 0) {
+    const length = readLength(head, marks.contentLength);
+    if (length < 0) return 'bad-content-length';
+    if (head.methodId === MethodId.Connect && length > 0) return 'content-length-on-connect';
+    head.contentLength = length;
+    head.framing = head.methodId === MethodId.Connect ? Framing.None : Framing.Length;
+  }
+  return marks.expect < 0 ? '' : readExpect(head);
+}
+
+/**
+ * Checks a response head. `methodId` is that of the request it answers; `offered` the lower-case list of protocols
+ * that request offered to upgrade to, empty for none.
+ */
+export function readResponseHead(head: Head, methodId: number, offered: string, connectionOptions: number): string {
+  const fault = markFields(head) || readConnectionFields(head, connectionOptions);
+  if (fault !== '') return fault;
+  const status = head.status;
+  if (marks.transferEncoding >= 0 && marks.contentLength >= 0) return 'content-length-and-transfer-encoding';
+  if (marks.transferEncoding >= 0 && head.minorVersion === 0) return 'transfer-encoding-in-http-1.0';
+  if (marks.contentLength >= 0) {
+    head.contentLength = readLength(head, marks.contentLength);
+    if (head.contentLength < 0) return 'bad-content-length';
+  }
+  if (marks.transferEncoding >= 0) {
+    const coding = codingFault(head, marks.transferEncoding);
+    if (coding !== '') return coding;
+  }
+  if (status === 101) {
+    if (offered === '') return 'unsolicited-101';
+    if (!isOffered(head.upgrade, offered)) return 'upgrade-not-offered';
+  }
+  if (status < 200 || status === 204) {
+    // RFC 9112 §6.1, RFC 9110 §8.6: neither field may stand here. A zero length on 204 is common and says the same.
+    if (marks.transferEncoding >= 0 || head.contentLength > 0) return 'body-not-allowed';
+    if (status < 200 && marks.contentLength >= 0) return 'body-not-allowed';
+    head.contentLength = -1;
+    return '';
+  }
+  if (methodId === MethodId.Connect && status < 300) {
+    // RFC 9110 §9.3.6: the fields mean nothing here; a tunnel has no length.
+    head.contentLength = -1;
+    return '';
+  }
+  if (methodId === MethodId.Head || status === 304) return '';
+  if (marks.transferEncoding >= 0) head.framing = Framing.Chunked;
+  else if (head.contentLength >= 0) head.framing = Framing.Length;
+  else {
+    head.framing = Framing.UntilClose;
+    head.persistent = false;
+  }
+  return '';
+}
+
+/** Marks the fields of a trailer section that must be dropped (RFC 9110 §6.5.1). */
+export function readTrailers(head: Head): void {
+  for (let index = 0; index < head.count; index += 1) {
+    head.flags[index] = trailerFields[head.ids[index]!] === FieldFlag.Drop ? FieldFlag.Pass : FieldFlag.Drop;
+  }
+}
+
+function markFields(head: Head): string {
+  marks.host = -1;
+  marks.contentLength = -1;
+  marks.transferEncoding = -1;
+  marks.connection = -1;
+  marks.upgrade = -1;
+  marks.expect = -1;
+  marks.te = -1;
+  const { ids, flags, count } = head;
+  for (let index = 0; index < count; index += 1) {
+    const role = roles[ids[index]!]!;
+    if (role === ROLE_NONE) continue;
+    flags[index] = FieldFlag.Drop;
+    if (role === ROLE_RULE) {
+      const fault = markField(ids[index]!, index);
+      if (fault !== '') return fault;
+    }
+  }
+  return '';
+}
+
+function markField(id: number, index: number): string {
+  switch (id) {
+    case FieldId.Host:
+      if (marks.host >= 0) return 'duplicate-host';
+      marks.host = index;
+      return '';
+    case FieldId.ContentLength:
+      if (marks.contentLength >= 0) return 'duplicate-content-length';
+      marks.contentLength = index;
+      return '';
+    case FieldId.TransferEncoding:
+      if (marks.transferEncoding >= 0) return 'duplicate-transfer-encoding';
+      marks.transferEncoding = index;
+      return '';
+    case FieldId.Expect:
+      if (marks.expect >= 0) return 'duplicate-expect';
+      marks.expect = index;
+      return '';
+    case FieldId.Upgrade:
+      if (marks.upgrade >= 0) return 'duplicate-upgrade';
+      marks.upgrade = index;
+      return '';
+    case FieldId.Connection:
+      if (marks.connection < 0) marks.connection = index;
+      return '';
+    case FieldId.Te:
+      if (marks.te < 0) marks.te = index;
+      return '';
+    default:
+      return 'field-name-lookalike';
+  }
+}
+
+/** RFC 9112 §3.2: which of the four forms, and where authority, path and query lie. */
+function readTarget(head: Head): string {
+  const bytes = head.bytes;
+  const start = head.targetStart;
+  const end = head.targetEnd;
+  if (head.methodId === MethodId.Connect) {
+    head.targetForm = TargetForm.Authority;
+    head.authorityStart = start;
+    head.authorityEnd = end;
+    head.pathStart = head.pathEnd = end;
+    const fault = authorityFault(bytes, start, end);
+    return fault !== '' ? 'bad-target' : portStart(bytes, start, end) === end ? 'connect-without-port' : '';
+  }
+  if (bytes[start] === 0x2f) {
+    head.targetForm = TargetForm.Origin;
+    splitPath(head, start, end);
+    return '';
+  }
+  if (bytes[start] === 0x2a && end - start === 1) {
+    head.targetForm = TargetForm.Asterisk;
+    head.pathStart = start;
+    head.pathEnd = end;
+    return head.methodId === MethodId.Options ? '' : 'bad-target';
+  }
+  const authority = schemeEnd(bytes, start, end);
+  if (authority < 0) return 'bad-target';
+  let pos = authority;
+  while (pos < end && bytes[pos] !== 0x2f && bytes[pos] !== 0x3f) pos += 1;
+  head.targetForm = TargetForm.Absolute;
+  head.authorityStart = authority;
+  head.authorityEnd = pos;
+  splitPath(head, pos, end);
+  return authorityFault(bytes, authority, pos);
+}
+
+function splitPath(head: Head, start: number, end: number): void {
+  const bytes = head.bytes;
+  let pos = start;
+  while (pos < end && bytes[pos] !== 0x3f) pos += 1;
+  head.pathStart = start;
+  head.pathEnd = pos;
+  if (pos === end) return;
+  head.queryStart = pos + 1;
+  head.queryEnd = end;
+}
+
+/** Position behind `http://` or `https://`, in any case; -1 for anything else. */
+function schemeEnd(bytes: Buffer, start: number, end: number): number {
+  const pos = foldEquals(bytes, start, end, 'https://') ? start + 8 : start + 7;
+  return pos === start + 8 || foldEquals(bytes, start, end, 'http://') ? pos : -1;
+}
+
+function foldEquals(bytes: Buffer, start: number, end: number, lowerCaseText: string): boolean {
+  if (end - start < lowerCaseText.length) return false;
+  for (let index = 0; index < lowerCaseText.length; index += 1) {
+    if (lowerCase[bytes[start + index]!] !== lowerCaseText.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+function readHost(head: Head): string {
+  if (marks.host < 0) return head.minorVersion === 0 ? '' : 'missing-host';
+  const bytes = head.bytes;
+  const start = head.spans[marks.host * 4 + 2]!;
+  const end = head.spans[marks.host * 4 + 3]!;
+  const fault = authorityFault(bytes, start, end);
+  if (fault !== '') return fault;
+  if (head.targetForm === TargetForm.Origin || head.targetForm === TargetForm.Asterisk) {
+    head.authorityStart = start;
+    head.authorityEnd = end;
+    return '';
+  }
+  // RFC 9112 §3.2.2: the target wins; whether that is acceptable is the listener's question.
+  const length = end - start;
+  let same = head.authorityEnd - head.authorityStart === length;
+  for (let index = 0; same && index < length; index += 1) {
+    same = lowerCase[bytes[start + index]!] === lowerCase[bytes[head.authorityStart + index]!];
+  }
+  head.hostMismatch = !same;
+  return '';
+}
+
+function readConnectionFields(head: Head, connectionOptions: number): string {
+  options.close = false;
+  options.keepAlive = false;
+  options.upgrade = false;
+  if (marks.connection >= 0) {
+    const fault = readConnection(head, marks.connection, connectionOptions, options);
+    if (fault !== '') return fault;
+  }
+  head.persistent = head.minorVersion === 0 ? options.keepAlive && !options.close : !options.close;
+  if (marks.te >= 0) head.acceptsTrailers = acceptsTrailers(head);
+  if (marks.upgrade < 0) return '';
+  const names = head.value(marks.upgrade).toLowerCase().split(',');
+  const kept: string[] = [];
+  for (const name of names) {
+    const protocol = name.trim();
+    if (!isProtocol(protocol)) return 'bad-upgrade';
+    // h2c by Upgrade is gone (RFC 9113 §3.1), and was a way around proxies.
+    if (protocol !== 'h2c') kept.push(protocol);
+  }
+  // RFC 9110 §7.8: not without `Connection: upgrade`, and never in HTTP/1.0.
+  if (options.upgrade && head.minorVersion === 1) head.upgrade = kept.join(', ');
+  return '';
+}
+
+/** protocol-name ["/" protocol-version], RFC 9110 §7.8. */
+function isProtocol(text: string): boolean {
+  return /^[!#$%&'*+\-.^_`|~0-9a-z]+(\/[!#$%&'*+\-.^_`|~0-9a-z]+)?$/.test(text);
+}
+
+function isOffered(chosen: string, offered: string): boolean {
+  if (chosen === '') return false;
+  const offers = offered.split(', ');
+  return chosen.split(', ').every((name) => offers.includes(name));
+}
+
+function acceptsTrailers(head: Head): boolean {
+  const value = head.valueOf('te')!;
+  return value.length <= 256 && value.split(',').some((part) => part.trim().toLowerCase() === 'trailers');
+}
+
+/** Only the one coding that frames is taken: 501 for another well-formed list that ends in it, 400 for the rest. */
+function codingFault(head: Head, index: number): string {
+  const bytes = head.bytes;
+  const start = head.spans[index * 4 + 2]!;
+  const end = head.spans[index * 4 + 3]!;
+  if (end - start === CHUNKED.length && foldEquals(bytes, start, end, CHUNKED)) return '';
+  if (end - start > 256) return 'bad-transfer-encoding';
+  const codings = head.value(index).toLowerCase().split(/, ?/);
+  const wellFormed = codings.every((coding) => /^[a-z0-9-]+$/.test(coding));
+  const once = codings.at(-1) === CHUNKED && codings.indexOf(CHUNKED) === codings.length - 1;
+  return wellFormed && once ? 'transfer-coding-unknown' : 'bad-transfer-encoding';
+}
+
+/** 1*DIGIT without leading zeros, a safe integer; -1 for anything else (RFC 9110 §8.6). */
+function readLength(head: Head, index: number): number {
+  const bytes = head.bytes;
+  const start = head.spans[index * 4 + 2]!;
+  const end = head.spans[index * 4 + 3]!;
+  if (start === end || end - start > 16 || (end - start > 1 && bytes[start] === 0x30)) return -1;
+  let length = 0;
+  for (let pos = start; pos < end; pos += 1) {
+    if ((byteClasses[bytes[pos]!]! & ByteClass.Digit) === 0) return -1;
+    length = length * 10 + bytes[pos]! - 0x30;
+  }
+  return length <= Number.MAX_SAFE_INTEGER ? length : -1;
+}
+
+function readExpect(head: Head): string {
+  const start = head.spans[marks.expect * 4 + 2]!;
+  const end = head.spans[marks.expect * 4 + 3]!;
+  // HTTP/1.0 clients know no 100 (RFC 9110 §10.1.1); without a body there is nothing to wait for.
+  if (end - start !== 12 || !foldEquals(head.bytes, start, end, '100-continue')) return 'expectation';
+  head.expectContinue =
+    head.minorVersion === 1 &&
+    (head.framing === Framing.Chunked || (head.framing === Framing.Length && head.contentLength > 0));
+  return '';
+}
+
+function hasLowerCase(bytes: Buffer, start: number, end: number): boolean {
+  // `get` is a method of its own to us and GET to a careless server: whoever matches on methods would be passed by.
+  const text = bytes.toString('latin1', start, end);
+  const upper = Buffer.from(text.toUpperCase(), 'latin1');
+  return text !== text.toUpperCase() && readMethodId(upper, 0, upper.length) !== MethodId.Other;
+}
+
+function compileRoles(): Uint8Array {
+  const table = new Uint8Array(fieldIdCount);
+  for (let id = 0; id < fieldIdCount; id += 1) table[id] = droppedFields[id] === FieldFlag.Drop ? ROLE_DROP : ROLE_NONE;
+  const ruled = [
+    FieldId.Host,
+    FieldId.ContentLength,
+    FieldId.TransferEncoding,
+    FieldId.Expect,
+    FieldId.Upgrade,
+    FieldId.Connection,
+    FieldId.Te,
+    FieldId.Lookalike,
+  ];
+  for (const id of ruled) table[id] = ROLE_RULE;
+  return table;
+}

@@ -1,0 +1,26 @@
+/** HTTP semantics and the HTTP/1.1 codec (RFC 9110, RFC 9112): bytes to events and back, without I/O or clock. */
+export { type Authority, authorityFault, readAuthority } from './authority.ts';
+export { FieldId, fieldIdCount, fieldIdOf, fieldNames } from './field-id.ts';
+export { isProtectedField } from './field-rule.ts';
+export { Framing, TargetForm } from './framing.ts';
+export { FieldFlag, Head } from './head.ts';
+export {
+  compileHeadEdits,
+  type HeadEditFault,
+  type HeadEditRules,
+  HeadEdits,
+  type HeaderLine,
+  type HeaderModifier,
+  type HeadSlot,
+  noEdits,
+} from './head-edits.ts';
+export { type LocalReply, type LocalReplyFacts, writeLocalReply } from './local-reply.ts';
+export { isIdempotentMethod, isSafeMethod, MethodId, methodIdOf, methodName } from './method.ts';
+export type { MessageSink } from './message-sink.ts';
+export { reasonPhrase } from './reason.ts';
+export { writeChunk, writeChunkEnd, writeChunkStart, writeLastChunk } from './http1/chunk-writer.ts';
+export { http1Defaults, type Http1Limits } from './http1/limits.ts';
+export { RequestFacts, ResponseFacts } from './http1/message-facts.ts';
+export { Http1RequestReader } from './http1/request-reader.ts';
+export { Http1ResponseReader } from './http1/response-reader.ts';
+export { writeRequestHead, writeResponseHead, writeTrailerFields } from './http1/writer.ts';
