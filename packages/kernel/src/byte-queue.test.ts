@@ -43,15 +43,20 @@ describe('a byte queue', () => {
     assert.equal(queue.capacityBytes, 0);
   });
 
-  it('does not grow when a steady flow passes through', () => {
-    const queue = new ByteQueue();
-    const chunk = Buffer.alloc(700);
-    queue.push(chunk, 0, 700);
-    for (let round = 0; round < 1000; round += 1) {
-      queue.push(chunk, 0, 700);
-      queue.drop(700);
+  it('neither grows nor allocates again and again when a steady flow passes through, however full it is', () => {
+    for (const heldBytes of [10, 700, 1400, 2000, 5000]) {
+      const queue = new ByteQueue();
+      queue.push(Buffer.alloc(heldBytes), 0, heldBytes);
+      const memories = new Set<ArrayBufferLike>();
+      const chunk = Buffer.alloc(10);
+      for (let round = 0; round < 5000; round += 1) {
+        queue.push(chunk, 0, 10);
+        queue.drop(10);
+        memories.add(queue.peek().buffer);
+      }
+      assert.ok(queue.capacityBytes <= Math.max(2048, 4 * (heldBytes + 10)));
+      assert.ok(memories.size <= 2, `${memories.size} allocations with ${heldBytes} bytes held`);
     }
-    assert.ok(queue.capacityBytes <= 4 * 1400);
   });
 
   it('refuses to give more than it holds', () => {

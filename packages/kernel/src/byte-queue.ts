@@ -69,8 +69,9 @@ export class ByteQueue {
     if (held + added <= this.storage.length && this.head >= held) {
       this.storage.copyWithin(0, this.head, this.tail);
     } else {
-      let capacity = Math.max(this.storage.length, SMALL_BYTES);
-      while (capacity < held + added) capacity *= 2;
+      // For the same reason new storage has room for as much again as is held: the next move is that far away.
+      let capacity = SMALL_BYTES;
+      while (capacity < 2 * held + added) capacity *= 2;
       const grown = Buffer.allocUnsafeSlow(capacity);
       this.storage.copy(grown, 0, this.head, this.tail);
       this.storage = grown;

@@ -131,6 +131,24 @@ describe('a timer wheel', () => {
     assert.equal(firedAtMs, 300);
   });
 
+  it('takes a delay below 0 as 0 and an infinite one as never, and refuses what is not a number', () => {
+    const clock = handClock(5000);
+    const wheel = new TimerWheel(clock, { tickMs: 10 });
+    let fired = 0;
+    wheel.schedule(-400, () => (fired += 1));
+    const never = wheel.schedule(Number.POSITIVE_INFINITY, () => assert.fail('fired'));
+    const broken = wheel.create(() => assert.fail('fired'));
+    assert.throws(() => broken.reschedule(Number.NaN), { name: 'InvariantError' });
+    assert.equal(broken.armed, false);
+    assert.equal(wheel.size, 2);
+    for (let timeMs = 5010; timeMs < 1_000_000; timeMs += 10) moveTo(clock, wheel, timeMs);
+    assert.equal(fired, 1);
+    assert.equal(never.armed, true);
+    never.reschedule(10);
+    never.cancel();
+    assert.equal(wheel.size, 0);
+  });
+
   it('uses the reading of the clock that the caller hands on', () => {
     const clock = handClock(1000);
     const wheel = new TimerWheel(clock, { tickMs: 10 });

@@ -19,7 +19,7 @@ const RING_2_TICKS = SLOTS * SLOTS;
 const SPAN_TICKS = SLOTS * SLOTS * SLOTS;
 const NOT_LINKED = -1;
 
-/** In ticks. Without it a clock set to exactly `nextTickMs` could stand a rounding error before that tick. */
+/** In ticks: 10 ns of 10 ms. Without it a clock set to exactly `nextTickMs` could stand a rounding error before that tick. */
 const ROUNDING = 1e-6;
 
 /** 10 ms: time-outs are tens of milliseconds at the least, and a tick costs less than a microsecond when nothing is due. */
@@ -116,7 +116,7 @@ export class TimerWheel {
     return this.originMs + (this.currentTick + 1) * this.tickMs;
   }
 
-  /** A timer that fires `delayMs` from now (at least 0; fractions count). */
+  /** A timer that fires `delayMs` from now: fractions count, below 0 is 0, `Infinity` is never. */
   schedule(delayMs: number, callback: () => void): Timer {
     const timer = new Timer(this, callback);
     this.arm(timer, delayMs);
@@ -171,11 +171,12 @@ export class TimerWheel {
   arm(timer: Timer, delayMs: number, nowMs?: number): void {
     const elapsedMs = (nowMs ?? this.clock.nowMs()) - this.originMs;
     const due = Math.ceil((elapsedMs + delayMs) / this.tickMs);
+    if (timer.slot !== NOT_LINKED && due >= timer.deadlineTick) {
+      timer.deadlineTick = due;
+      return;
+    }
+    assert(!Number.isNaN(due), 'a timer was armed with a delay that is not a number');
     if (timer.slot !== NOT_LINKED) {
-      if (due >= timer.deadlineTick) {
-        timer.deadlineTick = due;
-        return;
-      }
       this.unlink(timer);
     } else {
       // A wheel that slept is moved to the present, or the timer would wait for all the ticks slept through.
