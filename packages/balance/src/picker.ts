@@ -1,0 +1,233 @@
+import type { Random } from '@weft/kernel';
+import type { LoadBalancerPolicy } from '@weft/model';
+import type { EndpointState } from './endpoint-state.ts';
+import { peakEwmaCost } from './peak-ewma.ts';
+import { passesSlowStart } from './slow-start.ts';
+import type { TriedEndpoints } from './tried-endpoints.ts';
+import { WeightedDraw } from './weighted-draw.ts';
+import { splitByZone } from './zone-preference.ts';
+
+/** Why there is nothing to pick: no endpoint at all, none in use, or none that could take another request. */
+export type PickRefusal = 'empty' | 'all-ejected' | 'all-full';
+
+/** Where a round robin stands. It outlives the pickers, so that a changed set doesn't start again at the first. */
+export interface PickCursor {
+  position: number;
+}
+
+/** Draws after which an endpoint that is free and untried is looked for one by one. */
+const DRAWS = 4;
+
+/** The fractional part of multiples of the golden ratio: each new point falls into the widest gap left by the others. */
+const GOLDEN = 0.6180339887498949;
+
+/**
+ * With unequal weights the second candidate must be this much better than the first, which was drawn by weight. A plain
+ * comparison of two distinct candidates would wash the weights out: of two endpoints, 9 : 1, both are always compared, and noise
+ * in their latencies would split the traffic in halves.
+ */
+const UNEQUAL_ADVANTAGE = 0.5;
+
+/**
+ * A compiled, immutable choice among the usable endpoints of a set. Compiled anew whenever the set, the policy or the
+ * standing of an endpoint changes; a pick itself reads only the endpoints' own numbers.
+ */
+export class Picker {
+  private readonly type: LoadBalancerPolicy['type'];
+  private readonly decayMs: number;
+  private readonly slowStartMs: number;
+  private readonly slowStartMinimumPercent: number;
+  private readonly near: CandidateSet;
+  private readonly far: CandidateSet;
+  private readonly nearShare: number;
+  private readonly refusal: PickRefusal;
+  private readonly cursor: PickCursor;
+
+  constructor(
+    policy: LoadBalancerPolicy,
+    near: CandidateSet,
+    far: CandidateSet,
+    nearShare: number,
+    refusal: PickRefusal,
+    cursor: PickCursor,
+  ) {
+    this.type = policy.type;
+    this.decayMs = policy.decayMs;
+    this.slowStartMs = policy.slowStartMs;
+    this.slowStartMinimumPercent = policy.slowStartMinimumPercent;
+    this.near = near;
+    this.far = far;
+    this.nearShare = nearShare;
+    this.refusal = refusal;
+    this.cursor = cursor;
+  }
+
+  /**
+   * The endpoint for one try. Those in `tried` are passed over unless nothing else can take it; full ones always are.
+   * Allocates nothing.
+   */
+  pick(nowMs: number, random: Random, tried: TriedEndpoints | null): EndpointState | PickRefusal {
+    const avoided = tried !== null && tried.length > 0 ? tried : null;
+    if (this.near.states.length === 0) return this.refusal;
+    const far = this.nearShare < 1 && random() >= this.nearShare;
+    const first = far ? this.far : this.near;
+    let picked = this.pickFrom(first, nowMs, random, avoided);
+    if (picked === undefined) {
+      const second = far ? this.near : this.far;
+      picked = this.pickFrom(second, nowMs, random, avoided);
+      if (picked === undefined && avoided !== null) {
+        picked = this.pickFrom(first, nowMs, random, null) ?? this.pickFrom(second, nowMs, random, null);
+      }
+    }
+    return picked ?? 'all-full';
+  }
+
+  /** What the algorithm compares; lower is better. For explanations: 1 for those that compare nothing. */
+  score(state: EndpointState, nowMs: number): number {
+    if (this.type === 'PeakEwma') return peakEwmaCost(state, nowMs, this.decayMs, this.near.relativeWeight(state));
+    return this.type === 'LeastRequest' ? state.inFlight / this.near.relativeWeight(state) + 1 : 1;
+  }
+
+  private pickFrom(
+    set: CandidateSet,
+    nowMs: number,
+    random: Random,
+    avoided: TriedEndpoints | null,
+  ): EndpointState | undefined {
+    if (set.states.length === 0) return undefined;
+    if (this.type === 'PeakEwma' || this.type === 'LeastRequest') return this.pickOfTwo(set, nowMs, random, avoided);
+    return this.pickNext(set, nowMs, random, avoided);
+  }
+
+  /** Power of two choices: two distinct candidates drawn by weight, the cheaper one taken. */
+  private pickOfTwo(
+    set: CandidateSet,
+    nowMs: number,
+    random: Random,
+    avoided: TriedEndpoints | null,
+  ): EndpointState | undefined {
+    const first = drawCandidate(set, random, avoided, -1);
+    if (first < 0) return undefined;
+    const second = drawCandidate(set, random, avoided, first);
+    if (second < 0) return set.states[first];
+    const a = set.states[first]!;
+    const b = set.states[second]!;
+    const costA = this.cost(a, nowMs, set.draw.relativeWeights[first]!);
+    const costB = this.cost(b, nowMs, set.draw.relativeWeights[second]!);
+    const bIsBetter = set.draw.equal ? costB < costA : costB < costA * UNEQUAL_ADVANTAGE;
+    const best = bIsBetter ? b : a;
+    if (this.slowStartMs === 0 || this.passes(best, nowMs, random)) return best;
+    return bIsBetter ? a : b;
+  }
+
+  /** Round robin and random: one candidate, without a comparison. */
+  private pickNext(
+    set: CandidateSet,
+    nowMs: number,
+    random: Random,
+    avoided: TriedEndpoints | null,
+  ): EndpointState | undefined {
+    let passedOver: EndpointState | undefined;
+    for (let draws = 0; draws < DRAWS; draws += 1) {
+      const state = set.states[this.type === 'Random' ? set.draw.draw(random()) : this.advance(set)]!;
+      if (!isFree(state, avoided)) continue;
+      if (this.slowStartMs === 0 || this.passes(state, nowMs, random)) return state;
+      passedOver = state;
+    }
+    if (passedOver !== undefined) return passedOver;
+    const index = scanForFree(set, Math.trunc(random() * set.states.length), avoided, -1);
+    return index < 0 ? undefined : set.states[index];
+  }
+
+  private advance(set: CandidateSet): number {
+    const position = this.cursor.position;
+    this.cursor.position = position + 1;
+    return set.draw.equal ? position % set.states.length : set.draw.draw((position * GOLDEN) % 1);
+  }
+
+  private cost(state: EndpointState, nowMs: number, relativeWeight: number): number {
+    if (this.type === 'PeakEwma') return peakEwmaCost(state, nowMs, this.decayMs, relativeWeight);
+    return state.inFlight / relativeWeight + 1;
+  }
+
+  private passes(state: EndpointState, nowMs: number, random: Random): boolean {
+    return passesSlowStart(state, nowMs, this.slowStartMs, this.slowStartMinimumPercent, random);
+  }
+}
+
+/** Endpoints among which one draw chooses. */
+export class CandidateSet {
+  readonly states: readonly EndpointState[];
+  readonly draw: WeightedDraw;
+
+  constructor(states: readonly EndpointState[]) {
+    this.states = states;
+    this.draw = new WeightedDraw(states.map((state) => state.endpoint.weight));
+  }
+
+  /** Weight over the mean; 1 for an endpoint that is not in the set. Linear: not for the request path. */
+  relativeWeight(state: EndpointState): number {
+    return this.draw.relativeWeights[this.states.indexOf(state)] ?? 1;
+  }
+}
+
+/**
+ * Compiles the endpoints of a set for a caller in `zone`. In `panic` all are used, whatever is known of them. `states` must
+ * not be changed in place afterwards; `cursor` is shared by the pickers of one set.
+ */
+export function compilePicker(
+  states: readonly EndpointState[],
+  policy: LoadBalancerPolicy,
+  zone: string,
+  panic: boolean,
+  cursor: PickCursor,
+): Picker {
+  const usable = panic ? () => true : (state: EndpointState) => !state.ejected && !state.unhealthy;
+  // An endpoint of weight 0 draws nothing beside others that have a weight, not even as the last one left.
+  const weighted = states.filter((state) => state.endpoint.weight > 0);
+  const split = splitByZone(weighted.length > 0 ? weighted : states, usable, policy.locality, zone);
+  const inReach =
+    policy.locality === 'Strict' && zone !== ''
+      ? states.some((state) => state.endpoint.zone === zone)
+      : states.length > 0;
+  return new Picker(
+    policy,
+    new CandidateSet(split.near),
+    new CandidateSet(split.far),
+    split.nearShare,
+    inReach ? 'all-ejected' : 'empty',
+    cursor,
+  );
+}
+
+/** Index of a free candidate other than `other`, or -1. */
+function drawCandidate(set: CandidateSet, random: Random, avoided: TriedEndpoints | null, other: number): number {
+  const size = set.states.length;
+  for (let draws = 0; draws < DRAWS; draws += 1) {
+    const index = set.draw.equal ? drawOther(size, random, other) : set.draw.draw(random());
+    if (index === other) continue;
+    if (isFree(set.states[index]!, avoided)) return index;
+  }
+  return scanForFree(set, Math.trunc(random() * size), avoided, other);
+}
+
+/** Uniform over the indexes but `other`, in one draw: it is left out by counting past it. `other` when it is alone. */
+function drawOther(size: number, random: Random, other: number): number {
+  if (other < 0) return Math.trunc(random() * size);
+  if (size === 1) return other;
+  const index = Math.trunc(random() * (size - 1));
+  return index >= other ? index + 1 : index;
+}
+
+function scanForFree(set: CandidateSet, from: number, avoided: TriedEndpoints | null, other: number): number {
+  const size = set.states.length;
+  for (let step = 0; step < size; step += 1) {
+    const index = (from + step) % size;
+    if (index !== other && isFree(set.states[index]!, avoided)) return index;
+  }
+  return -1;
+}
+
+function isFree(state: EndpointState, avoided: TriedEndpoints | null): boolean {
+  return !state.full && (avoided === null || !avoided.has(state));
+}
