@@ -1,0 +1,165 @@
+import type { Termination } from '@weft/outcome';
+import { writeJsonText } from './json-text.ts';
+import type { Direction } from './request-metrics.ts';
+
+/** When a request gets a line: the words of `TelemetryPolicy.accessLog.when`. */
+export type AccessLogWhen = 'Never' | 'Errors' | 'Always';
+
+/** Bits of `AccessLogFacts.flags`, in the order in which they are written. */
+export const accessFlags = {
+  mtls: 1,
+  'fresh-connection': 2,
+  retried: 4,
+  'retry-budget-exhausted': 8,
+  panic: 16,
+  upgraded: 32,
+  mirrored: 64,
+  'body-not-replayable': 128,
+} as const;
+
+/** What one request was. Absent text is '', an absent number -1; both are left out of the line. */
+export interface AccessLogFacts {
+  /** Unix milliseconds of the request's first byte. */
+  readonly startWallMs: number;
+  readonly requestId: string;
+  readonly traceId: string;
+  readonly direction: Direction;
+  /** SPIFFE ID of the caller. */
+  readonly source: string;
+  /** `namespace/name` of the backend Service. */
+  readonly destination: string;
+  readonly method: string;
+  readonly authority: string;
+  /** Path with query, as it was received. */
+  readonly target: string;
+  /** The status sent to the caller. */
+  readonly status: number;
+  readonly grpcStatus: number;
+  readonly termination: Termination;
+  /** Bits of `accessFlags`. */
+  readonly flags: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly durationMs: number;
+  /** From the last attempt's first byte sent to its response head. */
+  readonly upstreamMs: number;
+  /** Establishing the connection of the last attempt; -1 when one was reused. */
+  readonly connectMs: number;
+  readonly attempts: number;
+  readonly upstreamAddress: string;
+  readonly downstreamAddress: string;
+  readonly configVersion: string;
+  readonly route: string;
+  readonly rule: string;
+}
+
+export interface AccessLogOptions {
+  /** `Redact` unless said: queries carry tokens and names of people. */
+  readonly query?: 'Redact' | 'Keep';
+}
+
+/** Paths and authorities are written up to this length: a line is bounded whatever a caller sends. */
+const MAX_TEXT_CHARS = 1_024;
+
+/**
+ * Whether a request gets a line. An error is a status of 500 and above, a gRPC status other than OK, or an ending that
+ * is somebody's fault; an application's own 404 is an answer.
+ */
+export function isLogged(when: AccessLogWhen, status: number, grpcStatus: number, termination: Termination): boolean {
+  if (when !== 'Errors') return when === 'Always';
+  return status >= 500 || grpcStatus > 0 || termination.fault !== 'none';
+}
+
+/** Writes lines of one process: JSON, one object a line, names fixed, ending in a line feed. */
+export class AccessLog {
+  private readonly keepsQuery: boolean;
+  // Lines of one second share the text of the second.
+  private second: number;
+  private secondText: string;
+
+  constructor(options: AccessLogOptions = {}) {
+    this.keepsQuery = options.query === 'Keep';
+    this.second = Number.NaN;
+    this.secondText = '';
+  }
+
+  write(facts: AccessLogFacts): string {
+    const { termination } = facts;
+    let line = `{"time":"${this.writeTime(facts.startWallMs)}","level":"${termination.log}","direction":"${facts.direction}"`;
+    line += `,"method":${writeJsonText(facts.method)}`;
+    line += textField(',"authority":', cut(facts.authority));
+    line += `,"path":${writeJsonText(cut(this.keepsQuery ? facts.target : redactQuery(facts.target)))}`;
+    line += countField(',"status":', facts.status);
+    line += countField(',"grpcStatus":', facts.grpcStatus);
+    line += `,"termination":"${termination.code}"`;
+    if (facts.flags !== 0) line += `,"flags":${writeFlags(facts.flags)}`;
+    line += durationField(',"durationMs":', facts.durationMs);
+    line += durationField(',"upstreamMs":', facts.upstreamMs);
+    line += durationField(',"connectMs":', facts.connectMs);
+    line += countField(',"attempts":', facts.attempts);
+    line += countField(',"requestBytes":', facts.requestBytes);
+    line += countField(',"responseBytes":', facts.responseBytes);
+    line += textField(',"source":', facts.source);
+    line += textField(',"destination":', facts.destination);
+    line += textField(',"route":', facts.route);
+    line += textField(',"rule":', facts.rule);
+    line += textField(',"upstreamAddress":', facts.upstreamAddress);
+    line += textField(',"downstreamAddress":', facts.downstreamAddress);
+    line += textField(',"requestId":', facts.requestId);
+    line += textField(',"traceId":', facts.traceId);
+    line += textField(',"configVersion":', facts.configVersion);
+    return `${line}}\n`;
+  }
+
+  private writeTime(wallMs: number): string {
+    const wholeMs = Math.floor(wallMs);
+    const second = Math.floor(wholeMs / 1000);
+    if (second !== this.second) {
+      this.second = second;
+      this.secondText = new Date(second * 1000).toISOString().slice(0, 20);
+    }
+    const ms = wholeMs - second * 1000;
+    return `${this.secondText}${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z`;
+  }
+}
+
+/** The target without what its query says. */
+export function redactQuery(target: string): string {
+  const mark = target.indexOf('?');
+  return mark < 0 || mark === target.length - 1 ? target : `${target.slice(0, mark)}?redacted`;
+}
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT_CHARS ? `${text.slice(0, MAX_TEXT_CHARS)}...` : text;
+}
+
+function textField(name: string, value: string): string {
+  return value === '' ? '' : name + writeJsonText(value);
+}
+
+function countField(name: string, value: number): string {
+  return value >= 0 ? name + value : '';
+}
+
+/** Milliseconds with three digits after the point: microseconds are what the clock can tell. */
+function durationField(name: string, valueMs: number): string {
+  return valueMs >= 0 && valueMs < Infinity ? name + Math.round(valueMs * 1000) / 1000 : '';
+}
+
+const flagTexts = new Map<number, string>();
+const ALL_FLAGS = Object.values(accessFlags).reduce((all, bit) => all | bit, 0);
+
+// At most 256 combinations exist, so each is built once.
+function writeFlags(flags: number): string {
+  const known = flags & ALL_FLAGS;
+  let text = flagTexts.get(known);
+  if (text === undefined) {
+    text = JSON.stringify(
+      Object.entries(accessFlags)
+        .filter(([, bit]) => (known & bit) !== 0)
+        .map(([name]) => name),
+    );
+    flagTexts.set(known, text);
+  }
+  return text;
+}

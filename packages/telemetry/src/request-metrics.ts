@@ -1,0 +1,307 @@
+import { terminationCodes } from '@weft/outcome';
+import type { Counter, Gauge, LatencyHistogram } from './series.ts';
+import type { SeriesFamily, SeriesTable } from './series-table.ts';
+
+export type Direction = 'inbound' | 'outbound';
+
+/**
+ * What a request's series are named by, known when the rule has been matched and the backend drawn.
+ *
+ * All five come from configuration or from a verified certificate, never from the request: a caller cannot make a new
+ * series by inventing paths, hosts or header values.
+ */
+export interface RequestScopeLabels {
+  readonly direction: Direction;
+  /** `namespace/service-account` of the caller as its certificate says; `unknown` without one. */
+  readonly source: string;
+  /** `namespace/name` of the backend Service, the one drawn from a weighted rule; `unknown` when none was drawn. */
+  readonly destination: string;
+  /** `namespace/name` of the route; empty without one. */
+  readonly route: string;
+  /** Name or index of the rule in its route; empty without one. */
+  readonly rule: string;
+}
+
+/** What is counted for each upstream Service, beside the requests that callers see. */
+export interface UpstreamScope {
+  readonly attempts: Counter;
+  /** Retries that were wanted and not made, because the budget was used up. */
+  readonly budgetExhausted: Counter;
+  /** Time to establish a connection, TLS included. */
+  readonly connectDuration: LatencyHistogram;
+  /** Retries made. `reason` is a word of `retries.on`, `Statuses` or `GrpcStatuses`. */
+  retry(reason: string): void;
+}
+
+/** Beyond this many combinations of the five labels, requests share one scope named `other`. */
+const MAX_SCOPES = 4_096;
+
+const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']);
+// IANA's registry of status codes. An upstream may send any of 900: unknown ones are counted by their class.
+const KNOWN_STATUSES = new Set([
+  100, 101, 102, 103, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307, 308, 400,
+  401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 424, 425, 426,
+  428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511,
+]);
+
+const requestLabels = ['direction', 'source', 'destination', 'route', 'rule', 'method', 'code', 'termination'];
+
+/**
+ * The metrics of requests.
+ *
+ * `weft_requests_total` has all labels, because a counter is one number. The histogram leaves out rule, method, code
+ * and termination, which would multiply its seventeen buckets, and keeps `result`: fast refusals must not look like a
+ * fast service.
+ */
+export class RequestMetrics {
+  private readonly families: RequestFamilies;
+  private readonly scopes: Map<string, RequestScope>;
+  private readonly upstreams: Map<string, UpstreamScope>;
+
+  constructor(table: SeriesTable) {
+    this.families = {
+      requests: table.counter({
+        name: 'weft_requests_total',
+        help: 'Requests that ended, by how they ended.',
+        labels: requestLabels,
+      }),
+      durations: table.latencyHistogram({
+        name: 'weft_request_duration_seconds',
+        help: 'Time from the first byte of a request to the last byte of its response.',
+        unit: 'seconds',
+        labels: ['direction', 'source', 'destination', 'route', 'result'],
+      }),
+      active: table.gauge({
+        name: 'weft_requests_active',
+        help: 'Requests between their head and their end.',
+        labels: ['direction', 'destination'],
+      }),
+      requestBytes: table.counter({
+        name: 'weft_request_body_bytes_total',
+        help: 'Bytes of request bodies.',
+        unit: 'bytes',
+        labels: ['direction', 'source', 'destination'],
+      }),
+      responseBytes: table.counter({
+        name: 'weft_response_body_bytes_total',
+        help: 'Bytes of response bodies.',
+        unit: 'bytes',
+        labels: ['direction', 'source', 'destination'],
+      }),
+      attempts: table.counter({
+        name: 'weft_upstream_attempts_total',
+        help: 'Requests sent to endpoints, retries included.',
+        labels: ['destination'],
+      }),
+      retries: table.counter({
+        name: 'weft_upstream_retries_total',
+        help: 'Retries made, by what admitted them.',
+        labels: ['destination', 'reason'],
+      }),
+      budgetExhausted: table.counter({
+        name: 'weft_upstream_retry_budget_exhausted_total',
+        help: 'Retries not made because the budget was used up.',
+        labels: ['destination'],
+      }),
+      connects: table.latencyHistogram({
+        name: 'weft_upstream_connect_duration_seconds',
+        help: 'Time to establish a connection to an endpoint, TLS included.',
+        unit: 'seconds',
+        labels: ['destination'],
+      }),
+    };
+    this.scopes = new Map();
+    this.upstreams = new Map();
+  }
+
+  /** The scope of these labels, the same object each time. For route tables and connections to keep. */
+  scope(labels: RequestScopeLabels): RequestScope {
+    const key = JSON.stringify([labels.direction, labels.source, labels.destination, labels.route, labels.rule]);
+    const known = this.scopes.get(key);
+    if (known !== undefined) return known;
+    if (this.scopes.size >= MAX_SCOPES) return this.otherScope(labels.direction);
+    const scope = new RequestScope(this.families, labels);
+    this.scopes.set(key, scope);
+    return scope;
+  }
+
+  /** The upstream side of one Service, `namespace/name`; the same object each time. */
+  upstream(destination: string): UpstreamScope {
+    const known = this.upstreams.get(destination);
+    if (known !== undefined) return known;
+    if (this.upstreams.size >= MAX_SCOPES && destination !== OTHER) return this.upstream(OTHER);
+    const scope = new UpstreamCounters(this.families, destination);
+    this.upstreams.set(destination, scope);
+    return scope;
+  }
+
+  private otherScope(direction: Direction): RequestScope {
+    const key = `other ${direction}`;
+    let scope = this.scopes.get(key);
+    if (scope === undefined) {
+      scope = new RequestScope(this.families, {
+        direction,
+        source: OTHER,
+        destination: OTHER,
+        route: OTHER,
+        rule: OTHER,
+      });
+      this.scopes.set(key, scope);
+    }
+    return scope;
+  }
+}
+
+const OTHER = 'other';
+
+interface RequestFamilies {
+  readonly requests: SeriesFamily<Counter>;
+  readonly durations: SeriesFamily<LatencyHistogram>;
+  readonly active: SeriesFamily<Gauge>;
+  readonly requestBytes: SeriesFamily<Counter>;
+  readonly responseBytes: SeriesFamily<Counter>;
+  readonly attempts: SeriesFamily<Counter>;
+  readonly retries: SeriesFamily<Counter>;
+  readonly budgetExhausted: SeriesFamily<Counter>;
+  readonly connects: SeriesFamily<LatencyHistogram>;
+}
+
+/** Counts the requests of one combination of labels. Call `start` and then `finish` once for each request. */
+export class RequestScope {
+  readonly labels: RequestScopeLabels;
+  private readonly families: RequestFamilies;
+  private readonly active: Gauge;
+  private readonly requestBytes: Counter;
+  private readonly responseBytes: Counter;
+  private readonly endings: Map<number, Counter>;
+  private okDurations: LatencyHistogram | undefined;
+  private errorDurations: LatencyHistogram | undefined;
+  // The ending of the request before: nearly always the ending of this one.
+  private lastMethod: string;
+  private lastKey: number;
+  private last: Counter | undefined;
+
+  constructor(families: RequestFamilies, labels: RequestScopeLabels) {
+    const { direction, source, destination } = labels;
+    this.labels = labels;
+    this.families = families;
+    this.active = families.active.resolve([direction, destination]);
+    this.requestBytes = families.requestBytes.resolve([direction, source, destination]);
+    this.responseBytes = families.responseBytes.resolve([direction, source, destination]);
+    this.endings = new Map();
+    this.okDurations = undefined;
+    this.errorDurations = undefined;
+    this.lastMethod = '';
+    this.lastKey = -1;
+    this.last = undefined;
+  }
+
+  start(): void {
+    this.active.add(1);
+  }
+
+  /**
+   * Counts a request that has ended. `status` is the status the caller was sent, 0 when it was sent none;
+   * `termination` the position of the ending in `terminationCodes`; `failed` whether the ending is a failure of a
+   * server or of the mesh.
+   */
+  finish(
+    method: string,
+    status: number,
+    termination: number,
+    failed: boolean,
+    durationMs: number,
+    requestBytes: number,
+    responseBytes: number,
+  ): void {
+    this.active.add(-1);
+    const key = termination * 1000 + status;
+    if (key !== this.lastKey || method !== this.lastMethod) this.last = this.ending(method, status, termination, key);
+    this.last!.add(1);
+    if (failed) (this.errorDurations ?? this.makeErrorDurations()).observeMs(durationMs);
+    else (this.okDurations ?? this.makeOkDurations()).observeMs(durationMs);
+    if (requestBytes > 0) this.requestBytes.add(requestBytes);
+    if (responseBytes > 0) this.responseBytes.add(responseBytes);
+  }
+
+  private ending(method: string, status: number, termination: number, key: number): Counter {
+    this.lastMethod = method;
+    this.lastKey = key;
+    const methodLabel = KNOWN_METHODS.has(method) ? method : OTHER;
+    const code = writeCode(status);
+    // Codes that share a label share a counter; the map is bounded by known methods, known codes and terminations.
+    const known = KNOWN_STATUSES.has(status) ? status : Math.floor(status / 100);
+    const cacheKey = (termination * 1000 + known) * 64 + methodNumber(methodLabel);
+    let counter = this.endings.get(cacheKey);
+    if (counter === undefined) {
+      const { direction, source, destination, route, rule } = this.labels;
+      const ending = terminationCodes[termination] ?? OTHER;
+      counter = this.families.requests.resolve([
+        direction,
+        source,
+        destination,
+        route,
+        rule,
+        methodLabel,
+        code,
+        ending,
+      ]);
+      this.endings.set(cacheKey, counter);
+    }
+    return counter;
+  }
+
+  private makeOkDurations(): LatencyHistogram {
+    this.okDurations = this.durations('ok');
+    return this.okDurations;
+  }
+
+  private makeErrorDurations(): LatencyHistogram {
+    this.errorDurations = this.durations('error');
+    return this.errorDurations;
+  }
+
+  private durations(result: string): LatencyHistogram {
+    const { direction, source, destination, route } = this.labels;
+    return this.families.durations.resolve([direction, source, destination, route, result]);
+  }
+}
+
+class UpstreamCounters implements UpstreamScope {
+  readonly attempts: Counter;
+  readonly budgetExhausted: Counter;
+  readonly connectDuration: LatencyHistogram;
+  private readonly families: RequestFamilies;
+  private readonly destination: string;
+  private readonly retries: Map<string, Counter>;
+
+  constructor(families: RequestFamilies, destination: string) {
+    this.families = families;
+    this.destination = destination;
+    this.attempts = families.attempts.resolve([destination]);
+    this.budgetExhausted = families.budgetExhausted.resolve([destination]);
+    this.connectDuration = families.connects.resolve([destination]);
+    this.retries = new Map();
+  }
+
+  retry(reason: string): void {
+    let counter = this.retries.get(reason);
+    if (counter === undefined) {
+      counter = this.families.retries.resolve([this.destination, reason]);
+      this.retries.set(reason, counter);
+    }
+    counter.add(1);
+  }
+}
+
+const methodNumbers = new Map([...KNOWN_METHODS, OTHER].map((method, index) => [method, index]));
+
+function methodNumber(methodLabel: string): number {
+  return methodNumbers.get(methodLabel)!;
+}
+
+/** Three digits; the class (`4xx`) for a code that nobody registered; `none` when no response was sent. */
+function writeCode(status: number): string {
+  if (KNOWN_STATUSES.has(status)) return String(status);
+  return status >= 100 && status <= 999 ? `${Math.floor(status / 100)}xx` : 'none';
+}

@@ -1,0 +1,97 @@
+import type { RandomIds } from './random-ids.ts';
+
+/** Where a request stands in a trace. All of it is text as it goes over the wire. */
+export interface TraceContext {
+  /** 32 lower-case hexadecimal digits. */
+  readonly traceId: string;
+  /** The span that sent or sends the request: 16 lower-case hexadecimal digits. */
+  readonly spanId: string;
+  readonly sampled: boolean;
+  /** `tracestate` as it is to be sent on; empty when there is none. */
+  readonly state: string;
+}
+
+/** The span of one hop. */
+export interface SpanContext extends TraceContext {
+  /** The span before it; empty at the root of a trace. */
+  readonly parentSpanId: string;
+}
+
+const DASH = 0x2d;
+const VERSION_00_CHARS = 55;
+
+/**
+ * Reads `traceparent` (W3C Trace Context, Recommendation of 2021, §3.2). Undefined for whatever the specification calls
+ * invalid, upper-case digits included: the caller then starts a new trace and forgets `tracestate` (§4.3). A version
+ * above 00 is read as far as version 00 goes (§3.2.4).
+ */
+export function readTraceParent(text: string | undefined): TraceContext | undefined {
+  if (text === undefined || text.length < VERSION_00_CHARS) return undefined;
+  if (text.charCodeAt(2) !== DASH || text.charCodeAt(35) !== DASH || text.charCodeAt(52) !== DASH) return undefined;
+  if (!isHex(text, 0, 2) || !isHex(text, 3, 35) || !isHex(text, 36, 52) || !isHex(text, 53, 55)) return undefined;
+  const version = text.charCodeAt(0) * 256 + text.charCodeAt(1);
+  if (version === VERSION_FF) return undefined;
+  if (text.length > VERSION_00_CHARS && (version === VERSION_00 || text.charCodeAt(55) !== DASH)) return undefined;
+  if (isZero(text, 3, 35) || isZero(text, 36, 52)) return undefined;
+  // Only the lowest bit has a meaning in version 00 (§3.2.2.5); of a digit's code it is the digit's own, but for a-f.
+  const sampled = (digit(text.charCodeAt(54)) & 1) === 1;
+  return { traceId: text.substring(3, 35), spanId: text.substring(36, 52), sampled, state: '' };
+}
+
+/** Writes `traceparent` in version 00, the one this code knows (§4.3). */
+export function writeTraceParent(context: TraceContext): string {
+  return `00-${context.traceId}-${context.spanId}-${context.sampled ? '01' : '00'}`;
+}
+
+/**
+ * The span of this hop: a child of `parent`, with its decision on sampling, or the root of a new trace when there is
+ * none. `sampledPerMillion` is the share of new traces to sample, 0 to 1,000,000; it is decided on the digits of the
+ * trace id, so that every hop that starts from the same id decides alike.
+ */
+export function startSpan(parent: TraceContext | undefined, ids: RandomIds, sampledPerMillion: number): SpanContext {
+  if (parent !== undefined) {
+    return {
+      traceId: parent.traceId,
+      spanId: ids.spanId(),
+      sampled: parent.sampled,
+      state: parent.state,
+      parentSpanId: parent.spanId,
+    };
+  }
+  const traceId = ids.traceId();
+  return {
+    traceId,
+    spanId: ids.spanId(),
+    sampled: sampledPerMillion > 0 && isSampled(traceId, sampledPerMillion),
+    state: '',
+    parentSpanId: '',
+  };
+}
+
+const VERSION_00 = 0x30 * 256 + 0x30;
+const VERSION_FF = 0x66 * 256 + 0x66;
+
+function isHex(text: string, start: number, end: number): boolean {
+  for (let index = start; index < end; index += 1) {
+    if (digit(text.charCodeAt(index)) < 0) return false;
+  }
+  return true;
+}
+
+function isZero(text: string, start: number, end: number): boolean {
+  for (let index = start; index < end; index += 1) {
+    if (text.charCodeAt(index) !== 0x30) return false;
+  }
+  return true;
+}
+
+function digit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1;
+}
+
+// The last digits, because Trace Context level 2 promises randomness there, whoever made the id.
+function isSampled(traceId: string, sampledPerMillion: number): boolean {
+  const draw = Number.parseInt(traceId.substring(24, 32), 16) / 2 ** 32;
+  return draw * 1_000_000 < sampledPerMillion;
+}
