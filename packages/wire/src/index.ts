@@ -1,1 +1,49 @@
-export {};
+export type { WireProblem } from './message/message.ts';
+export { NO_HASH } from './message/field.ts';
+export {
+  type VersionedResource,
+  decodeResource,
+  encodeResource,
+  referencesOf,
+  resourceKey,
+  versionResource,
+} from './resource-codec.ts';
+export {
+  type Ack,
+  type AnnouncedListener,
+  type Answer,
+  type ClientMessage,
+  type Drain,
+  type EndpointDelta,
+  type ErrorCode,
+  type HeldResource,
+  type Hello,
+  type Label,
+  PROTOCOL_VERSION,
+  type Query,
+  type Report,
+  type ResourceError,
+  type ServerMessage,
+  type Subscribe,
+  type Transaction,
+  type TrustBundleMessage,
+  type Upsert,
+  type Welcome,
+  type WorkloadFacts,
+} from './sync-message.ts';
+export type { ExistingCertificate, IssueRequest, IssueResponse } from './identity-message.ts';
+export type {
+  Condition,
+  CreateTokenRequest,
+  CreateTokenResponse,
+  GetConfigRequest,
+  GetConfigResponse,
+  ListObjectsRequest,
+  MeshEvent,
+  ObjectProblem,
+  ObjectStatus,
+  ProxyState,
+  ProxyStatus,
+  ResourceVersion,
+  ServerInfo,
+} from './admin-message.ts';
