@@ -1,1 +1,27 @@
-export {};
+export {
+  type BackendEnvironment,
+  type BackendRefusal,
+  type BackendSnapshot,
+  BackendState,
+  type BackendTransition,
+  type EndpointSnapshot,
+  type RequestOutcome,
+} from './backend-state.ts';
+export { type CompiledBackend, type CompiledRule, compileRule, rewrittenTarget } from './compiled-rule.ts';
+export { RouteDecision, type RouteTable, decide, drawBackend } from './decide.ts';
+export { type CompiledMirror, mirrorDrawn } from './mirror.ts';
+export { NameTable } from './name-table.ts';
+export type { Origin } from './origin.ts';
+export { rewritePath } from './path-rewrite.ts';
+export { redirectLocation } from './redirect.ts';
+export { GO_ON, type Reply, type Step, type StepContext, type Verdict } from './step.ts';
+export {
+  type CompiledTables,
+  type ReceivedResource,
+  type ResourceError,
+  type TableEnvironment,
+  compileTables,
+  compileTablesInSlices,
+  emptyTables,
+} from './table-compiler.ts';
+export { type Destination, type HeldResource, type ListenerTable, type RefusedResource, Tables } from './tables.ts';

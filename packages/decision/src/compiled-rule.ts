@@ -1,0 +1,167 @@
+import type {
+  DestinationKey,
+  HeaderModifier,
+  Redirect,
+  RequestTimeouts,
+  RetryPolicy,
+  RouteFilter,
+  RouteRule,
+  StatusRange,
+  UrlRewrite,
+} from '@weft/model';
+import type { RequestView, RouteEntry } from '@weft/routing';
+import type { BackendState } from './backend-state.ts';
+import { type CompiledMirror, compileMirror } from './mirror.ts';
+import { rewritePath } from './path-rewrite.ts';
+import { RedirectStep } from './redirect.ts';
+import type { Step } from './step.ts';
+
+/** A rule ready to be obeyed. Immutable; shared by all requests that match it. */
+export interface CompiledRule {
+  /** As in `RouteRule`: for labels, logs and explanations. */
+  readonly route: string;
+  readonly rule: string;
+  readonly source: RouteRule;
+  /** Run in order before a backend is drawn. */
+  readonly steps: readonly Step[];
+  /** In the order of the rule. */
+  readonly backends: readonly CompiledBackend[];
+  /** Of all backends, resolved or not; 0 when nothing can be drawn. */
+  readonly totalWeight: number;
+  readonly timeouts: RequestTimeouts;
+  readonly retries: RetryPolicy;
+  /** 1 at every status that `retries.statuses` names; index 0 to 999. */
+  readonly retryStatuses: Uint8Array;
+}
+
+/** One backend of a rule, with the filters of the rule and its own joined. */
+export interface CompiledBackend {
+  /** Empty when the reference does not resolve. */
+  readonly key: DestinationKey | '';
+  readonly weight: number;
+  /** Undefined when the reference does not resolve or the backend is not held. */
+  readonly state: BackendState | undefined;
+  /** Rule first, then backend. */
+  readonly requestModifiers: readonly HeaderModifier[];
+  readonly responseModifiers: readonly HeaderModifier[];
+  /** The backend's own where it has one, else the rule's. */
+  readonly rewrite: UrlRewrite | null;
+  readonly mirrors: readonly CompiledMirror[];
+  /** Run after this backend was drawn: filters of its own that answer. */
+  readonly steps: readonly Step[];
+}
+
+/** Finds the state of a backend by key. */
+export type BackendLookup = (key: DestinationKey) => BackendState | undefined;
+
+/** Compiles one rule against the backends that are held. */
+export function compileRule(rule: RouteRule, lookup: BackendLookup): CompiledRule {
+  const shared = readFilters(rule.filters);
+  const backends = rule.backends.map((backend): CompiledBackend => {
+    const own = readFilters(backend.filters);
+    return {
+      key: backend.backend,
+      weight: backend.weight,
+      state: backend.backend === '' ? undefined : lookup(backend.backend),
+      requestModifiers: joined(shared.requestModifiers, own.requestModifiers),
+      responseModifiers: joined(shared.responseModifiers, own.responseModifiers),
+      rewrite: own.rewrite ?? shared.rewrite,
+      mirrors: [...shared.mirrors, ...own.mirrors].map((mirror) => compileMirror(mirror, lookup)),
+      steps: own.redirect === null ? NO_STEPS : [new RedirectStep(own.redirect)],
+    };
+  });
+  return {
+    route: rule.route,
+    rule: rule.rule,
+    source: rule,
+    steps: shared.redirect === null ? NO_STEPS : [new RedirectStep(shared.redirect)],
+    backends,
+    totalWeight: backends.reduce((sum, backend) => sum + backend.weight, 0),
+    timeouts: rule.timeouts,
+    retries: rule.retries,
+    retryStatuses: compileStatuses(rule.retries.statuses),
+  };
+}
+
+/** The same rule over other backends: what does not name one is shared. Returns `rule` itself when nothing changed. */
+export function rebindRule(rule: CompiledRule, lookup: BackendLookup): CompiledRule {
+  const stale = rule.backends.some(
+    ({ key, state, mirrors }) =>
+      (key !== '' && lookup(key) !== state) ||
+      mirrors.some((mirror) => mirror.key !== '' && lookup(mirror.key) !== mirror.state),
+  );
+  if (!stale) return rule;
+  const backends = rule.backends.map((backend) => ({
+    ...backend,
+    state: backend.key === '' ? undefined : lookup(backend.key),
+    mirrors: backend.mirrors.map((mirror) => ({
+      ...mirror,
+      state: mirror.key === '' ? undefined : lookup(mirror.key),
+    })),
+  }));
+  return { ...rule, backends };
+}
+
+/** The keys of all backends a rule names, mirrors included. */
+export function* backendKeys(rule: CompiledRule): Generator<DestinationKey> {
+  for (const { key, mirrors } of rule.backends) {
+    if (key !== '') yield key;
+    for (const mirror of mirrors) if (mirror.key !== '') yield mirror.key;
+  }
+}
+
+/** The request target after the rewrite of a drawn backend, query included; empty when it stays as it is. */
+export function rewrittenTarget(backend: CompiledBackend, entry: RouteEntry, view: RequestView): string {
+  const path = backend.rewrite?.path ?? null;
+  if (path === null) return '';
+  const target = rewritePath(path, entry, view.path);
+  return view.query === '' ? target : `${target}?${view.query}`;
+}
+
+const NO_STEPS: readonly Step[] = Object.freeze([]);
+const STATUSES = 1000;
+const NO_STATUSES = new Uint8Array(STATUSES);
+
+interface Filters {
+  readonly requestModifiers: HeaderModifier[];
+  readonly responseModifiers: HeaderModifier[];
+  readonly mirrors: (RouteFilter & { type: 'RequestMirror' })['mirror'][];
+  redirect: Redirect | null;
+  rewrite: UrlRewrite | null;
+}
+
+/** Redirect and rewrite may stand once (Gateway API): the first counts. */
+function readFilters(filters: readonly RouteFilter[]): Filters {
+  const read: Filters = { requestModifiers: [], responseModifiers: [], mirrors: [], redirect: null, rewrite: null };
+  for (const filter of filters) {
+    switch (filter.type) {
+      case 'RequestHeaderModifier':
+        read.requestModifiers.push(filter.modifier);
+        break;
+      case 'ResponseHeaderModifier':
+        read.responseModifiers.push(filter.modifier);
+        break;
+      case 'RequestMirror':
+        read.mirrors.push(filter.mirror);
+        break;
+      case 'RequestRedirect':
+        read.redirect ??= filter.redirect;
+        break;
+      case 'URLRewrite':
+        read.rewrite ??= filter.rewrite;
+        break;
+    }
+  }
+  return read;
+}
+
+function joined(first: readonly HeaderModifier[], second: readonly HeaderModifier[]): readonly HeaderModifier[] {
+  return second.length === 0 ? first : [...first, ...second];
+}
+
+function compileStatuses(ranges: readonly StatusRange[]): Uint8Array {
+  if (ranges.length === 0) return NO_STATUSES;
+  const statuses = new Uint8Array(STATUSES);
+  for (const { from, to } of ranges) statuses.fill(1, from, to + 1);
+  return statuses;
+}

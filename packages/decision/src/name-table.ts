@@ -1,0 +1,110 @@
+import type { DestinationKey, NameIndex, VisiblePort, VisibleService } from '@weft/model';
+import { hostOf } from '@weft/routing';
+
+/** The domain of a cluster's names unless the environment says otherwise. */
+export const defaultClusterDomain = 'cluster.local';
+
+interface NamedService {
+  readonly namespace: string;
+  readonly service: string;
+  readonly ports: readonly VisiblePort[];
+}
+
+/**
+ * The names and virtual addresses a workload may call. Immutable.
+ *
+ * Accepted forms, in any case and with or without a trailing dot: `orders` (in the caller's own namespace), `orders.shop`,
+ * `orders.shop.svc`, `orders.shop.svc.<cluster domain>`, and a virtual address.
+ */
+export class NameTable {
+  readonly #namespaces: ReadonlyMap<string, ReadonlyMap<string, VisibleService>>;
+  readonly #addresses: ReadonlyMap<string, NamedService>;
+  readonly #domain: string;
+
+  constructor(indexes: Iterable<NameIndex>, clusterDomain: string = defaultClusterDomain) {
+    const namespaces = new Map<string, Map<string, VisibleService>>();
+    const addresses = new Map<string, NamedService>();
+    for (const index of indexes) {
+      const services = new Map<string, VisibleService>();
+      for (const service of index.services) {
+        services.set(service.service, service);
+        for (const address of service.addresses) {
+          addresses.set(address.toLowerCase(), {
+            namespace: index.name,
+            service: service.service,
+            ports: service.ports,
+          });
+        }
+      }
+      namespaces.set(index.name, services);
+    }
+    this.#namespaces = namespaces;
+    this.#addresses = addresses;
+    this.#domain = clusterDomain.toLowerCase();
+  }
+
+  /**
+   * The destination a host and port mean for a caller; empty when the host is no visible service or has no such port. A port
+   * inside `host` is not read.
+   */
+  resolve(host: string, port: number, callerNamespace: string): DestinationKey | '' {
+    const service = this.#find(hostOf(host), callerNamespace);
+    if (service === undefined) return '';
+    for (const visible of service.ports) {
+      if (visible.port === port) return `${service.namespace}/${service.service}:${port}`;
+    }
+    return '';
+  }
+
+  /** The ports of the service a host means, to say what could have been meant; empty when it is none. */
+  portsOf(host: string, callerNamespace: string): readonly VisiblePort[] {
+    return this.#find(hostOf(host), callerNamespace)?.ports ?? [];
+  }
+
+  /**
+   * Whether a host can only be meant for the mesh, known or not: it is never sent outside. True for every visible name, for
+   * names below the cluster domain or ending in `.svc`, for `name.namespace` of a visible namespace, and for a single label
+   * that is no address and not `localhost`, since no public host has one.
+   */
+  isMeshName(host: string): boolean {
+    const name = hostOf(host);
+    if (this.#addresses.has(unbracketed(name))) return true;
+    if (name === '' || name === 'localhost' || name.startsWith('[')) return false;
+    if (name.endsWith('.svc') || name.endsWith(`.svc.${this.#domain}`)) return true;
+    const dot = name.indexOf('.');
+    if (dot < 0) return !/^[0-9]+$/.test(name);
+    return this.#namespaces.has(name.slice(dot + 1));
+  }
+
+  /** All destinations that may be called, sorted by nothing: in the order they were given. */
+  *destinations(): Generator<DestinationKey> {
+    for (const [namespace, services] of this.#namespaces) {
+      for (const service of services.values()) {
+        for (const { port } of service.ports) yield `${namespace}/${service.service}:${port}`;
+      }
+    }
+  }
+
+  #find(host: string, callerNamespace: string): NamedService | undefined {
+    const dot = host.indexOf('.');
+    if (dot < 0) return this.#service(callerNamespace, host) ?? this.#addresses.get(unbracketed(host));
+    const rest = host.slice(dot + 1);
+    const end = rest.indexOf('.');
+    const namespace = end < 0 ? rest : rest.slice(0, end);
+    const suffix = end < 0 ? '' : rest.slice(end + 1);
+    if (suffix === '' || suffix === 'svc' || suffix === `svc.${this.#domain}`) {
+      const service = this.#service(namespace, host.slice(0, dot));
+      if (service !== undefined) return service;
+    }
+    return this.#addresses.get(unbracketed(host));
+  }
+
+  #service(namespace: string, name: string): NamedService | undefined {
+    const service = this.#namespaces.get(namespace)?.get(name);
+    return service === undefined ? undefined : { namespace, service: name, ports: service.ports };
+  }
+}
+
+function unbracketed(host: string): string {
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
+}
