@@ -14,7 +14,10 @@ import type { WorkloadSvid } from './workload-svid.ts';
 
 export type PinnedRootFault = 'unreachable' | 'timeout' | 'root-not-offered' | SvidFault;
 
-/** A server's chain with its root at the end, which it must send for workloads that know only the root's hash. */
+/**
+ * A server's chain with the roots at its end, which it must send for workloads that know only a root's hash. (OpenSSL
+ * adds the issuing root of a chain of one by itself; not behind an intermediate, and never the other roots.)
+ */
 export function withRoot(svid: WorkloadSvid, bundle: TrustBundle): WorkloadSvid {
   return { ...svid, certificatesPem: `${svid.certificatesPem}${toCaPem(bundle)}` };
 }
