@@ -1,6 +1,9 @@
+import type { HeadEdits } from '@weft/http';
+import { type Result, fail, ok } from '@weft/kernel';
 import type {
   DestinationKey,
   HeaderModifier,
+  PathRewrite,
   Redirect,
   RequestTimeouts,
   RetryPolicy,
@@ -9,8 +12,9 @@ import type {
   StatusRange,
   UrlRewrite,
 } from '@weft/model';
-import type { RequestView, RouteEntry } from '@weft/routing';
+import type { RequestView, RouteEntry, RouteProblem } from '@weft/routing';
 import type { BackendState } from './backend-state.ts';
+import type { EditBase } from './edit-base.ts';
 import { type CompiledMirror, compileMirror } from './mirror.ts';
 import { rewritePath } from './path-rewrite.ts';
 import { RedirectStep } from './redirect.ts';
@@ -41,9 +45,9 @@ export interface CompiledBackend {
   readonly weight: number;
   /** Undefined when the reference does not resolve or the backend is not held. */
   readonly state: BackendState | undefined;
-  /** Rule first, then backend. */
-  readonly requestModifiers: readonly HeaderModifier[];
-  readonly responseModifiers: readonly HeaderModifier[];
+  /** Of the rule first, then of the backend, over those every head gets. */
+  readonly requestEdits: HeadEdits;
+  readonly responseEdits: HeadEdits;
   /** The backend's own where it has one, else the rule's. */
   readonly rewrite: UrlRewrite | null;
   readonly mirrors: readonly CompiledMirror[];
@@ -54,23 +58,43 @@ export interface CompiledBackend {
 /** Finds the state of a backend by key. */
 export type BackendLookup = (key: DestinationKey) => BackendState | undefined;
 
-/** Compiles one rule against the backends that are held. */
-export function compileRule(rule: RouteRule, lookup: BackendLookup): CompiledRule {
-  const shared = readFilters(rule.filters);
-  const backends = rule.backends.map((backend): CompiledBackend => {
-    const own = readFilters(backend.filters);
-    return {
+/** What rules are compiled against. */
+export interface RuleContext {
+  readonly lookup: BackendLookup;
+  readonly requestEdits: EditBase;
+  readonly responseEdits: EditBase;
+}
+
+/** Compiles one rule; its problems are those the codec would have to refuse later, so that they never reach a request. */
+export function compileRule(rule: RouteRule, context: RuleContext): Result<CompiledRule, RouteProblem[]> {
+  const problems: RouteProblem[] = [];
+  const report = (path: string, message: string): void => {
+    problems.push({ route: rule.route, rule: rule.rule, path, message });
+  };
+  const shared = readFilters(rule.filters, 'filters', report);
+  const backends: CompiledBackend[] = [];
+  for (const [index, backend] of rule.backends.entries()) {
+    const at = `backendRefs[${index}].filters`;
+    const own = readFilters(backend.filters, at, report);
+    const requestEdits = context.requestEdits.with(joined(shared.requestModifiers, own.requestModifiers));
+    const responseEdits = context.responseEdits.with(joined(shared.responseModifiers, own.responseModifiers));
+    if (!requestEdits.ok) report(at, `requestHeaderModifier: ${requestEdits.error.name}: ${requestEdits.error.reason}`);
+    if (!responseEdits.ok)
+      report(at, `responseHeaderModifier: ${responseEdits.error.name}: ${responseEdits.error.reason}`);
+    if (!requestEdits.ok || !responseEdits.ok) continue;
+    backends.push({
       key: backend.backend,
       weight: backend.weight,
-      state: backend.backend === '' ? undefined : lookup(backend.backend),
-      requestModifiers: joined(shared.requestModifiers, own.requestModifiers),
-      responseModifiers: joined(shared.responseModifiers, own.responseModifiers),
+      state: backend.backend === '' ? undefined : context.lookup(backend.backend),
+      requestEdits: requestEdits.value,
+      responseEdits: responseEdits.value,
       rewrite: own.rewrite ?? shared.rewrite,
-      mirrors: [...shared.mirrors, ...own.mirrors].map((mirror) => compileMirror(mirror, lookup)),
+      mirrors: [...shared.mirrors, ...own.mirrors].map((mirror) => compileMirror(mirror, context.lookup)),
       steps: own.redirect === null ? NO_STEPS : [new RedirectStep(own.redirect)],
-    };
-  });
-  return {
+    });
+  }
+  if (problems.length > 0) return fail(problems);
+  return ok({
     route: rule.route,
     rule: rule.rule,
     source: rule,
@@ -80,7 +104,7 @@ export function compileRule(rule: RouteRule, lookup: BackendLookup): CompiledRul
     timeouts: rule.timeouts,
     retries: rule.retries,
     retryStatuses: compileStatuses(rule.retries.statuses),
-  };
+  });
 }
 
 /** The same rule over other backends: what does not name one is shared. Returns `rule` itself when nothing changed. */
@@ -130,10 +154,12 @@ interface Filters {
   rewrite: UrlRewrite | null;
 }
 
+type Report = (path: string, message: string) => void;
+
 /** Redirect and rewrite may stand once (Gateway API): the first counts. */
-function readFilters(filters: readonly RouteFilter[]): Filters {
+function readFilters(filters: readonly RouteFilter[], at: string, report: Report): Filters {
   const read: Filters = { requestModifiers: [], responseModifiers: [], mirrors: [], redirect: null, rewrite: null };
-  for (const filter of filters) {
+  for (const [index, filter] of filters.entries()) {
     switch (filter.type) {
       case 'RequestHeaderModifier':
         read.requestModifiers.push(filter.modifier);
@@ -145,14 +171,25 @@ function readFilters(filters: readonly RouteFilter[]): Filters {
         read.mirrors.push(filter.mirror);
         break;
       case 'RequestRedirect':
+        checkTarget(filter.redirect, `${at}[${index}].requestRedirect`, report);
         read.redirect ??= filter.redirect;
         break;
       case 'URLRewrite':
+        checkTarget(filter.rewrite, `${at}[${index}].urlRewrite`, report);
         read.rewrite ??= filter.rewrite;
         break;
     }
   }
   return read;
+}
+
+/** What is written into a request line or a `Location` must not be able to end it: a second wall behind `model`. */
+function checkTarget(target: { hostname: string; path: PathRewrite | null }, at: string, report: Report): void {
+  if (!/^[A-Za-z0-9.-]*$/.test(target.hostname)) report(`${at}.hostname`, 'the hostname is not a DNS name');
+  const path = target.path?.value ?? '';
+  if (!/^(\/[!-~]*)?$/.test(path) || /[?#]/.test(path)) {
+    report(`${at}.path`, 'the path must be empty or begin with a slash, in visible ASCII without ? and #');
+  }
 }
 
 function joined(first: readonly HeaderModifier[], second: readonly HeaderModifier[]): readonly HeaderModifier[] {

@@ -1,10 +1,11 @@
+import type { LocalReply } from '@weft/http';
 import type { Random } from '@weft/kernel';
 import type { TerminationCode } from '@weft/outcome';
 import type { MatchTable, RequestView, RouteEntry } from '@weft/routing';
 import type { BackendState } from './backend-state.ts';
 import type { CompiledBackend, CompiledRule } from './compiled-rule.ts';
 import type { Origin } from './origin.ts';
-import type { Reply, Step, StepContext, Verdict } from './step.ts';
+import type { Step, StepContext, Verdict } from './step.ts';
 
 /** The compiled rules of one destination or listener. Immutable. */
 export interface RouteTable {
@@ -33,7 +34,7 @@ export class RouteDecision implements StepContext {
   /** Why it is not forwarded; `completed` when it is. */
   code: TerminationCode = 'completed';
   detail = '';
-  reply: Reply | undefined = undefined;
+  reply: LocalReply | undefined = undefined;
 }
 
 /**

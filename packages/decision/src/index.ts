@@ -9,12 +9,22 @@ export {
 } from './backend-state.ts';
 export { type CompiledBackend, type CompiledRule, compileRule, rewrittenTarget } from './compiled-rule.ts';
 export { RouteDecision, type RouteTable, decide, drawBackend } from './decide.ts';
+export {
+  type AttemptRecord,
+  type BackendRecord,
+  type DecisionRecord,
+  type MatchRecord,
+  type PassedOverRecord,
+  explainRequest,
+  explainRoutes,
+} from './decision-record.ts';
+export type { EditRules } from './edit-base.ts';
 export { type CompiledMirror, mirrorDrawn } from './mirror.ts';
 export { NameTable } from './name-table.ts';
 export type { Origin } from './origin.ts';
 export { rewritePath } from './path-rewrite.ts';
 export { redirectLocation } from './redirect.ts';
-export { GO_ON, type Reply, type Step, type StepContext, type Verdict } from './step.ts';
+export { GO_ON, type Step, type StepContext, type Verdict } from './step.ts';
 export {
   type CompiledTables,
   type ReceivedResource,

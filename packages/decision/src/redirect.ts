@@ -1,8 +1,9 @@
+import type { LocalReply } from '@weft/http';
 import type { Redirect } from '@weft/model';
 import { type RequestView, type RouteEntry, hostOf } from '@weft/routing';
 import type { Origin } from './origin.ts';
 import { rewritePath } from './path-rewrite.ts';
-import type { Reply, Step, StepContext, Verdict } from './step.ts';
+import type { Step, StepContext, Verdict } from './step.ts';
 
 /** Answers with the redirect of a rule. Gateway API `HTTPRequestRedirectFilter`; RFC 9110 §10.2.2, §15.4. */
 export class RedirectStep implements Step {
@@ -15,7 +16,8 @@ export class RedirectStep implements Step {
 
   run(view: RequestView, context: StepContext): Verdict {
     const value = redirectLocation(this.#redirect, view, context.entry, context.origin);
-    const reply: Reply = { status: this.#redirect.statusCode, fields: [{ name: 'location', value }], body: '' };
+    const status = this.#redirect.statusCode;
+    const reply: LocalReply = { status, fields: [{ name: 'location', value }], contentType: '', body: '' };
     return { kind: 'reply', reply, code: 'filter-replied' };
   }
 }

@@ -1,19 +1,12 @@
-import type { HeaderField } from '@weft/model';
+import type { LocalReply } from '@weft/http';
 import type { TerminationCode } from '@weft/outcome';
 import type { RequestView, RouteEntry } from '@weft/routing';
 import type { Origin } from './origin.ts';
 
-/** A reply made here. Field names are lower case; framing fields are the writer's. */
-export interface Reply {
-  readonly status: number;
-  readonly fields: readonly HeaderField[];
-  readonly body: string;
-}
-
 /** What a step decides. Going on is one frozen value, so that a step that lets a request pass allocates nothing. */
 export type Verdict =
   | { readonly kind: 'go-on' }
-  | { readonly kind: 'reply'; readonly reply: Reply; readonly code: TerminationCode }
+  | { readonly kind: 'reply'; readonly reply: LocalReply; readonly code: TerminationCode }
   | { readonly kind: 'refuse'; readonly code: TerminationCode; readonly detail: string };
 
 export const GO_ON: Verdict = Object.freeze({ kind: 'go-on' });

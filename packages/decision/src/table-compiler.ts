@@ -13,8 +13,9 @@ import type {
 } from '@weft/model';
 import { type RouteProblem, compileMatchTableInSteps } from '@weft/routing';
 import { BackendState } from './backend-state.ts';
-import { type BackendLookup, type CompiledRule, backendKeys, compileRule, rebindRule } from './compiled-rule.ts';
+import { type CompiledRule, type RuleContext, backendKeys, compileRule, rebindRule } from './compiled-rule.ts';
 import type { RouteTable } from './decide.ts';
+import { EditBase, type EditRules } from './edit-base.ts';
 import { NameTable, defaultClusterDomain } from './name-table.ts';
 import type { Origin } from './origin.ts';
 import { type Destination, type HeldResource, type ListenerTable, type RefusedResource, Tables } from './tables.ts';
@@ -31,6 +32,9 @@ export interface TableEnvironment {
   readonly clusterDomain?: string;
   /** Processes that share the limits of this workload; 1 when left out. */
   readonly workers?: number;
+  /** What every request head and every response head is edited with; nothing when left out. */
+  readonly requestEdits?: EditRules;
+  readonly responseEdits?: EditRules;
 }
 
 /** A resource as it was received: the hash is over its canonical bytes. */
@@ -105,6 +109,7 @@ class TableCompiler {
   readonly #backends = new Map<DestinationKey, BackendState>();
   /** Backends that were not in `previous`, or are no longer. */
   readonly #rebound = new Set<DestinationKey>();
+  readonly #context: RuleContext;
   #units = 0;
 
   constructor(
@@ -115,6 +120,11 @@ class TableCompiler {
     this.#resources = resources;
     this.#previous = previous;
     this.#environment = environment;
+    this.#context = {
+      lookup: (key) => this.#backends.get(key),
+      requestEdits: new EditBase(environment.requestEdits ?? {}),
+      responseEdits: new EditBase(environment.responseEdits ?? {}),
+    };
   }
 
   *run(): Generator<void, CompiledTables> {
@@ -191,11 +201,7 @@ class TableCompiler {
     }
   }
 
-  #placeBackend(
-    backend: Backend,
-    endpoints: EndpointSet | undefined,
-    before: BackendState | undefined,
-  ): void {
+  #placeBackend(backend: Backend, endpoints: EndpointSet | undefined, before: BackendState | undefined): void {
     if (before !== undefined) {
       before.update(backend, endpoints);
       this.#backends.set(backend.name, before);
@@ -237,7 +243,7 @@ class TableCompiler {
     const rules: CompiledRule[] = [];
     let changed = false;
     for (const rule of routes.rules) {
-      const rebound = namesAny(rule, this.#rebound) ? rebindRule(rule, this.#lookup) : rule;
+      const rebound = namesAny(rule, this.#rebound) ? rebindRule(rule, this.#context.lookup) : rule;
       changed ||= rebound !== rule;
       rules.push(rebound);
       if (this.#spend(1)) yield;
@@ -254,13 +260,17 @@ class TableCompiler {
       if (this.#spend(1)) yield;
       step = steps.next();
     }
-    if (!step.value.ok) return fail(step.value.error);
+    const match = step.value;
+    const problems = match.ok ? [] : match.error;
     const rules: CompiledRule[] = [];
     for (const rule of resource.rules) {
-      rules.push(compileRule(rule, this.#lookup));
+      const compiled = compileRule(rule, this.#context);
+      if (compiled.ok) rules.push(compiled.value);
+      else problems.push(...compiled.error);
       if (this.#spend(1)) yield;
     }
-    return ok({ name: resource.name, match: step.value.value, rules, origin: originOf(resource) });
+    if (!match.ok || problems.length > 0) return fail(problems);
+    return ok({ name: resource.name, match: match.value, rules, origin: originOf(resource) });
   }
 
   *#compileNames(): Generator<void, NameTable> {
@@ -294,8 +304,6 @@ class TableCompiler {
     }
     return hex32(sum) + hex32(second);
   }
-
-  readonly #lookup: BackendLookup = (key) => this.#backends.get(key);
 
   #spend(units: number): boolean {
     this.#units += units;
