@@ -165,9 +165,9 @@ export class CandidateSet {
     this.draw = new WeightedDraw(states.map((state) => state.endpoint.weight));
   }
 
-  /** Weight over the mean; 1 for an endpoint that is not in the set. Linear: not for the request path. */
+  /** Weight over the mean of the set, also for an endpoint outside of it; 1 for a weight of 0. */
   relativeWeight(state: EndpointState): number {
-    return this.draw.relativeWeights[this.states.indexOf(state)] ?? 1;
+    return state.endpoint.weight === 0 ? 1 : state.endpoint.weight / this.draw.meanWeight;
   }
 }
 

@@ -10,6 +10,8 @@ export class WeightedDraw {
   readonly equal: boolean;
   /** Weight over the mean weight, by index. */
   readonly relativeWeights: Float64Array;
+  /** 1 when all are 0. */
+  readonly meanWeight: number;
   private readonly kept: Float64Array;
   private readonly alias: Int32Array;
 
@@ -25,9 +27,11 @@ export class WeightedDraw {
     this.relativeWeights = new Float64Array(size);
     this.kept = new Float64Array(size);
     this.alias = new Int32Array(size);
+    const mean = sum === 0 ? 1 : sum / size;
+    this.meanWeight = mean;
     let equal = true;
     for (let index = 0; index < size; index += 1) {
-      const relative = sum === 0 ? 1 : (weights[index]! * size) / sum;
+      const relative = sum === 0 ? 1 : weights[index]! / mean;
       this.relativeWeights[index] = relative;
       if (relative !== this.relativeWeights[0]) equal = false;
     }

@@ -109,15 +109,14 @@ export class Ejection {
     }
     if (subject.consecutiveErrors === 0) return 'none';
     subject.consecutiveErrors = 0;
-    if (subject.consecutiveCuts > 0) return 'none';
-    subject.spared = false;
-    endProbe(subject, Number.POSITIVE_INFINITY);
-    return 'acquitted';
+    return this.acquit(subject);
   }
 
   /** A response that was delivered whole. */
-  completed(subject: EjectionSubject): void {
+  completed(subject: EjectionSubject): EjectionChange {
+    if (this.policy === null || subject.consecutiveCuts === 0) return 'none';
     subject.consecutiveCuts = 0;
+    return subject.ejected ? 'none' : this.acquit(subject);
   }
 
   /** A failure before or at the response head. `endpointCount` is the size of the set, for the cap. */
@@ -176,6 +175,13 @@ export class Ejection {
       subject.windowSuccesses = 0;
       subject.windowFailures = 0;
     }
+  }
+
+  private acquit(subject: EjectionSubject): EjectionChange {
+    if (subject.consecutiveErrors > 0 || subject.consecutiveCuts > 0) return 'none';
+    subject.spared = false;
+    endProbe(subject, Number.POSITIVE_INFINITY);
+    return 'acquitted';
   }
 
   private judge(subject: EjectionSubject, inARow: number, nowMs: number, endpointCount: number): EjectionChange {

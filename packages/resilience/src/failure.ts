@@ -7,11 +7,11 @@ const GRPC_UNAVAILABLE = 14;
 export const NO_GRPC_STATUS = -1;
 
 /**
- * What a response head says about the endpoint that sent it. `success` and `failure` speak for themselves; `overloaded`
- * is no fault, yet sending more there is unwise; `nothing` is what an Upgrade or a 4xx teaches about speed and what a policy of the
- * peer teaches about its application.
+ * What a response head says about the endpoint that sent it. `success`: it works, and this fast. `alive`: it works, but a
+ * 4xx or an Upgrade is no measure of speed. `failure`: it does not work. `overloaded`: no fault of its own, yet sending more
+ * there now is unwise. `nothing`: a policy spoke, not the application.
  */
-export type HeadVerdict = 'success' | 'client-error' | 'failure' | 'overloaded' | 'nothing';
+export type HeadVerdict = 'success' | 'alive' | 'failure' | 'overloaded' | 'nothing';
 
 /**
  * Failures are 502, 503, 504 and gRPC UNAVAILABLE. 500 is not: it is more often the request than the instance.
@@ -28,8 +28,7 @@ export function judgeHead(status: number, grpcStatus: number, refused: Terminati
   }
   if (status >= 502 && status <= 504) return 'failure';
   if (grpcStatus === GRPC_UNAVAILABLE) return 'failure';
-  if (status < 200) return 'nothing';
-  return status >= 400 && status < 500 ? 'client-error' : 'success';
+  return status < 200 || (status >= 400 && status < 500) ? 'alive' : 'success';
 }
 
 /** True when an ending before the response head is the endpoint's failure: connect, TLS, reset, timeout. */

@@ -1,6 +1,9 @@
 import type { RetryBudgetPolicy } from '@weft/model';
 import { RollingWindow } from './rolling-window.ts';
 
+/** The window until a rule asks with a longer one. */
+const DEFAULT_WINDOW_MS = 10_000;
+
 /**
  * How many retries a service may be sent by this process: the larger of a percentage of the requests in a sliding window and
  * a floor for services with few requests. The counts are the service's; each rule looks at them with its own percentage and
@@ -45,6 +48,3 @@ export class RetryBudget {
     return this.window.totalMarked(nowMs);
   }
 }
-
-/** api.md's `budget.window`; the window until a rule asks with a longer one. */
-const DEFAULT_WINDOW_MS = 10_000;

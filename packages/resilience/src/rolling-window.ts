@@ -1,3 +1,6 @@
+/** The newest bucket is still filling, so between 95 % and 100 % of the window is seen. */
+const BUCKETS = 20;
+
 /**
  * Two counters over the last so many milliseconds, in a ring of buckets: adding allocates nothing, and what is older than
  * the window is forgotten one bucket (a twentieth of it) at a time.
@@ -80,6 +83,3 @@ export class RollingWindow {
     this.newest = bucket;
   }
 }
-
-/** The newest bucket is still filling, so between 95 % and 100 % of the window is seen. */
-const BUCKETS = 20;
