@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { lowerCase } from './byte-class.ts';
-import { FieldId, fieldNames } from './field-id.ts';
+import { fieldNames } from './field-id.ts';
+import type { FieldId } from './field-id.ts';
 import { Framing, TargetForm } from './framing.ts';
 import { methodName } from './method.ts';
 
