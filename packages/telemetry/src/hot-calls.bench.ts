@@ -1,0 +1,169 @@
+/**
+ * What the calls cost that the proxy makes for each request, in nanoseconds: `node packages/telemetry/src/hot-calls.bench.ts`.
+ * The median of several rounds; to be compared only with figures of the same machine and run.
+ */
+import { terminationIndex, terminations } from '@weft/outcome';
+import { AccessLog, type AccessLogFacts } from './access-log.ts';
+import { writeMetrics } from './metrics-text.ts';
+import { RandomIds } from './random-ids.ts';
+import { RequestMetrics } from './request-metrics.ts';
+import { SeriesTable } from './series-table.ts';
+import { readTraceParent, startSpan, writeTraceParent } from './trace-context.ts';
+import { readTraceState } from './trace-state.ts';
+
+const ROUNDS = 7;
+const CALLS = 300_000;
+
+// What is computed ends up here, so that no call can be optimised away.
+let kept = 0;
+
+function measure(name: string, call: (index: number) => number, calls = CALLS): void {
+  const rounds: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const start = performance.now();
+    for (let index = 0; index < calls; index += 1) kept += call(index);
+    rounds.push(((performance.now() - start) * 1e6) / calls);
+  }
+  rounds.sort((left, right) => left - right);
+  console.log(`${name.padEnd(64)} ${rounds[ROUNDS >> 1]!.toFixed(1).padStart(12)} ns`);
+}
+
+const table = new SeriesTable();
+const counter = table.counter({ name: 'c_total', help: 'C.', labels: ['x'] }).resolve(['1']);
+const histogram = table
+  .latencyHistogram({ name: 'h_seconds', help: 'H.', unit: 'seconds', labels: ['x'] })
+  .resolve(['1']);
+const latencies = Float64Array.from({ length: 1_024 }, (_, index) => 10 ** (((index * 7919) % 1_024) / 256 - 1));
+measure('Counter.add', () => {
+  counter.add(1);
+  return 0;
+});
+measure('LatencyHistogram.observeMs, 0.1 ms to 1 s', (index) => {
+  histogram.observeMs(latencies[index & 1_023]!);
+  return 0;
+});
+
+const scope = new RequestMetrics(table).scope({
+  direction: 'outbound',
+  source: 'shop/cart',
+  destination: 'shop/orders',
+  route: 'shop/orders',
+  rule: '0',
+});
+const completed = terminationIndex('completed');
+measure('RequestScope start and finish, same ending', (index) => {
+  scope.start();
+  scope.finish('GET', 200, completed, false, latencies[index & 1_023]!, 0, 67);
+  return 0;
+});
+const methods = ['GET', 'POST', 'PUT'];
+measure('RequestScope start and finish, endings alternate', (index) => {
+  scope.start();
+  scope.finish(methods[index % 3]!, index % 2 === 0 ? 200 : 404, completed, false, latencies[index & 1_023]!, 9, 67);
+  return 0;
+});
+
+const ids = new RandomIds();
+measure('RandomIds.spanId', () => ids.spanId().length);
+measure('RandomIds.requestId', () => ids.requestId().length);
+const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+measure('traceparent in, child, traceparent out', () =>
+  writeTraceParent(startSpan(readTraceParent(traceparent), ids, 0)).charCodeAt(40),
+);
+measure('no traceparent, new trace, traceparent out', () =>
+  writeTraceParent(startSpan(undefined, ids, 0)).charCodeAt(40),
+);
+measure('tracestate with two members', () => readTraceState('rojo=00f067aa0ba902b7,congo=t61rcWkgMzE').length);
+
+const log = new AccessLog();
+const facts: AccessLogFacts = {
+  startWallMs: 1_767_323_045_067,
+  requestId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
+  traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+  direction: 'outbound',
+  source: 'spiffe://cluster.local/ns/shop/sa/cart',
+  destination: 'shop/orders',
+  method: 'GET',
+  authority: 'orders.shop.svc.cluster.local',
+  target: '/api/orders/1234?token=secret',
+  status: 200,
+  grpcStatus: -1,
+  termination: terminations.completed,
+  flags: 5,
+  requestBytes: 0,
+  responseBytes: 6_700,
+  durationMs: 1.23456,
+  upstreamMs: 1.123,
+  connectMs: -1,
+  attempts: 1,
+  upstreamAddress: '127.0.0.1:8080',
+  downstreamAddress: '127.0.0.1:50123',
+  configVersion: '0123456789abcdef',
+  route: 'shop/orders',
+  rule: 'list',
+};
+let wallMs = facts.startWallMs;
+// Flattened and encoded as the sink does it: a string that was only concatenated has not been paid for.
+measure(
+  'AccessLog.write, encoded to bytes',
+  (index) => {
+    wallMs += 1;
+    return Buffer.byteLength(
+      log.write({
+        ...facts,
+        startWallMs: wallMs,
+        durationMs: latencies[index & 1_023]!,
+        target: `/api/orders/${index}?a=b`,
+      }),
+    );
+  },
+  100_000,
+);
+measure(
+  'JSON.stringify of the same, for comparison',
+  (index) => {
+    wallMs += 1;
+    return Buffer.byteLength(
+      JSON.stringify({
+        ...facts,
+        startWallMs: wallMs,
+        durationMs: latencies[index & 1_023]!,
+        target: `/api/orders/${index}?a=b`,
+        termination: 'completed',
+      }),
+    );
+  },
+  100_000,
+);
+
+const large = new SeriesTable();
+const durations = large.latencyHistogram({
+  name: 'd_seconds',
+  help: 'D.',
+  unit: 'seconds',
+  labels: ['a', 'b', 'c'],
+  maxSeries: 5_000,
+});
+for (let index = 0; index < 5_000; index += 1)
+  durations.resolve(['outbound', `shop/service-${index}`, 'ok']).observeMs(index);
+let longestMs = 0;
+let snapshotMs = 0;
+let totalMs = 0;
+let chars = 0;
+for (let round = 0; round < 5; round += 1) {
+  const start = performance.now();
+  const slices = writeMetrics(large.snapshot(), 'openmetrics');
+  snapshotMs = performance.now() - start;
+  longestMs = 0;
+  chars = 0;
+  for (let from = performance.now(), next = slices.next(); next.done !== true; next = slices.next()) {
+    chars += Buffer.byteLength(next.value);
+    longestMs = Math.max(longestMs, performance.now() - from);
+    from = performance.now();
+  }
+  totalMs = performance.now() - start;
+}
+console.log(
+  `scrape of 5,000 histograms (${(chars / 1e6).toFixed(1)} MB): ${totalMs.toFixed(1)} ms in all, snapshot ${snapshotMs.toFixed(2)} ms, longest slice ${longestMs.toFixed(2)} ms`,
+);
+console.log(`(${kept})`);

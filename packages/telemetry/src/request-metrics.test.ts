@@ -1,0 +1,112 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { terminationIndex } from '@weft/outcome';
+import { writeMetrics } from './metrics-text.ts';
+import { RequestMetrics, type RequestScopeLabels } from './request-metrics.ts';
+import { SeriesTable } from './series-table.ts';
+
+const labels: RequestScopeLabels = {
+  direction: 'outbound',
+  source: 'shop/cart',
+  destination: 'shop/orders',
+  route: 'shop/orders',
+  rule: '0',
+};
+const completed = terminationIndex('completed');
+
+function lines(table: SeriesTable, prefix: string): string[] {
+  const text = [...writeMetrics(table.snapshot(), 'prometheus')].join('');
+  return text.split('\n').filter((line) => line.startsWith(prefix));
+}
+
+describe('RequestMetrics', () => {
+  test('counts a request once under all of its labels, and its time by result', () => {
+    const table = new SeriesTable();
+    const scope = new RequestMetrics(table).scope(labels);
+    for (let round = 0; round < 3; round += 1) {
+      scope.start();
+      scope.finish('GET', 200, completed, false, 2, 10, 100);
+    }
+    scope.start();
+    scope.finish('GET', 503, terminationIndex('connect-refused'), true, 1, 0, 0);
+    scope.start();
+    const common = 'direction="outbound",source="shop/cart",destination="shop/orders",route="shop/orders"';
+    deepEqual(lines(table, 'weft_requests_total'), [
+      `weft_requests_total{${common},rule="0",method="GET",code="200",termination="completed"} 3`,
+      `weft_requests_total{${common},rule="0",method="GET",code="503",termination="connect-refused"} 1`,
+    ]);
+    deepEqual(lines(table, 'weft_request_duration_seconds_count'), [
+      `weft_request_duration_seconds_count{${common},result="error"} 1`,
+      `weft_request_duration_seconds_count{${common},result="ok"} 3`,
+    ]);
+    deepEqual(lines(table, 'weft_requests_active'), [
+      'weft_requests_active{direction="outbound",destination="shop/orders"} 1',
+    ]);
+    ok(lines(table, 'weft_request_body_bytes_total')[0]!.endsWith(' 30'));
+    ok(lines(table, 'weft_response_body_bytes_total')[0]!.endsWith(' 300'));
+  });
+
+  test('alternating endings, methods and codes never share a series by mistake', () => {
+    const table = new SeriesTable();
+    const scope = new RequestMetrics(table).scope(labels);
+    for (let round = 0; round < 5; round += 1) {
+      for (const method of ['GET', 'POST']) {
+        for (const code of [200, 404, 0]) {
+          for (const ending of ['completed', 'upstream-cut'] as const) {
+            scope.start();
+            scope.finish(method, code, terminationIndex(ending), false, 1, 0, 0);
+          }
+        }
+      }
+    }
+    const found = lines(table, 'weft_requests_total');
+    equal(found.length, 12);
+    ok(found.every((line) => line.endsWith(' 5')));
+  });
+
+  test('methods and codes that strangers invent make no series of their own', () => {
+    const table = new SeriesTable();
+    const scope = new RequestMetrics(table).scope(labels);
+    for (let index = 0; index < 1_000; index += 1) {
+      scope.start();
+      scope.finish(`M${index}`, 400 + (index % 500), completed, false, 1, 0, 0);
+    }
+    const found = lines(table, 'weft_requests_total');
+    ok(found.every((line) => line.includes('method="other"')));
+    ok(found.some((line) => line.includes('code="7xx"')) && !found.some((line) => line.includes('code="499"')));
+    ok(found.length < 50, `${found.length} series`);
+  });
+
+  test('scopes are one object for equal labels and share one beyond their limit', () => {
+    const table = new SeriesTable();
+    const metrics = new RequestMetrics(table);
+    equal(metrics.scope(labels), metrics.scope({ ...labels }));
+    for (let index = 0; index < 10_000; index += 1) metrics.scope({ ...labels, source: `x/${index}` });
+    const beyond = metrics.scope({ ...labels, source: 'y' });
+    equal(beyond, metrics.scope({ ...labels, source: 'z' }));
+    equal(beyond.labels.source, 'other');
+    equal(beyond.labels.direction, 'outbound');
+    ok(table.series <= table.maxSeries);
+  });
+
+  test('counts attempts, retries by reason and exhausted budgets of a Service', () => {
+    const table = new SeriesTable();
+    const upstream = new RequestMetrics(table).upstream('shop/orders');
+    upstream.attempts.add(3);
+    upstream.retry('GatewayError');
+    upstream.retry('GatewayError');
+    upstream.retry('NeverSent');
+    upstream.budgetExhausted.add(1);
+    upstream.connectDuration.observeMs(3);
+    deepEqual(lines(table, 'weft_upstream_retries_total'), [
+      'weft_upstream_retries_total{destination="shop/orders",reason="GatewayError"} 2',
+      'weft_upstream_retries_total{destination="shop/orders",reason="NeverSent"} 1',
+    ]);
+    deepEqual(lines(table, 'weft_upstream_attempts_total'), [
+      'weft_upstream_attempts_total{destination="shop/orders"} 3',
+    ]);
+    deepEqual(lines(table, 'weft_upstream_retry_budget_exhausted_total'), [
+      'weft_upstream_retry_budget_exhausted_total{destination="shop/orders"} 1',
+    ]);
+  });
+});
