@@ -116,6 +116,17 @@ test('no leaf outlives its authority, and an expired authority issues nothing', 
   assert.deepEqual(await authority.issueOwn(cartId, dayMs, nowMs + 10_000), { ok: false, error: 'authority-expired' });
 });
 
+test('leaves on both sides of 2050, where certificates change the form of their dates, are read alike', async () => {
+  const lateMs = Date.UTC(2049, 11, 31, 23, 59, 30);
+  const authority = await opened(await createAuthority({ trustDomain, lifetimeMs: 100 * dayMs, nowMs: lateMs }));
+  const svid = await authority.issueOwn(cartId, 60_000, lateMs);
+  assert.ok(svid.ok);
+  assert.equal(svid.value.notBeforeMs, lateMs - leafBackdateMs);
+  assert.equal(svid.value.notAfterMs, Date.UTC(2050, 0, 1, 0, 0, 30));
+  assert.equal(svid.value.chain[0]!.validToDate.getTime(), svid.value.notAfterMs);
+  assert.ok(verifySvid(svid.value.chain, authority.bundle, lateMs + 45_000, 'client').ok);
+});
+
 test('two authorities side by side: each vouches for its own leaves only', async () => {
   const [first, second] = [await newAuthority(), await newAuthority()];
   const svid = await first.issueOwn(cartId, dayMs, nowMs);

@@ -28,6 +28,8 @@ export interface CertificateFacts {
   /** URI hosts a CA is confined to (RFC 5280 4.2.1.10); undefined when it is not confined. */
   readonly permittedUriHosts: readonly string[] | undefined;
   readonly excludedUriHosts: readonly string[];
+  /** RFC 5280 4.2.1.2; undefined when the extension is absent. */
+  readonly subjectKeyIdentifier: Buffer | undefined;
 }
 
 export type CertificateFault =
@@ -44,9 +46,16 @@ export const objectId = {
   clientAuth: '2b06010505070302',
   anyExtendedKeyUsage: '551d2500',
   ecdsaSha256: '2a8648ce3d040302',
+  ecdsaSha384: '2a8648ce3d040303',
+  ecdsaSha512: '2a8648ce3d040304',
+  rsaSha256: '2a864886f70d01010b',
+  rsaSha384: '2a864886f70d01010c',
+  rsaSha512: '2a864886f70d01010d',
+  ed25519: '2b6570',
 } as const;
 
 const extension = {
+  subjectKeyIdentifier: '551d0e',
   keyUsage: '551d0f',
   subjectAltName: '551d11',
   basicConstraints: '551d13',
@@ -93,6 +102,7 @@ export function readCertificateFacts(der: Buffer): Result<CertificateFacts, Cert
     extendedKeyUsages: undefined as string[] | undefined,
     permittedUriHosts: undefined as string[] | undefined,
     excludedUriHosts: [] as string[],
+    subjectKeyIdentifier: undefined as Buffer | undefined,
   };
   const seen = new Set<string>();
   for (const element of extensions) {
@@ -131,6 +141,7 @@ interface ExtensionFacts {
   extendedKeyUsages: string[] | undefined;
   permittedUriHosts: string[] | undefined;
   excludedUriHosts: string[];
+  subjectKeyIdentifier: Buffer | undefined;
 }
 
 function readExtension(
@@ -151,6 +162,10 @@ function readExtension(
       return readExtendedKeyUsage(der, content, facts);
     case extension.nameConstraints:
       return readNameConstraints(der, content, facts);
+    case extension.subjectKeyIdentifier:
+      if (content.tag !== derTag.octetString) return 'certificate-malformed';
+      facts.subjectKeyIdentifier = contentOf(der, content);
+      return undefined;
     default:
       return isCritical ? 'unknown-critical-extension' : undefined;
   }

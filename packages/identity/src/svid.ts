@@ -97,14 +97,14 @@ const mostIntermediates = 4;
 const mostSignatureChecks = 8;
 
 // ECDSA and RSA with SHA-256/384/512, and Ed25519. SHA-1 and MD5 are not among them.
-const signatureAlgorithms = new Set([
+const signatureAlgorithms: ReadonlySet<string> = new Set([
   objectId.ecdsaSha256,
-  '2a8648ce3d040303',
-  '2a8648ce3d040304',
-  '2a864886f70d01010b',
-  '2a864886f70d01010c',
-  '2a864886f70d01010d',
-  '2b6570',
+  objectId.ecdsaSha384,
+  objectId.ecdsaSha512,
+  objectId.rsaSha256,
+  objectId.rsaSha384,
+  objectId.rsaSha512,
+  objectId.ed25519,
 ]);
 
 /**
@@ -117,7 +117,12 @@ export function checkPeer(
   nowMs: number,
   role: PeerRole,
 ): Result<PeerIdentity, SvidRefusal> {
-  const verified = verifySvid(peerChain(socket), bundle, nowMs, role);
+  const leaf = socket.getPeerX509Certificate();
+  if (leaf === undefined) return refuse('no-certificate');
+  const fingerprint = certificateFingerprint(leaf);
+  // The rest of the chain is taken out of OpenSSL only when it is needed: that costs more than the look-up.
+  const proof = recall(fingerprint, bundle, nowMs) ?? prove(chainFrom(leaf), leaf, fingerprint, bundle, nowMs);
+  const verified = forRole(proof, role);
   // Ours first: its reasons are finer than OpenSSL's.
   if (!verified.ok) return verified;
   const openSsl = verifyError(socket);
@@ -126,13 +131,8 @@ export function checkPeer(
 
 /** The certificates the peer sent, leaf first, no more than are of use; empty when it sent none. */
 export function peerChain(socket: TLSSocket): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  let next = socket.getPeerX509Certificate();
-  while (next !== undefined && chain.length <= mostIntermediates) {
-    chain.push(next);
-    next = next.issuerCertificate;
-  }
-  return chain;
+  const leaf = socket.getPeerX509Certificate();
+  return leaf === undefined ? [] : chainFrom(leaf);
 }
 
 /**
@@ -147,22 +147,34 @@ export function verifySvid(
 ): Result<PeerIdentity, SvidRefusal> {
   const leaf = chain[0];
   if (leaf === undefined) return refuse('no-certificate');
-  const leafFingerprint = certificateFingerprint(leaf);
-  let known = proofs.get(bundle);
-  const earlier = known?.get(leafFingerprint);
-  if (earlier !== undefined && nowMs >= earlier.notBeforeMs && nowMs < earlier.identity.notAfterMs) {
-    const fits = role === 'client' ? earlier.asClient : earlier.asServer;
-    return fits ? ok(earlier.identity) : refuse('extended-key-usage', role);
+  const fingerprint = certificateFingerprint(leaf);
+  return forRole(recall(fingerprint, bundle, nowMs) ?? prove(chain, leaf, fingerprint, bundle, nowMs), role);
+}
+
+function chainFrom(leaf: X509Certificate): X509Certificate[] {
+  const chain = [leaf];
+  let next = leaf.issuerCertificate;
+  while (next !== undefined && chain.length <= mostIntermediates) {
+    chain.push(next);
+    next = next.issuerCertificate;
   }
-  const proof = prove(chain, leaf, leafFingerprint, bundle, nowMs);
+  return chain;
+}
+
+function forRole(proof: Result<Proof, SvidRefusal>, role: PeerRole): Result<PeerIdentity, SvidRefusal> {
   if (!proof.ok) return proof;
-  if (known === undefined) proofs.set(bundle, (known = new Map()));
-  if (known.size >= mostProofs) known.delete(known.keys().next().value!);
-  known.set(leafFingerprint, proof.value);
   const fits = role === 'client' ? proof.value.asClient : proof.value.asServer;
   return fits ? ok(proof.value.identity) : refuse('extended-key-usage', role);
 }
 
+/** An earlier proof under this very bundle, if its time still holds. */
+function recall(fingerprint: string, bundle: TrustBundle, nowMs: number): Result<Proof, SvidRefusal> | undefined {
+  const proof = proofs.get(bundle)?.get(fingerprint);
+  if (proof === undefined || nowMs < proof.notBeforeMs || nowMs >= proof.identity.notAfterMs) return undefined;
+  return ok(proof);
+}
+
+/** Proves a leaf and keeps the proof. Refusals are not kept: another chain may prove the same leaf. */
 function prove(
   chain: readonly X509Certificate[],
   leaf: X509Certificate,
@@ -184,7 +196,7 @@ function prove(
   if (path === undefined) return refuse(search.fault);
 
   const name = readWorkloadName(id.value);
-  return ok({
+  const proof: Proof = {
     identity: {
       id: id.value.text,
       trustDomain: id.value.trustDomain,
@@ -197,7 +209,17 @@ function prove(
     notBeforeMs: Math.max(facts.notBeforeMs, path.notBeforeMs),
     asClient: allowsUsage(facts, objectId.clientAuth),
     asServer: allowsUsage(facts, objectId.serverAuth),
-  });
+  };
+  keep(proof, bundle);
+  return ok(proof);
+}
+
+function keep(proof: Proof, bundle: TrustBundle): void {
+  let known = proofs.get(bundle);
+  if (known === undefined) proofs.set(bundle, (known = new Map()));
+  // The oldest goes: a Map keeps the order of insertion.
+  if (known.size >= mostProofs) known.delete(known.keys().next().value!);
+  known.set(proof.identity.leafFingerprint, proof);
 }
 
 /** X509-SVID 2 and 5.2: exactly one URI name, and it is a SPIFFE ID with a path, of our trust domain. */

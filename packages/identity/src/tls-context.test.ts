@@ -8,7 +8,17 @@ import type { TestContext } from 'node:test';
 import { TLSSocket, connect, createServer } from 'node:tls';
 import type { ConnectionOptions, Server as TlsServer } from 'node:tls';
 import { setImmediate as turn } from 'node:timers/promises';
-import { bundleOf, cartId, clientAuth, makeCa, makeLeaf, serverAuth } from './svid-cases.ts';
+import { createAuthority, readAuthority } from './authority.ts';
+import {
+  bundleOf,
+  cartId,
+  clientAuth,
+  makeCa,
+  makeLeaf,
+  permittedHosts,
+  serverAuth,
+  trustDomain,
+} from './svid-cases.ts';
 import type { CaseOptions, MadeCertificate } from './svid-cases.ts';
 import { checkPeer } from './svid.ts';
 import type { PeerIdentity } from './svid.ts';
@@ -162,6 +172,40 @@ test('a client behind an intermediate is believed when it sends the intermediate
   const context = contextOf(makeLeaf(nowMs, between), bundle, between.pem);
   assert.equal(await attempt(listener.port, meshClientOptions(context, ['weft-http/1.1'])), 'hello');
   assert.equal(listener.identities[0]?.rootFingerprint, bundle.roots[0]!.fingerprint);
+});
+
+test('OpenSSL too believes the leaves our own authority issues, on both sides', async (t) => {
+  const material = await createAuthority({ trustDomain, lifetimeMs: dayMs, nowMs });
+  const authority = await readAuthority(material, trustDomain);
+  assert.ok(authority.ok);
+  const trusted = authority.value.bundle;
+  const [pay, cart] = [
+    await authority.value.issueOwn(payId, 60_000, nowMs),
+    await authority.value.issueOwn(cartId, 60_000, nowMs),
+  ];
+  assert.ok(pay.ok && cart.ok);
+  for (const kind of kinds) {
+    const listener = await listen(t, kind, meshContext(pay.value, trusted), () => trusted);
+    const client = meshClientOptions(meshContext(cart.value, trusted), ['weft-http/1.1']);
+    assert.equal(await attempt(listener.port, client), 'hello');
+    assert.equal(listener.identities[0]?.id, cartId);
+  }
+});
+
+test('OpenSSL too keeps a root to the trust domain it is confined to', async (t) => {
+  const confined = makeCa(nowMs, { extraExtensions: [permittedHosts(trustDomain)] });
+  const trusted = bundleOf(confined);
+  const errors: string[] = [];
+  const context = contextOf(makeLeaf(nowMs, confined, { uris: [payId] }), trusted);
+  const listener = await listen(t, 'tls server', context, () => trusted);
+  listener.tls.on('tlsClientError', (error: NodeJS.ErrnoException) => errors.push(error.code ?? error.message));
+  assert.equal(await attempt(listener.port, anyClient(makeLeaf(nowMs, confined))), 'hello');
+  const foreign = makeLeaf(nowMs, confined, { uris: ['spiffe://other.local/ns/shop/sa/cart'] });
+  assert.equal(await attempt(listener.port, anyClient(foreign)), 'closed');
+  assert.equal(listener.identities.length, 1);
+  // Refused by the TLS server itself: the event that our check listens to never came.
+  assert.deepEqual(listener.refusals, []);
+  assert.equal(errors.length, 1);
 });
 
 test('a client refuses a server of a foreign root and knows a right one', async (t) => {
