@@ -1,4 +1,4 @@
-import { type RouteEntry, type ValueCondition, conditionsHold, valueFor } from './route-entry.ts';
+import { type RouteEntry, type ValueCondition, conditionHolds, conditionsHold, valueFor } from './route-entry.ts';
 import type { LookupSteps } from './lookup-steps.ts';
 import type { RequestView } from './request-view.ts';
 
@@ -56,8 +56,8 @@ export class CandidateSet {
   find(view: RequestView, steps: LookupSteps): RouteEntry | undefined {
     const entries = this.#entries;
     for (let index = 0; index < entries.length; index += 1) {
-      steps.count += 1;
       const entry = entries[index]!;
+      steps.count += 1 + entry.conditions.length + (entry.method === '' ? 0 : 1);
       if (conditionsHold(entry, view)) return entry;
     }
     let best: RouteEntry | undefined;
@@ -124,9 +124,19 @@ function findIn(group: Group, view: RequestView, steps: LookupSteps): RouteEntry
   }
   if (!Array.isArray(node)) return undefined;
   for (let index = 0; index < node.length; index += 1) {
-    steps.count += 1;
     const entry = node[index]!;
-    if (conditionsHold(entry, view)) return entry;
+    steps.count += 1 + entry.conditions.length - group.fields.length;
+    if (patternsHold(entry, view)) return entry;
   }
   return undefined;
+}
+
+/** What is left to try of an entry whose exact values the tree has found. */
+function patternsHold(entry: RouteEntry, view: RequestView): boolean {
+  const conditions = entry.conditions;
+  for (let index = 0; index < conditions.length; index += 1) {
+    const condition = conditions[index]!;
+    if (condition.pattern !== null && !conditionHolds(condition, view)) return false;
+  }
+  return true;
 }
