@@ -47,3 +47,27 @@ export type {
   ResourceVersion,
   ServerInfo,
 } from './admin-message.ts';
+export { EndpointDeltas } from './endpoint-delta.ts';
+export { type HeldVersion, encodeSnapshot, readSnapshot } from './snapshot.ts';
+export {
+  type AppliedChanges,
+  type ChangedResource,
+  type Changes,
+  type ConnectionFacts,
+  type Refusal,
+  SyncClient,
+  type SyncClientOptions,
+  type SyncConnector,
+  type SyncHandler,
+  type SyncStream,
+  type SyncStreamEvents,
+} from './sync-client.ts';
+export {
+  type ResourceFacts,
+  type SessionEnd,
+  type SessionOptions,
+  type SessionPort,
+  SyncSession,
+  type View,
+} from './sync-session.ts';
+export { type Progress, SyncHub } from './sync-hub.ts';

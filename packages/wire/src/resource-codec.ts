@@ -6,6 +6,7 @@ import { type Result, fail, ok } from '@weft/kernel';
 import type { Resource, ResourceKey } from '@weft/model';
 import type { WireProblem } from './message/message.ts';
 import { endpointMessage, resourceMessage } from './resource-message.ts';
+import { upsertMessage } from './sync-message.ts';
 
 /**
  * One version of one resource as the control plane keeps it: made once, then shared by reference between all streams. Two
@@ -15,8 +16,10 @@ export interface VersionedResource {
   readonly key: ResourceKey;
   /** 16 hexadecimal digits: the first 64 bits of the SHA-256 of `body`. */
   readonly hash: string;
-  /** An encoded `weft.v1.Resource`. */
+  /** An encoded `weft.v1.Resource`: the end of `upsert`. */
   readonly body: Uint8Array;
+  /** An encoded `weft.v1.Upsert` of key, hash and body, ready to be joined into a transaction. */
+  readonly upsert: Uint8Array;
   /** Keys that must be held whenever this one is: backends and endpoints of every backend a rule names. Without repeats. */
   readonly references: readonly ResourceKey[];
   /** Of an endpoint set: the encoded `weft.v1.Endpoint` of each, by key, for deltas. Null for other resources. */
@@ -30,11 +33,16 @@ export function resourceKey(resource: Resource): ResourceKey {
 
 /** Encodes a resource and gives it its version. Asserts the bounds that `decodeResource` checks. */
 export function versionResource(resource: Resource): VersionedResource {
-  const body = resourceMessage.encode(resource);
+  const key = resourceKey(resource);
+  const encoded = resourceMessage.encode(resource);
+  const hash = digest('sha256', encoded, 'hex').slice(0, 16);
+  const upsert = upsertMessage.encode({ key, hash, body: encoded });
   return {
-    key: resourceKey(resource),
-    hash: digest('sha256', body, 'hex').slice(0, 16),
-    body,
+    key,
+    hash,
+    // The body is the last field, so one copy of the bytes serves both.
+    body: upsert.subarray(upsert.length - encoded.length),
+    upsert,
     references: referencesOf(resource),
     endpointsByKey: resource.type === 'endpoints' ? encodeEndpoints(resource.endpoints) : null,
   };
@@ -53,10 +61,11 @@ export function decodeResource(key: string, body: Uint8Array): Result<Resource, 
   const decoded = resourceMessage.decode(body);
   if (!decoded.ok) return decoded;
   const actual = resourceKey(decoded.value);
-  if (actual !== key) return fail({ path: 'name', message: `the body is of ${actual}, sent as ${key}` });
+  if (actual !== key)
+    return fail({ code: 'Malformed', path: 'name', message: `the body is of ${actual}, sent as ${key}` });
   if (decoded.value.type === 'endpoints') {
     const problem = judgeOrder(decoded.value.endpoints);
-    if (problem !== null) return fail({ path: 'endpoints.key', message: problem });
+    if (problem !== null) return fail({ code: 'Malformed', path: 'endpoints.key', message: problem });
   }
   return ok(decoded.value);
 }

@@ -33,10 +33,13 @@ export interface Field<V> {
 /** What is wrong with the bytes, and where; `path` is filled in on the way out. */
 export class WireFault extends Error {
   path: string;
+  /** `Unsupported`: perhaps right for a later version of this protocol. */
+  readonly code: 'Malformed' | 'Unsupported';
 
-  constructor(message: string) {
+  constructor(message: string, code: 'Malformed' | 'Unsupported' = 'Malformed') {
     super(message);
     this.path = '';
+    this.code = code;
   }
 }
 
@@ -405,7 +408,8 @@ function readInteger(reader: Reader, from: number, to: number): number {
 function readName<V extends string>(reader: Reader, names: readonly V[]): V {
   const value = readInteger(reader, 0, Number.MAX_SAFE_INTEGER);
   const name = names[value - 1];
-  if (name === undefined) throw new WireFault(`${value} stands for nothing known`);
+  if (name === undefined)
+    throw new WireFault(`${value} stands for nothing known`, value === 0 ? 'Malformed' : 'Unsupported');
   return name;
 }
 

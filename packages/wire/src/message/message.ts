@@ -21,6 +21,8 @@ import {
 
 /** Why bytes were refused: `path` is like `endpoints.port`. */
 export interface WireProblem {
+  /** `Unsupported`: a type or value this version does not know. */
+  readonly code: 'Malformed' | 'Unsupported';
   readonly path: string;
   readonly message: string;
 }
@@ -57,8 +59,6 @@ export function message<T extends object>(name: string, table: FieldsOf<T>): Mes
     byNumber[entry.field.number] = entry;
     initial[entry.name] = entry.field.initial;
   }
-  // Most fields are well when absent: only the others are looked at when a message has ended.
-  const judged = fields;
 
   return finished(name, fields, {
     read(reader, end) {
@@ -76,7 +76,7 @@ export function message<T extends object>(name: string, table: FieldsOf<T>): Mes
         throw located(error, current);
       }
       if (reader.pos !== end) throw new WireFault('ends inside a field');
-      for (const entry of judged) {
+      for (const entry of fields) {
         const problem = entry.field.finish(value[entry.name]);
         if (problem !== null) throw located(new WireFault(problem), entry);
       }
@@ -137,7 +137,7 @@ export function union<T extends { readonly type: string }>(
         }
       }
       if (reader.pos !== end) throw new WireFault('ends inside a field');
-      if (value === null) throw new UnknownMember(`holds none of ${Object.keys(members).join(', ')}`);
+      if (value === null) throw new WireFault(`holds none of ${Object.keys(members).join(', ')}`, 'Unsupported');
       return value as unknown as T;
     },
     write(writer, value) {
@@ -210,9 +210,6 @@ export function list<V>(number: number, carried: Message<V>, maxItems: number, m
   };
 }
 
-/** Thrown inside when a union holds only members of a later version. */
-export class UnknownMember extends WireFault {}
-
 interface Codec<T> {
   read(reader: Reader, end: number): T;
   write(writer: Writer, value: T): void;
@@ -260,10 +257,10 @@ function located(error: unknown, entry: { readonly name: string } | undefined): 
 }
 
 function problemOf(error: unknown): WireProblem {
-  if (error instanceof WireFault) return { path: error.path, message: error.message };
+  if (error instanceof WireFault) return { code: error.code, path: error.path, message: error.message };
   // The library's own complaint about bytes that end early or a wire type that doesn't exist.
   if (error instanceof RangeError || (error instanceof Error && error.message.startsWith('invalid wire type'))) {
-    return { path: '', message: error.message };
+    return { code: 'Malformed', path: '', message: error.message };
   }
   throw error;
 }

@@ -1,0 +1,559 @@
+/**
+ * The proxy's side of Sync, as a state machine without I/O: it keeps a stream open, says what it holds and wants, applies
+ * transactions and acknowledges them. What it holds outlives every stream.
+ *
+ *                 start          stream open, Hello sent        Welcome
+ *    (stopped) ----------> (connecting) --------------------------------> (connected)
+ *                               ^   |  no Welcome in 10 s, or it broke         |
+ *                               |   v                                          |  broke
+ *                             (waiting)  <-------------------------------------+
+ *                      full jitter, 100 ms to 10 s; from the start again after a good minute
+ */
+import { type Clock, type Random, type Timer, type TimerWheel, fullJitterBackoffMs } from '@weft/kernel';
+import type { Resource, ResourceKey } from '@weft/model';
+import { applyEndpointDelta } from './endpoint-delta.ts';
+import { decodeResource, encodeResource, referencesOf } from './resource-codec.ts';
+import { type HeldVersion, encodeSnapshot } from './snapshot.ts';
+import {
+  type AnnouncedListener,
+  type ClientMessage,
+  type Drain,
+  type EndpointDelta,
+  type ErrorCode,
+  MAX_DESTINATIONS,
+  MAX_RESOURCES,
+  PROTOCOL_VERSION,
+  type Query,
+  type Report,
+  type ResourceError,
+  type Transaction,
+  type TrustBundleMessage,
+  type Upsert,
+  type Welcome,
+  type WorkloadFacts,
+  clientMessage,
+  serverMessage,
+} from './sync-message.ts';
+
+/** A resource to put into force. */
+export interface ChangedResource {
+  readonly key: ResourceKey;
+  readonly hash: string;
+  readonly resource: Resource;
+  /** The version in force until now; null when there was none. */
+  readonly previous: Resource | null;
+}
+
+/** One transaction: to be put into force as a whole, in one assignment, but for the resources that are refused. */
+export interface Changes {
+  readonly upserted: readonly ChangedResource[];
+  readonly removed: readonly ResourceKey[];
+}
+
+/**
+ * Why a resource was refused. Whoever refuses a backend also refuses the routes of the same transaction that name it
+ * (`MissingReference`), so that no route is in force without its backends.
+ */
+export interface Refusal {
+  readonly key: ResourceKey;
+  readonly code: Extract<ErrorCode, 'Invalid' | 'Unsupported' | 'MissingReference'>;
+  readonly message: string;
+}
+
+export interface AppliedChanges {
+  readonly errors: readonly Refusal[];
+}
+
+/** What the machine tells its proxy. None of these may throw. */
+export interface SyncHandler {
+  /** Puts changes into force. The next transaction waits until it is done. Errors name keys of `changes.upserted`. */
+  apply(changes: Changes): AppliedChanges | Promise<AppliedChanges>;
+  /** Subscribed destinations that do not exist or may not be seen. */
+  missing(destinations: readonly string[]): void;
+  trustBundle(bundle: TrustBundleMessage): void;
+  /** For the first time on this stream the proxy holds all that it is to hold. */
+  complete(): void;
+  drain(drain: Drain): void;
+  /** Said with every change of state. */
+  connection(facts: ConnectionFacts): void;
+}
+
+export interface ConnectionFacts {
+  readonly state: 'stopped' | 'connecting' | 'connected' | 'waiting';
+  /** Unix milliseconds of the last change between connected and not. */
+  readonly sinceMs: number;
+  /** Name of the replica and of the session while connected, else empty. */
+  readonly server: string;
+  readonly session: string;
+  /** Failures since the last good connection. */
+  readonly failures: number;
+  /** Why the last stream ended; empty at first. */
+  readonly lastError: string;
+}
+
+/** An open stream, to be written to. */
+export interface SyncStream {
+  /** Takes an encoded `ClientMessage`. */
+  send(message: Buffer): void;
+  /** Ends it; nothing is heard of it afterwards. */
+  close(): void;
+}
+
+/** How the edge speaks to the machine about one stream. Nothing may be said after `closed`. */
+export interface SyncStreamEvents {
+  message(bytes: Uint8Array): void;
+  closed(reason: string): void;
+}
+
+/** Opens a stream. Events come later, never inside the call. */
+export interface SyncConnector {
+  open(events: SyncStreamEvents): SyncStream;
+}
+
+export interface SyncClientOptions {
+  readonly workload: WorkloadFacts;
+  readonly listeners: readonly AnnouncedListener[];
+  readonly capabilities: readonly string[];
+  /** `namespace/name` of the Gateway served; empty for a sidecar. */
+  readonly gateway: string;
+  readonly connector: SyncConnector;
+  readonly handler: SyncHandler;
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  readonly random: Random;
+}
+
+const BACKOFF_BASE_MS = 100;
+const BACKOFF_MAX_MS = 10_000;
+/** A connection that lasted so long was good: the next failure is a new story. */
+const GOOD_MS = 60_000;
+const WELCOME_TIMEOUT_MS = 10_000;
+/** The server has at most two on their way; a third breaks the protocol and ends the stream. */
+const MAX_QUEUED = 2;
+const ANSWER_BYTES = 8 * 1024 * 1024;
+const MESSAGE_BYTES = 1024;
+
+/** One stream's own state, so that whatever comes late from an old one is told apart. */
+interface Attempt {
+  stream: SyncStream | null;
+  readonly queue: Transaction[];
+  welcome: Welcome | null;
+  lastId: number;
+  completeSaid: boolean;
+  ended: boolean;
+}
+
+export class SyncClient {
+  private readonly options: SyncClientOptions;
+  private readonly handler: SyncHandler;
+  private readonly held: Map<ResourceKey, HeldVersion>;
+  private readonly wanted: Set<string>;
+  private listeners: readonly AnnouncedListener[];
+  /** The stream that counts; null while stopped or waiting. */
+  private attempt: Attempt | null;
+  /** The stream that is to be followed by `attempt`: kept open, no longer listened to. */
+  private retiring: Attempt | null;
+  private readonly timer: Timer;
+  private running: boolean;
+  private applying: boolean;
+  private connectWhenApplied: boolean;
+  private failures: number;
+  private connectedAtMs: number;
+  private facts: ConnectionFacts;
+  private lastReport: Report | null;
+
+  constructor(options: SyncClientOptions) {
+    this.options = options;
+    this.handler = options.handler;
+    this.held = new Map();
+    this.wanted = new Set();
+    this.listeners = options.listeners;
+    this.attempt = null;
+    this.retiring = null;
+    this.timer = options.timers.create(() => this.timeout());
+    this.running = false;
+    this.applying = false;
+    this.connectWhenApplied = false;
+    this.failures = 0;
+    this.connectedAtMs = 0;
+    this.facts = {
+      state: 'stopped',
+      sinceMs: options.clock.wallMs(),
+      server: '',
+      session: '',
+      failures: 0,
+      lastError: '',
+    };
+    this.lastReport = null;
+  }
+
+  /** What is in force, by key. */
+  get resources(): ReadonlyMap<ResourceKey, HeldVersion> {
+    return this.held;
+  }
+
+  get connection(): ConnectionFacts {
+    return this.facts;
+  }
+
+  get destinations(): ReadonlySet<string> {
+    return this.wanted;
+  }
+
+  /** Takes in what an earlier process held, before `start`. The caller has put it into force itself. */
+  restore(held: ReadonlyMap<ResourceKey, HeldVersion>): void {
+    for (const [key, version] of held) this.held.set(key, version);
+  }
+
+  /** Everything held, for the state folder. */
+  snapshot(): Buffer {
+    return encodeSnapshot(this.held);
+  }
+
+  /** Connects, and keeps connected until `stop`. */
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    this.connect();
+  }
+
+  /** Ends the stream and every attempt. What is held stays. */
+  stop(): void {
+    this.running = false;
+    this.timer.cancel();
+    this.endAttempt(this.retiring);
+    this.endAttempt(this.attempt);
+    this.retiring = null;
+    this.attempt = null;
+    this.say('stopped', '');
+  }
+
+  /**
+   * Wants these destinations from now on, over every reconnect. False when that would be more than 20,000; those that fit
+   * were added.
+   */
+  subscribe(destinations: readonly string[]): boolean {
+    const added: string[] = [];
+    for (const destination of destinations) {
+      if (this.wanted.has(destination)) continue;
+      if (this.wanted.size >= MAX_DESTINATIONS) break;
+      this.wanted.add(destination);
+      added.push(destination);
+    }
+    if (added.length > 0) this.send({ type: 'subscribe', subscribe: { add: added, remove: [] } });
+    return destinations.every((destination) => this.wanted.has(destination));
+  }
+
+  /** Wants these no longer; what they brought is removed by the server's next transaction. */
+  unsubscribe(destinations: readonly string[]): void {
+    const removed = destinations.filter((destination) => this.wanted.delete(destination));
+    if (removed.length > 0) this.send({ type: 'subscribe', subscribe: { add: [], remove: removed } });
+  }
+
+  /** Sends a report; the last one is said again on every new stream. */
+  report(report: Report): void {
+    this.lastReport = report;
+    if (this.facts.state === 'connected') this.send({ type: 'report', report });
+  }
+
+  /** What is announced with the next Hello. */
+  announce(listeners: readonly AnnouncedListener[]): void {
+    this.listeners = listeners;
+  }
+
+  /**
+   * Opens a new stream, with whatever credentials the connector now uses, and leaves the old one when the new one has been
+   * welcomed. Nothing in force changes, no loss is reported.
+   */
+  reauthenticate(): void {
+    if (!this.running) return;
+    if (this.facts.state !== 'connected' || this.attempt === null) {
+      // Not connected: try the new credentials now.
+      this.timer.cancel();
+      this.endAttempt(this.attempt);
+      this.attempt = null;
+      this.connect();
+      return;
+    }
+    this.endAttempt(this.retiring);
+    this.retiring = this.attempt;
+    this.retiring.queue.length = 0;
+    this.attempt = null;
+    this.connect();
+  }
+
+  private connect(): void {
+    if (this.applying) {
+      // Hello says what is held; that is about to change.
+      this.connectWhenApplied = true;
+      return;
+    }
+    const attempt: Attempt = { stream: null, queue: [], welcome: null, lastId: 0, completeSaid: false, ended: false };
+    this.attempt = attempt;
+    if (this.retiring === null) this.say('connecting', this.facts.lastError);
+    this.timer.reschedule(WELCOME_TIMEOUT_MS);
+    attempt.stream = this.options.connector.open({
+      message: (bytes) => this.receive(attempt, bytes),
+      closed: (reason) => this.lost(attempt, reason),
+    });
+    this.send({
+      type: 'hello',
+      hello: {
+        protocolVersion: PROTOCOL_VERSION,
+        workload: this.options.workload,
+        capabilities: this.options.capabilities,
+        listeners: this.listeners,
+        held: Array.from(this.held, ([key, { hash }]) => ({ key, hash })),
+        destinations: [...this.wanted],
+        gateway: this.options.gateway,
+      },
+    });
+  }
+
+  private timeout(): void {
+    if (!this.running) return;
+    if (this.attempt === null) this.connect();
+    else if (this.attempt.welcome === null) this.fail(this.attempt, 'no welcome within 10 s');
+  }
+
+  private receive(attempt: Attempt, bytes: Uint8Array): void {
+    if (attempt.ended || attempt !== this.attempt) return;
+    const decoded = serverMessage.decode(bytes);
+    if (!decoded.ok) {
+      // A message of a later protocol version is skipped; anything else is no protocol at all.
+      if (decoded.error.code === 'Unsupported') return;
+      this.fail(attempt, `unreadable message: ${decoded.error.path} ${decoded.error.message}`);
+      return;
+    }
+    const message = decoded.value;
+    if (message.type === 'welcome') this.welcomed(attempt, message.welcome);
+    else if (attempt.welcome === null) this.fail(attempt, 'the server did not begin with Welcome');
+    else if (message.type === 'transaction') this.enqueue(attempt, message.transaction);
+    else if (message.type === 'query') this.answer(message.query);
+    else this.handler.drain(message.drain);
+  }
+
+  private welcomed(attempt: Attempt, welcome: Welcome): void {
+    if (attempt.welcome !== null) {
+      this.fail(attempt, 'the server said Welcome twice');
+      return;
+    }
+    attempt.welcome = welcome;
+    this.timer.cancel();
+    this.connectedAtMs = this.options.clock.nowMs();
+    this.endAttempt(this.retiring);
+    this.retiring = null;
+    this.say('connected', '');
+    if (this.lastReport !== null) this.send({ type: 'report', report: this.lastReport });
+    if (welcome.trustBundle !== null) this.handler.trustBundle(welcome.trustBundle);
+  }
+
+  private enqueue(attempt: Attempt, transaction: Transaction): void {
+    attempt.lastId += 1;
+    const waiting = attempt.queue.length + (this.applying ? 1 : 0);
+    if (transaction.id !== attempt.lastId || waiting >= MAX_QUEUED) {
+      this.fail(attempt, 'the server broke the order of transactions');
+      return;
+    }
+    attempt.queue.push(transaction);
+    if (!this.applying) this.applyNext();
+  }
+
+  private applyNext(): void {
+    for (let attempt = this.attempt; attempt !== null; attempt = this.attempt) {
+      const transaction = attempt.queue.shift();
+      if (transaction === undefined) return;
+      if (transaction.trustBundle !== null) this.handler.trustBundle(transaction.trustBundle);
+      const errors: ResourceError[] = [];
+      const changes = this.read(transaction, errors);
+      const applied =
+        changes.upserted.length + changes.removed.length === 0 ? NOTHING_REFUSED : this.handler.apply(changes);
+      if (applied instanceof Promise) {
+        this.applying = true;
+        const current = attempt;
+        const settle = (result: AppliedChanges): void => this.applied(current, transaction, changes, errors, result);
+        applied.then(settle, (error: unknown) => settle(refuseAll(changes, error)));
+        return;
+      }
+      this.commit(attempt, transaction, changes, errors, applied);
+    }
+  }
+
+  private applied(
+    attempt: Attempt,
+    transaction: Transaction,
+    changes: Changes,
+    errors: ResourceError[],
+    result: AppliedChanges,
+  ): void {
+    this.applying = false;
+    this.commit(attempt, transaction, changes, errors, result);
+    if (this.connectWhenApplied) {
+      this.connectWhenApplied = false;
+      if (this.running && this.attempt === null) this.connect();
+    }
+    this.applyNext();
+  }
+
+  /** Decodes a transaction against what is held; what cannot be read is refused and left out. */
+  private read(transaction: Transaction, errors: ResourceError[]): Changes {
+    const upserted = new Map<ResourceKey, ChangedResource>();
+    for (const upsert of transaction.upserts) this.readUpsert(upsert, upserted, errors);
+    for (const delta of transaction.endpointDeltas) this.readDelta(delta, upserted, errors);
+    const removed = transaction.removed.filter((key) => this.held.has(key as ResourceKey)) as ResourceKey[];
+    for (const change of upserted.values()) {
+      const absent = referencesOf(change.resource).find(
+        (key) => !upserted.has(key) && (!this.held.has(key) || removed.includes(key)),
+      );
+      if (absent === undefined) continue;
+      upserted.delete(change.key);
+      errors.push(errorOf(change, 'MissingReference', `${absent} is not held`));
+    }
+    return { upserted: [...upserted.values()], removed };
+  }
+
+  private readUpsert(upsert: Upsert, into: Map<ResourceKey, ChangedResource>, errors: ResourceError[]): void {
+    const decoded = decodeResource(upsert.key, upsert.body);
+    if (!decoded.ok) {
+      const { code, path, message } = decoded.error;
+      errors.push(errorOf(upsert, code, path === '' ? message : `${path} ${message}`));
+      return;
+    }
+    const key = upsert.key as ResourceKey;
+    if (!this.held.has(key) && this.held.size + into.size >= MAX_RESOURCES) {
+      errors.push(errorOf(upsert, 'Invalid', `this proxy holds ${MAX_RESOURCES} resources already`));
+      return;
+    }
+    const previous = this.held.get(key)?.resource ?? null;
+    into.set(key, { key, hash: upsert.hash, resource: decoded.value, previous });
+  }
+
+  private readDelta(delta: EndpointDelta, into: Map<ResourceKey, ChangedResource>, errors: ResourceError[]): void {
+    const key = delta.key as ResourceKey;
+    const base = this.held.get(key);
+    const resource =
+      base !== undefined && base.hash === delta.base && base.resource.type === 'endpoints'
+        ? applyEndpointDelta(base.resource, delta)
+        : null;
+    if (base === undefined || resource === null) {
+      const message = `${delta.base} is not the version held`;
+      errors.push(errorOf({ key, hash: delta.target }, 'BaseMismatch', message));
+      return;
+    }
+    into.set(key, { key, hash: delta.target, resource, previous: base.resource });
+  }
+
+  /** Notes what is in force now and acknowledges, if the stream it came from still counts. */
+  private commit(
+    attempt: Attempt,
+    transaction: Transaction,
+    changes: Changes,
+    errors: ResourceError[],
+    { errors: refusals }: AppliedChanges,
+  ): void {
+    const refused = new Map(refusals.map((refusal) => [refusal.key, refusal]));
+    for (const change of changes.upserted) {
+      const refusal = refused.get(change.key);
+      if (refusal === undefined) this.held.set(change.key, { hash: change.hash, resource: change.resource });
+      else errors.push(errorOf(change, refusal.code, refusal.message));
+    }
+    for (const key of changes.removed) this.held.delete(key);
+    if (attempt.ended || attempt !== this.attempt) return;
+    this.send({ type: 'ack', ack: { transaction: transaction.id, errors } });
+    if (transaction.missing.length > 0) this.handler.missing(transaction.missing);
+    if (transaction.complete && !attempt.completeSaid) {
+      attempt.completeSaid = true;
+      this.handler.complete();
+    }
+  }
+
+  private answer(query: Query): void {
+    const resources: Upsert[] = [];
+    let bytes = 0;
+    let truncated = false;
+    const keys = [...this.held.keys()].filter((key) => key.startsWith(query.keyPrefix)).sort();
+    for (const key of keys) {
+      const version = this.held.get(key);
+      if (version === undefined) continue;
+      const body = encodeResource(version.resource);
+      if (bytes > 0 && bytes + body.length > ANSWER_BYTES) {
+        truncated = true;
+        break;
+      }
+      bytes += body.length;
+      resources.push({ key, hash: version.hash, body });
+    }
+    this.send({ type: 'answer', answer: { id: query.id, resources, truncated } });
+  }
+
+  private send(message: ClientMessage): void {
+    this.attempt?.stream?.send(clientMessage.encode(message));
+  }
+
+  private fail(attempt: Attempt, reason: string): void {
+    const stream = attempt.stream;
+    this.lost(attempt, reason);
+    stream?.close();
+  }
+
+  private lost(attempt: Attempt, reason: string): void {
+    if (attempt.ended) return;
+    attempt.ended = true;
+    attempt.stream = null;
+    attempt.queue.length = 0;
+    if (attempt === this.retiring) {
+      this.retiring = null;
+      if (this.attempt?.welcome === null) this.say('connecting', reason);
+      return;
+    }
+    if (attempt !== this.attempt) return;
+    this.attempt = null;
+    // The successor failed: its predecessor was not listened to meanwhile, so it can't be taken up again.
+    this.endAttempt(this.retiring);
+    this.retiring = null;
+    if (attempt.welcome !== null && this.options.clock.nowMs() - this.connectedAtMs >= GOOD_MS) this.failures = 0;
+    const delayMs = fullJitterBackoffMs(this.options.random, this.failures, BACKOFF_BASE_MS, BACKOFF_MAX_MS);
+    this.failures += 1;
+    this.timer.cancel();
+    this.timer.reschedule(delayMs);
+    this.say('waiting', reason);
+  }
+
+  private endAttempt(attempt: Attempt | null): void {
+    if (attempt === null || attempt.ended) return;
+    attempt.ended = true;
+    attempt.queue.length = 0;
+    attempt.stream?.close();
+    attempt.stream = null;
+  }
+
+  private say(state: ConnectionFacts['state'], lastError: string): void {
+    const before = this.facts;
+    const turned = (before.state === 'connected') !== (state === 'connected');
+    const welcome = state === 'connected' ? (this.attempt?.welcome ?? null) : null;
+    this.facts = {
+      state,
+      sinceMs: turned ? this.options.clock.wallMs() : before.sinceMs,
+      server: welcome?.server ?? '',
+      session: welcome?.session ?? '',
+      failures: this.failures,
+      lastError,
+    };
+    this.handler.connection(this.facts);
+  }
+}
+
+const NOTHING_REFUSED: AppliedChanges = { errors: [] };
+
+function refuseAll(changes: Changes, error: unknown): AppliedChanges {
+  const message = error instanceof Error ? error.message : String(error);
+  return { errors: changes.upserted.map(({ key }) => ({ key, code: 'Invalid', message })) };
+}
+
+function errorOf(
+  { key, hash }: { readonly key: string; readonly hash: string },
+  code: ErrorCode,
+  message: string,
+): ResourceError {
+  return { key, hash, code, message: message.slice(0, MESSAGE_BYTES) };
+}
