@@ -17,6 +17,7 @@ import type { CsrFault } from './csr.ts';
 import { derTag, writeElement } from './der.ts';
 import { writeLeafCertificate } from './leaf-certificate.ts';
 import type { SigningAlgorithm } from './leaf-certificate.ts';
+import { leafBackdateMs } from './rotation.ts';
 import { readSpiffeId } from './spiffe-id.ts';
 import { certificateFingerprint, readCertificates, readTrustBundle } from './trust-bundle.ts';
 import type { TrustBundle } from './trust-bundle.ts';
@@ -61,9 +62,6 @@ export type AuthorityFault =
   | 'trust-domain-malformed';
 
 type X509Library = typeof X509Module;
-
-/** Leaves begin this long before they are issued: the clocks of two nodes of a cluster differ by less. */
-export const leafBackdateMs = 5 * 60_000;
 
 /** Makes a root of its own for a trust domain. The material is to be sealed at once (authority-folder.ts). */
 export async function createAuthority(options: {

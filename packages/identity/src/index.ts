@@ -6,7 +6,6 @@ export {
   type IssueRequest,
   type IssuedSvid,
   createAuthority,
-  leafBackdateMs,
   readAuthority,
 } from './authority.ts';
 export {
@@ -27,7 +26,15 @@ export {
   writeJoinToken,
 } from './join-token.ts';
 export { type PinnedRootFault, fetchPinnedRoot, withRoot } from './pinned-root.ts';
-export { type LeafLife, Rotation, type RotationState, drainAtMs, renewalAtMs } from './rotation.ts';
+export {
+  type LeafLife,
+  Rotation,
+  type RotationState,
+  drainAtMs,
+  leafBackdateMs,
+  renewalAtMs,
+  storedLeafLife,
+} from './rotation.ts';
 export { type SealedFileFault, openSealedFolder, readSealedFile, writeSealedFile } from './sealed-file.ts';
 export {
   type SpiffeId,

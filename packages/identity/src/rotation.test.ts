@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '@weft/kernel';
-import { Rotation, drainAtMs, renewalAtMs } from './rotation.ts';
+import { Rotation, drainAtMs, leafBackdateMs, renewalAtMs, storedLeafLife } from './rotation.ts';
 
 const startMs = 1_800_000_000_000;
 const hourMs = 3_600_000;
@@ -100,4 +100,13 @@ test('a connection is drained at 80 % of what the shorter leaf had left', () => 
   assert.equal(drainAtMs(startMs, startMs + 10_000, startMs + 100_000), startMs + 8000);
   assert.equal(drainAtMs(startMs, startMs + 100_000, startMs + 10_000), startMs + 8000);
   assert.equal(drainAtMs(startMs, startMs - 1, startMs + 10_000), startMs);
+});
+
+test('a stored leaf is renewed at the half-life it had when it was issued', () => {
+  const stored = storedLeafLife(startMs - leafBackdateMs, startMs + hourMs, startMs + hourMs / 4);
+  assert.deepEqual(stored, { obtainedAtMs: startMs, notAfterMs: startMs + hourMs });
+  assert.equal(renewalAtMs(stored, middle), startMs + hourMs / 2);
+  // Three minutes of life and not backdated: counted from now, not from a moment after its end.
+  const foreign = storedLeafLife(startMs, startMs + 180_000, startMs + 1000);
+  assert.equal(foreign.obtainedAtMs, startMs + 1000);
 });

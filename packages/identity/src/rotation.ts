@@ -21,6 +21,9 @@ export interface LeafLife {
   readonly notAfterMs: number;
 }
 
+/** Leaves begin this long before they are issued: the clocks of two nodes of a cluster differ by less. */
+export const leafBackdateMs = 5 * 60_000;
+
 export type RotationState = 'fresh' | 'due' | 'over';
 
 // The first retry after 1 s meets a restarting control plane; 60 s bounds the load of a fleet on one that is down.
@@ -31,6 +34,14 @@ const shortestRetryMs = 100;
 const renewAtShare = 0.5;
 const renewJitterShare = 0.1;
 const drainAtShare = 0.8;
+
+/**
+ * The life of a leaf read back from disk, whose moment of issue nobody noted: `leafBackdateMs` behind its notBefore, or
+ * now when that lies ahead (a leaf that was not backdated).
+ */
+export function storedLeafLife(notBeforeMs: number, notAfterMs: number, nowMs: number): LeafLife {
+  return { obtainedAtMs: Math.min(nowMs, notBeforeMs + leafBackdateMs), notAfterMs };
+}
 
 /** Unix ms of the renewal: half of the life, moved by at most a tenth of the life either way. */
 export function renewalAtMs(life: LeafLife, random: Random): number {

@@ -16,6 +16,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { open as openLater, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fail, ok } from '@weft/kernel';
 import type { Result } from '@weft/kernel';
@@ -89,6 +90,37 @@ export function writeSealedFile(path: string, content: Uint8Array | string): Res
     } catch {
       // The disk that refused the write refuses this too; the first error says why.
     }
+    return diskFault(path, error);
+  }
+}
+
+/**
+ * As `writeSealedFile`, off the event loop: for contents of megabytes, whose way to the disk would stall traffic. The
+ * parts are written one behind the other and must stay unchanged until the promise settles. It never rejects. The
+ * caller starts no second write of the same path before.
+ */
+export async function writeSealedParts(
+  path: string,
+  parts: readonly Uint8Array[],
+): Promise<Result<true, SealedFileFault>> {
+  const fresh = `${path}.${process.pid}.later`;
+  try {
+    await rm(fresh, { force: true });
+    const file = await openLater(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    try {
+      for (const part of parts) await file.writeFile(part);
+      await file.chmod(0o600);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(fresh, path);
+    const folder = await openLater(dirname(path), constants.O_RDONLY);
+    await folder.sync().finally(() => folder.close());
+    return ok(true);
+  } catch (error) {
+    // The disk that refused the write may refuse this too; the first error says why.
+    await rm(fresh, { force: true }).catch(() => undefined);
     return diskFault(path, error);
   }
 }

@@ -9,7 +9,14 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fail, ok } from '@weft/kernel';
 import type { Result } from '@weft/kernel';
-import { damagedFile, openSealedFolder, readSealedFile, removeSealedFile, writeSealedFile } from './sealed-file.ts';
+import {
+  damagedFile,
+  openSealedFolder,
+  readSealedFile,
+  removeSealedFile,
+  writeSealedFile,
+  writeSealedParts,
+} from './sealed-file.ts';
 import type { SealedFileFault } from './sealed-file.ts';
 import { readTrustBundle, toCaPem } from './trust-bundle.ts';
 import type { TrustBundle } from './trust-bundle.ts';
@@ -41,12 +48,16 @@ export function openStateFolder(path: string): Result<StateFolder, SealedFileFau
   return folder.ok ? ok(new StateFolder(path)) : folder;
 }
 
-/** Made by `openStateFolder`. Calls are synchronous: they happen at start, at rotation and after a change. */
+/** Made by `openStateFolder`. Calls are synchronous, being small and rare, but for the snapshot. */
 export class StateFolder {
   readonly path: string;
+  #lastWrite: Promise<unknown>;
+  #newestSnapshot: Buffer | undefined;
 
   constructor(path: string) {
     this.path = path;
+    this.#lastWrite = Promise.resolve();
+    this.#newestSnapshot = undefined;
   }
 
   /** Reads everything there is. Damage costs the part it is in, nothing more. */
@@ -74,8 +85,20 @@ export class StateFolder {
     return this.#writeDigested(bundleFile, Buffer.from(`${head}\n${toCaPem(bundle)}`));
   }
 
-  writeSnapshot(snapshot: Buffer): Result<true, SealedFileFault> {
-    return this.#writeDigested(snapshotFile, snapshot);
+  /**
+   * Writes the last good snapshot off the event loop; `snapshot` must stay unchanged. Writes follow one another; one
+   * that a newer snapshot has overtaken before it began is skipped and counts as done. Never rejects.
+   */
+  writeSnapshot(snapshot: Buffer): Promise<Result<true, SealedFileFault>> {
+    this.#newestSnapshot = snapshot;
+    const written = this.#lastWrite.then(async () => {
+      if (this.#newestSnapshot !== snapshot) return ok<true>(true);
+      // WebCrypto hashes in a thread; 30 MiB would hold the event loop for 20 ms.
+      const hash = Buffer.from(await crypto.subtle.digest('SHA-256', snapshot as Buffer<ArrayBuffer>));
+      return writeSealedParts(join(this.path, snapshotFile), [mark, hash, snapshot]);
+    });
+    this.#lastWrite = written;
+    return written;
   }
 
   /** Forgets everything: the workload was unregistered, or its stored identity is another's. */
