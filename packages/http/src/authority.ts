@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { ByteClass, byteClasses, hexValues } from './byte-class.ts';
+import { ByteClass, byteClasses, hexValues, isOfClass } from './byte-class.ts';
 
 /** Host and port that a request is for (RFC 9110 §4.2, §7.2). */
 export interface Authority {
@@ -11,8 +11,10 @@ export interface Authority {
 
 /** Splits `host`, `host:port`, `[v6]` or `[v6]:port`; undefined when it is none of them. */
 export function readAuthority(text: string): Authority | undefined {
+  // As latin1, U+0161 would come out as `a`.
+  if (!isOfClass(text, ByteClass.Target)) return undefined;
   const bytes = Buffer.from(text, 'latin1');
-  if (bytes.length !== text.length || authorityFault(bytes, 0, bytes.length) !== '') return undefined;
+  if (authorityFault(bytes, 0, bytes.length) !== '') return undefined;
   const colon = text.lastIndexOf(':');
   const bracket = text.lastIndexOf(']');
   const hasPort = colon > bracket;

@@ -19,7 +19,7 @@ export { isIdempotentMethod, isSafeMethod, MethodId, methodIdOf, methodName } fr
 export type { MessageSink } from './message-sink.ts';
 export { reasonPhrase } from './reason.ts';
 export { writeChunk, writeChunkEnd, writeChunkStart, writeLastChunk } from './http1/chunk-writer.ts';
-export { http1Defaults, type Http1Limits } from './http1/limits.ts';
+export { http1Defaults, type Http1Limits, http1MeshLimits } from './http1/limits.ts';
 export { RequestFacts, ResponseFacts } from './http1/message-facts.ts';
 export { Http1RequestReader } from './http1/request-reader.ts';
 export { Http1ResponseReader } from './http1/response-reader.ts';

@@ -28,3 +28,15 @@ export const http1Defaults: Http1Limits = Object.freeze({
   informationalHeads: 16,
   connectionOptions: 32,
 });
+
+/**
+ * What a proxy takes from another proxy of the mesh: what that one took, and the fields it adds (found by the fuzzer:
+ * a request of exactly 100 fields was refused by the second hop).
+ */
+export const http1MeshLimits: Http1Limits = Object.freeze({
+  ...http1Defaults,
+  headBytes: 68 * 1024,
+  targetBytes: 9 * 1024,
+  fieldCount: 132,
+  trailerBytes: 9 * 1024,
+});

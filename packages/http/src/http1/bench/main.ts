@@ -135,7 +135,8 @@ const measures: [string, (round: number) => void][] = [
   ],
 ];
 const llhttp = loadLlhttp();
-if (llhttp !== undefined) measures.push(['llhttp: request head, every one different', (index) => llhttp(requests[index & 15]!)]);
+if (llhttp !== undefined)
+  measures.push(['llhttp: request head, every one different', (index) => llhttp(requests[index & 15]!)]);
 
 readRequest(requests[0]!);
 const requestHead = sink.head!;
