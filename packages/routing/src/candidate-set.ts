@@ -18,6 +18,8 @@ const TRIED_IN_ORDER = 4;
 export class CandidateSet {
   #entries: RouteEntry[] = [];
   #groups: Group[] = [];
+  /** The entry of a set that asks for nothing but its path: most sets are like this, and need no list to be read. */
+  #only: RouteEntry | null = null;
 
   add(entry: RouteEntry): void {
     this.#entries.push(entry);
@@ -29,6 +31,8 @@ export class CandidateSet {
     // What follows an entry without method and conditions is never reached, and is never looked at.
     const last = this.#entries.findIndex((entry) => entry.conditionRank === 0);
     if (last >= 0) this.#entries.length = last + 1;
+    const first = this.#entries[0];
+    if (first !== undefined && first.conditionRank === 0) this.#only = first;
     if (this.#entries.length <= TRIED_IN_ORDER) return;
     const bySignature = new Map<string, Group>();
     for (const entry of this.#entries) {
@@ -54,6 +58,10 @@ export class CandidateSet {
 
   /** The best entry whose method and conditions hold. */
   find(view: RequestView, steps: LookupSteps): RouteEntry | undefined {
+    if (this.#only !== null) {
+      steps.count += 1;
+      return this.#only;
+    }
     const entries = this.#entries;
     for (let index = 0; index < entries.length; index += 1) {
       const entry = entries[index]!;

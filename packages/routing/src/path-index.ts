@@ -24,16 +24,18 @@ const HASH_MASK = 0x3fffffff;
  * the pattern engine takes.
  */
 export class PathIndex {
-  readonly #exact = new Map<string, CandidateSet>();
+  /** Null while no entry has an exact path: most tables have none, and need not be asked. */
+  #exact: Map<string, CandidateSet> | null = null;
   readonly #patterns = new Map<number, PatternGroup>();
   /** Lengths of literal beginnings that occur, rising. */
-  #patternLengths: number[] = [];
+  #patternLengths: number[] | null = null;
   readonly #nodes = new Map<number, PrefixNode>();
   readonly #root: PrefixNode = { prefix: '', candidates: null, above: null, sameHash: null };
 
   add(entry: RouteEntry): void {
     switch (entry.pathKind) {
       case PathKind.Exact:
+        this.#exact ??= new Map();
         candidatesOf(this.#exact, entry.path).add(entry);
         return;
       case PathKind.Pattern:
@@ -49,7 +51,7 @@ export class PathIndex {
 
   /** To be called once, after the last `add`; yields after each piece of work. */
   *seal(): Generator<void, void> {
-    for (const candidates of this.#exact.values()) {
+    for (const candidates of this.#exact?.values() ?? []) {
       candidates.seal();
       yield;
     }
@@ -77,13 +79,13 @@ export class PathIndex {
   /** The best entry of this hostname. */
   find(view: RequestView, steps: LookupSteps): RouteEntry | undefined {
     const path = view.path;
-    if (this.#exact.size > 0) {
+    if (this.#exact !== null) {
       steps.count += 1;
       const found = this.#exact.get(path)?.find(view, steps);
       if (found !== undefined) return found;
     }
-    if (this.#patternLengths.length > 0) {
-      const found = this.#findPattern(path, view, steps);
+    if (this.#patternLengths !== null) {
+      const found = this.#findPattern(this.#patternLengths, path, view, steps);
       if (found !== undefined) return found;
     }
     for (let node: PrefixNode | null = this.#deepest(path, steps); node !== null; node = node.above) {
@@ -149,9 +151,10 @@ export class PathIndex {
     if (group === null) {
       group = { literal, patterns: [], bySource: new Map(), sameHash: this.#patterns.get(hash) ?? null };
       this.#patterns.set(hash, group);
-      if (!this.#patternLengths.includes(literal.length)) {
-        this.#patternLengths.push(literal.length);
-        this.#patternLengths.sort((a, b) => a - b);
+      const lengths = (this.#patternLengths ??= []);
+      if (!lengths.includes(literal.length)) {
+        lengths.push(literal.length);
+        lengths.sort((a, b) => a - b);
       }
     }
     let pattern = group.bySource.get(entry.path);
@@ -163,12 +166,17 @@ export class PathIndex {
     pattern.candidates.add(entry);
   }
 
-  #findPattern(path: string, view: RequestView, steps: LookupSteps): RouteEntry | undefined {
+  #findPattern(
+    lengths: readonly number[],
+    path: string,
+    view: RequestView,
+    steps: LookupSteps,
+  ): RouteEntry | undefined {
     let best: RouteEntry | undefined;
     let hash = OFFSET_BASIS;
     let hashed = 0;
-    for (let index = 0; index < this.#patternLengths.length; index += 1) {
-      const length = this.#patternLengths[index]!;
+    for (let index = 0; index < lengths.length; index += 1) {
+      const length = lengths[index]!;
       if (length > path.length) break;
       for (; hashed < length; hashed += 1) hash = Math.imul(hash ^ path.charCodeAt(hashed), PRIME);
       steps.count += 1;
