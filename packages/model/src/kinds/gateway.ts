@@ -1,0 +1,104 @@
+import { hostname } from '../schema/text-format.ts';
+import {
+  type ValueOf,
+  choice,
+  dnsNameSchema,
+  foreign,
+  gatewayApiGroup,
+  integer,
+  labels,
+  list,
+  notServed,
+  object,
+  optional,
+  required,
+  text,
+} from './field-vocabulary.ts';
+
+const namespaceSelector = object({
+  matchLabels: optional(labels(), 'Labels of the namespaces.'),
+  matchExpressions: notServed('matchExpressions'),
+});
+
+const allowedRoutes = object({
+  namespaces: optional(
+    object(
+      {
+        from: optional(choice(['Same', 'All', 'Selector', 'None']), 'Namespaces whose routes may attach.', 'Same'),
+        selector: optional(namespaceSelector, 'With from: Selector.'),
+      },
+      (value, report) => {
+        if ((value.from === 'Selector') !== (value.selector !== undefined)) {
+          report(['selector'], 'conflicting-fields', { message: 'selector and from: Selector need one another' });
+        }
+      },
+    ),
+    'Namespaces whose routes may attach.',
+  ),
+  kinds: optional(
+    list(
+      object({
+        group: optional(text(253, undefined, 0), 'Group of the route kind.', gatewayApiGroup),
+        kind: required(text(63), 'Route kind.'),
+      }),
+      8,
+    ),
+    'Route kinds that may attach.',
+    'HTTPRoute',
+  ),
+});
+
+const listener = object({
+  name: required(dnsNameSchema, 'Name of the listener, unique in the Gateway.'),
+  hostname: optional(text(253, hostname), 'Host that the listener serves; may start with "*.". Absent: any.'),
+  port: required(integer(1, 65_535), 'Port to listen on.'),
+  protocol: required(text(255), 'HTTP. HTTPS, TLS, TCP and UDP are understood and reported as not served.'),
+  tls: foreign('For HTTPS and TLS listeners, which are not served yet.'),
+  allowedRoutes: optional(allowedRoutes, 'Routes that may attach.'),
+});
+
+/** Gateway API `Gateway` v1. */
+export const gatewaySpecSchema = object(
+  {
+    gatewayClassName: required(dnsNameSchema, 'GatewayClass whose controller serves this Gateway.'),
+    listeners: required(list(listener, 64, { min: 1, uniqueBy: 'name' }), 'Listeners.'),
+    addresses: notServed('Requested addresses'),
+    infrastructure: foreign('For controllers that create the proxies of a Gateway.'),
+    allowedListeners: notServed('ListenerSet'),
+    backendTLS: notServed('Client certificates towards backends'),
+    tls: notServed('TLS settings of the Gateway'),
+  },
+  (spec, report) => {
+    const seen = new Map<string, string>();
+    for (const [index, { name, hostname, port, protocol }] of spec.listeners.entries()) {
+      if (protocol !== 'HTTP') {
+        const known = ['HTTPS', 'TLS', 'TCP', 'UDP'].includes(protocol);
+        const message = known
+          ? `${protocol} listeners are not served yet`
+          : `unknown protocol ${JSON.stringify(protocol)}`;
+        report(['listeners', index, 'protocol'], 'listener-not-served', { message, expected: 'HTTP' });
+      }
+      const key = `${port} ${protocol} ${hostname ?? ''}`;
+      const first = seen.get(key);
+      if (first === undefined) seen.set(key, name);
+      else {
+        const message = `listener ${first} has the same port, protocol and hostname`;
+        report(['listeners', index], 'duplicate-entry', { message });
+      }
+    }
+  },
+);
+
+/** Gateway API `GatewayClass` v1. */
+export const gatewayClassSpecSchema = object({
+  controllerName: required(text(253), 'weft.dev/gateway-controller for Gateways that Weft serves.'),
+  description: optional(text(64, undefined, 0), 'For people.'),
+  parametersRef: notServed('parametersRef'),
+});
+
+/** `Namespace` v1: only its labels are read, for `allowedRoutes`. */
+export const namespaceSpecSchema = object({ finalizers: foreign() });
+
+export type GatewaySpec = ValueOf<typeof gatewaySpecSchema>;
+export type GatewayListenerSpec = ValueOf<typeof listener>;
+export type GatewayClassSpec = ValueOf<typeof gatewayClassSpecSchema>;

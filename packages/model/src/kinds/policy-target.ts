@@ -1,0 +1,67 @@
+import type { Report } from '../schema/schema.ts';
+import {
+  type ValueOf,
+  dnsNameSchema,
+  gatewayApiGroup,
+  list,
+  object,
+  required,
+  optional,
+  text,
+} from './field-vocabulary.ts';
+
+const targetRef = object({
+  group: required(text(253, undefined, 0), 'Group of the target: "" for a Service.'),
+  kind: required(text(63), 'Kind of the target.'),
+  name: required(dnsNameSchema, 'Name of the target.'),
+  namespace: optional(
+    dnsNameSchema,
+    'Namespace of the target; another one makes this a policy of the consumer.',
+    "the policy's",
+  ),
+  sectionName: optional(dnsNameSchema, 'A port of the Service, a rule of the route or a listener of the Gateway.'),
+});
+
+export type PolicyTargetRef = ValueOf<typeof targetRef>;
+
+export function targetRefs() {
+  return optional(list(targetRef, 16, { min: 1 }), 'What the policy is about. Absent: its own namespace.');
+}
+
+/** Checks that the kinds of targets are among `allowed` and that only Services are named across namespaces. */
+export function checkTargets(
+  refs: readonly PolicyTargetRef[] | undefined,
+  allowed: readonly TargetKind[],
+  report: Report,
+): void {
+  const seen = new Set<string>();
+  for (const [index, ref] of (refs ?? []).entries()) {
+    const kind = targetKind(ref);
+    if (kind === undefined || !allowed.includes(kind)) {
+      const message = `${ref.group === '' ? 'core' : ref.group}/${ref.kind} can't be a target of this kind`;
+      report(['targetRefs', index, 'kind'], 'bad-value', {
+        message,
+        expected: allowed.map((name) => nameWithGroup(name)).join(' or '),
+      });
+    } else if (kind !== 'Service' && ref.namespace !== undefined) {
+      const message = `a ${kind} is targeted in the policy's own namespace only`;
+      report(['targetRefs', index, 'namespace'], 'conflicting-fields', { message, fix: 'Remove namespace.' });
+    }
+    const key = [ref.group, ref.kind, ref.namespace, ref.name, ref.sectionName].join('/');
+    if (seen.has(key))
+      report(['targetRefs', index], 'duplicate-entry', { message: 'the same target stands there twice' });
+    seen.add(key);
+  }
+}
+
+export type TargetKind = 'Service' | 'HTTPRoute' | 'Gateway';
+
+export function targetKind(ref: { readonly group: string; readonly kind: string }): TargetKind | undefined {
+  if (ref.group === '' && ref.kind === 'Service') return 'Service';
+  if (ref.group !== gatewayApiGroup) return undefined;
+  return ref.kind === 'HTTPRoute' || ref.kind === 'Gateway' ? ref.kind : undefined;
+}
+
+function nameWithGroup(kind: TargetKind): string {
+  return kind === 'Service' ? 'Service (group "")' : `${kind} (group ${gatewayApiGroup})`;
+}

@@ -1,0 +1,44 @@
+import type { ServicePort } from '../kinds/service.ts';
+import type { ApplicationProtocol, DestinationKey } from './resource.ts';
+
+export interface DestinationParts {
+  readonly namespace: string;
+  readonly service: string;
+  readonly port: number;
+}
+
+export function destinationKey(serviceKey: string, port: number): DestinationKey {
+  return `${serviceKey}:${port}`;
+}
+
+/** Undefined when the text is no `namespace/service:port`. */
+export function readDestination(key: string): DestinationParts | undefined {
+  const match = /^([^/:]+)\/([^/:]+):([0-9]{1,5})$/.exec(key);
+  if (match === null) return undefined;
+  return { namespace: match[1]!, service: match[2]!, port: Number(match[3]) };
+}
+
+/** Ports other than TCP are invisible to the mesh. */
+export function isMeshPort(port: ServicePort): boolean {
+  return (port.protocol ?? 'TCP') === 'TCP';
+}
+
+/** The section of a Service is a port, by name or by number. */
+export function isSection(port: ServicePort, sectionName: string): boolean {
+  return port.name === sectionName || String(port.port) === sectionName;
+}
+
+const http1 = new Set(['http', 'http1', 'http/1.1', 'kubernetes.io/ws']);
+const http2 = new Set(['http2', 'h2c', 'kubernetes.io/h2c']);
+
+/**
+ * What `appProtocol` declares (Kubernetes' own values, IANA service names). A declared protocol that is not HTTP is opaque,
+ * TLS too: what is inside belongs to the two ends. Absent is unknown: learned or detected.
+ */
+export function protocolOf(port: ServicePort): ApplicationProtocol {
+  const declared = port.appProtocol?.toLowerCase();
+  if (declared === undefined) return 'Unknown';
+  if (http1.has(declared)) return 'Http1';
+  if (http2.has(declared)) return 'Http2';
+  return declared === 'grpc' ? 'Grpc' : 'Tcp';
+}

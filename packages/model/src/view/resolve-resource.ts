@@ -1,0 +1,29 @@
+import type { Model } from './model.ts';
+import { resolveBackend, resolveEndpoints } from './resolve-endpoints.ts';
+import { resolveInbound, resolveMesh, resolveNames } from './resolve-mesh.ts';
+import { resolveGatewayListeners, resolveRoutes } from './resolve-routes.ts';
+import type { Resource, ResourceKey } from './resource.ts';
+
+/** Resolves any resource by its key for callers of a namespace; undefined when what it is about does not exist. */
+export function resolveResource(model: Model, key: ResourceKey, callerNamespace: string): Resource | undefined {
+  const colon = key.indexOf(':');
+  const name = key.slice(colon + 1);
+  switch (key.slice(0, colon)) {
+    case 'mesh':
+      return resolveMesh(model);
+    case 'names':
+      return resolveNames(model, name);
+    case 'inbound':
+      return resolveInbound(model, name);
+    case 'routes':
+      return resolveRoutes(model, name, callerNamespace);
+    case 'backend':
+      return resolveBackend(model, name, callerNamespace);
+    case 'endpoints':
+      return resolveEndpoints(model, name);
+    case 'listener':
+      return resolveGatewayListeners(model, name.slice(0, name.lastIndexOf('/'))).find((each) => each.name === name);
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,156 @@
+import type { GatewayListenerSpec } from '../kinds/gateway.ts';
+import type { HttpRouteParentRef } from '../kinds/http-route.ts';
+import type { ObjectOf } from '../kinds/kind-table.ts';
+import type { ServicePort } from '../kinds/service.ts';
+import { isMeshPort, isSection, protocolOf } from './destination.ts';
+import { type Model, parentOf } from './model.ts';
+
+/** Reasons of the condition `Accepted: False` of a parent, as the standard names them. */
+export type NotAttachedReason =
+  | 'NoMatchingParent'
+  | 'NotAllowedByListeners'
+  | 'NoMatchingListenerHostname'
+  | 'UnsupportedProtocol';
+
+export type ServiceAttachment =
+  | { readonly ok: true; readonly ports: readonly ServicePort[] }
+  | { readonly ok: false; readonly reason: NotAttachedReason; readonly message: string };
+
+export interface AttachedListener {
+  readonly listener: GatewayListenerSpec;
+  /** Hosts of the route that the listener serves; empty: all of the listener's. */
+  readonly hostnames: readonly string[];
+}
+
+export type GatewayAttachment =
+  | { readonly ok: true; readonly listeners: readonly AttachedListener[] }
+  | { readonly ok: false; readonly reason: NotAttachedReason; readonly message: string };
+
+/** The controller that a GatewayClass names for Gateways served by Weft. */
+export const gatewayController = 'weft.dev/gateway-controller';
+export const meshController = 'weft.dev/mesh-controller';
+
+/** Ports of a Service that one parentRef attaches a route to. Declared protocols other than HTTP take no HTTPRoute. */
+export function attachToService(service: ObjectOf<'Service'> | undefined, ref: HttpRouteParentRef): ServiceAttachment {
+  if (service === undefined)
+    return { ok: false, reason: 'NoMatchingParent', message: `Service ${ref.name} does not exist` };
+  const named = (service.spec.ports ?? []).filter(
+    (port) =>
+      isMeshPort(port) &&
+      (ref.port === undefined || port.port === ref.port) &&
+      (ref.sectionName === undefined || isSection(port, ref.sectionName)),
+  );
+  if (named.length === 0) {
+    return { ok: false, reason: 'NoMatchingParent', message: `Service ${ref.name} has no such TCP port` };
+  }
+  const ports = named.filter((port) => protocolOf(port) !== 'Tcp');
+  if (ports.length > 0) return { ok: true, ports };
+  return { ok: false, reason: 'UnsupportedProtocol', message: `no port of Service ${ref.name} speaks HTTP` };
+}
+
+/** Listeners of a Gateway that one parentRef attaches a route to. */
+export function attachToGateway(
+  model: Model,
+  gateway: ObjectOf<'Gateway'>,
+  route: ObjectOf<'HTTPRoute'>,
+  ref: HttpRouteParentRef,
+): GatewayAttachment {
+  const named = gateway.spec.listeners.filter(
+    ({ name, port }) =>
+      (ref.sectionName === undefined || name === ref.sectionName) && (ref.port === undefined || port === ref.port),
+  );
+  if (named.length === 0) {
+    return { ok: false, reason: 'NoMatchingParent', message: `Gateway ${ref.name} has no such listener` };
+  }
+  const served = named.filter(isServed);
+  if (served.length === 0) {
+    return {
+      ok: false,
+      reason: 'NoMatchingParent',
+      message: `Gateway ${ref.name} has no listener there that is served`,
+    };
+  }
+  const allowed = served.filter((listener) => allows(model, gateway, listener, route));
+  if (allowed.length === 0) {
+    const message = `no listener of Gateway ${ref.name} allows HTTPRoutes of namespace ${route.metadata.namespace}`;
+    return { ok: false, reason: 'NotAllowedByListeners', message };
+  }
+  const listeners: AttachedListener[] = [];
+  for (const listener of allowed) {
+    const hostnames = intersectHostnames(listener.hostname ?? '', route.spec.hostnames ?? []);
+    if (hostnames !== undefined) listeners.push({ listener, hostnames });
+  }
+  if (listeners.length > 0) return { ok: true, listeners };
+  return { ok: false, reason: 'NoMatchingListenerHostname', message: 'no hostname is served by the listeners' };
+}
+
+/** Whether this version serves the listener. */
+export function isServed(listener: GatewayListenerSpec): boolean {
+  return listener.protocol === 'HTTP' && allowsHttpRoutes(listener);
+}
+
+export function isOurGateway(model: Model, gateway: ObjectOf<'Gateway'>): boolean {
+  return model.object('GatewayClass', '', gateway.spec.gatewayClassName)?.spec.controllerName === gatewayController;
+}
+
+/** parentRefs of a route that name this Gateway or Service (`namespace/name`). */
+export function refsTo(route: ObjectOf<'HTTPRoute'>, kind: 'Service' | 'Gateway', key: string): HttpRouteParentRef[] {
+  return (route.spec.parentRefs ?? []).filter((ref) => {
+    const parent = parentOf(ref, route.metadata.namespace);
+    return parent?.kind === kind && parent.key === key;
+  });
+}
+
+/**
+ * Hosts that both sides serve; undefined when none, empty when the route names none. `*.` matches one label or more, on
+ * either side, and never the bare domain (Gateway API `Hostname`).
+ */
+export function intersectHostnames(listener: string, route: readonly string[]): readonly string[] | undefined {
+  if (route.length === 0 || listener === '') return route;
+  const both = new Set<string>();
+  for (const host of route) {
+    if (host === listener || covers(listener, host)) both.add(host);
+    else if (covers(host, listener)) both.add(listener);
+  }
+  return both.size === 0 ? undefined : [...both];
+}
+
+/** Whether every host of `narrow` is one of `wide`. */
+function covers(wide: string, narrow: string): boolean {
+  return wide.startsWith('*.') && narrow.endsWith(wide.slice(1)) && narrow.length > wide.length - 1;
+}
+
+function allows(
+  model: Model,
+  gateway: ObjectOf<'Gateway'>,
+  listener: GatewayListenerSpec,
+  route: ObjectOf<'HTTPRoute'>,
+): boolean {
+  const namespaces = listener.allowedRoutes?.namespaces;
+  switch (namespaces?.from ?? 'Same') {
+    case 'All':
+      return true;
+    case 'None':
+      return false;
+    case 'Same':
+      return route.metadata.namespace === gateway.metadata.namespace;
+    case 'Selector': {
+      const { namespace } = route.metadata;
+      // Kubernetes puts this label on every namespace; without a cluster namespaces need no object to be named by it.
+      const labels: Readonly<Record<string, string>> = {
+        'kubernetes.io/metadata.name': namespace,
+        ...model.object('Namespace', '', namespace)?.metadata.labels,
+      };
+      const wanted = Object.entries(namespaces?.selector?.matchLabels ?? {});
+      return wanted.every(([name, value]) => labels[name] === value);
+    }
+  }
+}
+
+function allowsHttpRoutes(listener: GatewayListenerSpec): boolean {
+  const kinds = listener.allowedRoutes?.kinds ?? [];
+  if (kinds.length === 0) return true;
+  return kinds.some(
+    ({ group, kind }) => kind === 'HTTPRoute' && (group ?? 'gateway.networking.k8s.io') === 'gateway.networking.k8s.io',
+  );
+}
