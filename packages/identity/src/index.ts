@@ -14,6 +14,7 @@ export {
   openAuthorityFolder,
   readAuthorityFiles,
 } from './authority-folder.ts';
+export { type CertificateFault } from './certificate-facts.ts';
 export { type CsrFault, type KeyAndCsr, makeCsr, makeKeyAndCsr, readCsr } from './csr.ts';
 export {
   type JoinSubject,
@@ -45,7 +46,16 @@ export {
   readWorkloadName,
   workloadId,
 } from './spiffe-id.ts';
-export { type PeerIdentity, type PeerRole, type SvidFault, type SvidRefusal, checkPeer, verifySvid } from './svid.ts';
+export { type StateFolder, type StoredState, openStateFolder } from './state-folder.ts';
+export {
+  type PeerIdentity,
+  type PeerRole,
+  type SvidFault,
+  type SvidRefusal,
+  checkPeer,
+  peerChain,
+  verifySvid,
+} from './svid.ts';
 export {
   type KeyAgreement,
   type MeshContext,
