@@ -73,6 +73,31 @@ describe('AccessLog', () => {
     ok(!odd.includes('\u2028'));
   });
 
+  test('what is written once and found again is never that of another request', () => {
+    const log = new AccessLog();
+    for (let round = 0; round < 3; round += 1) {
+      for (let index = 0; index < 1_000; index += 1) {
+        const said = {
+          source: index % 2 === 0 ? '' : `s${index % 7}"`,
+          destination: `d${index % 11}`,
+          route: `r${index % 13}`,
+          rule: `${index % 3}`,
+          upstreamAddress: `127.0.0.1:${index}`,
+          configVersion: `v${round}`,
+        };
+        const parsed = JSON.parse(log.write({ ...facts, ...said })) as Record<string, unknown>;
+        for (const [name, value] of Object.entries(said)) equal(parsed[name] ?? '', value);
+      }
+    }
+  });
+
+  test('an odd duration is still JSON', () => {
+    const parsed = JSON.parse(
+      new AccessLog().write({ ...facts, durationMs: Number.NaN, upstreamMs: Infinity }),
+    ) as object;
+    deepEqual({ ...parsed, durationMs: 0, upstreamMs: 0 }, parsed);
+  });
+
   test('a line is bounded by what the proxy bounds, not by the length of a path', () => {
     const line = new AccessLog().write({ ...facts, target: `/${'a'.repeat(100_000)}`, authority: 'b'.repeat(100_000) });
     ok(line.length < 3_000);

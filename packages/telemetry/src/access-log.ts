@@ -17,7 +17,10 @@ export const accessFlags = {
   'body-not-replayable': 128,
 } as const;
 
-/** What one request was. Absent text is '', an absent number -1; both are left out of the line. */
+/**
+ * What one request was. Absent text is ''; an absent status, upstream or connect time is -1; both are left out of the
+ * line. Counts and `durationMs` are always there and at least 0.
+ */
 export interface AccessLogFacts {
   /** Unix milliseconds of the request's first byte. */
   readonly startWallMs: number;
@@ -70,45 +73,86 @@ export function isLogged(when: AccessLogWhen, status: number, grpcStatus: number
   return status >= 500 || grpcStatus > 0 || termination.fault !== 'none';
 }
 
+/** A power of two; some dozens of pairs of route and endpoint are in use at a time. */
+const TAIL_SLOTS = 256;
+
+interface Tail {
+  readonly source: string;
+  readonly destination: string;
+  readonly route: string;
+  readonly rule: string;
+  readonly upstreamAddress: string;
+  readonly configVersion: string;
+  readonly text: string;
+}
+
 /** Writes lines of one process: JSON, one object a line, names fixed, ending in a line feed. */
 export class AccessLog {
   private readonly keepsQuery: boolean;
   // Lines of one second share the text of the second.
   private second: number;
   private secondText: string;
+  private readonly tails: (Tail | undefined)[];
 
   constructor(options: AccessLogOptions = {}) {
     this.keepsQuery = options.query === 'Keep';
     this.second = Number.NaN;
     this.secondText = '';
+    this.tails = Array.from({ length: TAIL_SLOTS }, () => undefined);
   }
 
+  /** One line. The text is the caller's. */
   write(facts: AccessLogFacts): string {
     const { termination } = facts;
-    let line = `{"time":"${this.writeTime(facts.startWallMs)}","level":"${termination.log}","direction":"${facts.direction}"`;
-    line += `,"method":${writeJsonText(facts.method)}`;
-    line += textField(',"authority":', cut(facts.authority));
-    line += `,"path":${writeJsonText(cut(this.keepsQuery ? facts.target : redactQuery(facts.target)))}`;
-    line += countField(',"status":', facts.status);
-    line += countField(',"grpcStatus":', facts.grpcStatus);
+    const path = cut(this.keepsQuery ? facts.target : redactQuery(facts.target));
+    let line = `{"time":"${this.writeTime(facts.startWallMs)}","level":"${termination.log}","direction":"${facts.direction}","method":${writeJsonText(facts.method)}`;
+    if (facts.authority !== '') line += `,"authority":${writeJsonText(cut(facts.authority))}`;
+    line += `,"path":${writeJsonText(path)}`;
+    if (facts.status >= 0) line += `,"status":${facts.status}`;
+    if (facts.grpcStatus >= 0) line += `,"grpcStatus":${facts.grpcStatus}`;
     line += `,"termination":"${termination.code}"`;
     if (facts.flags !== 0) line += `,"flags":${writeFlags(facts.flags)}`;
-    line += durationField(',"durationMs":', facts.durationMs);
-    line += durationField(',"upstreamMs":', facts.upstreamMs);
-    line += durationField(',"connectMs":', facts.connectMs);
-    line += countField(',"attempts":', facts.attempts);
-    line += countField(',"requestBytes":', facts.requestBytes);
-    line += countField(',"responseBytes":', facts.responseBytes);
-    line += textField(',"source":', facts.source);
-    line += textField(',"destination":', facts.destination);
-    line += textField(',"route":', facts.route);
-    line += textField(',"rule":', facts.rule);
-    line += textField(',"upstreamAddress":', facts.upstreamAddress);
-    line += textField(',"downstreamAddress":', facts.downstreamAddress);
-    line += textField(',"requestId":', facts.requestId);
-    line += textField(',"traceId":', facts.traceId);
-    line += textField(',"configVersion":', facts.configVersion);
-    return `${line}}\n`;
+    line += `,"durationMs":${writeDurationMs(facts.durationMs)}`;
+    if (facts.upstreamMs >= 0) line += `,"upstreamMs":${writeDurationMs(facts.upstreamMs)}`;
+    if (facts.connectMs >= 0) line += `,"connectMs":${writeDurationMs(facts.connectMs)}`;
+    line += `,"attempts":${facts.attempts},"requestBytes":${facts.requestBytes},"responseBytes":${facts.responseBytes}`;
+    if (facts.downstreamAddress !== '') line += `,"downstreamAddress":${writeJsonText(facts.downstreamAddress)}`;
+    if (facts.requestId !== '') line += `,"requestId":${writeJsonText(facts.requestId)}`;
+    if (facts.traceId !== '') line += `,"traceId":${writeJsonText(facts.traceId)}`;
+    return line + this.writeTail(facts);
+  }
+
+  /** What configuration and peers say, which few requests say anew: written once and found again. */
+  private writeTail(facts: AccessLogFacts): string {
+    const slot =
+      (lastCode(facts.source) * 3 +
+        lastCode(facts.destination) * 5 +
+        lastCode(facts.route) * 7 +
+        lastCode(facts.rule) * 11 +
+        lastCode(facts.upstreamAddress) * 13) &
+      (TAIL_SLOTS - 1);
+    const known = this.tails[slot];
+    if (
+      known !== undefined &&
+      known.source === facts.source &&
+      known.destination === facts.destination &&
+      known.route === facts.route &&
+      known.rule === facts.rule &&
+      known.upstreamAddress === facts.upstreamAddress &&
+      known.configVersion === facts.configVersion
+    ) {
+      return known.text;
+    }
+    const { source, destination, route, rule, upstreamAddress, configVersion } = facts;
+    const text = `${textField(',"source":', source)}${textField(',"destination":', destination)}${textField(
+      ',"route":',
+      route,
+    )}${textField(',"rule":', rule)}${textField(',"upstreamAddress":', upstreamAddress)}${textField(
+      ',"configVersion":',
+      configVersion,
+    )}}\n`;
+    this.tails[slot] = { source, destination, route, rule, upstreamAddress, configVersion, text };
+    return text;
   }
 
   private writeTime(wallMs: number): string {
@@ -137,13 +181,13 @@ function textField(name: string, value: string): string {
   return value === '' ? '' : name + writeJsonText(value);
 }
 
-function countField(name: string, value: number): string {
-  return value >= 0 ? name + value : '';
+/** Three digits after the point, microseconds, are what the clock can tell; JSON knows no NaN and no infinity. */
+function writeDurationMs(valueMs: number): number {
+  return valueMs >= 0 && valueMs < Infinity ? Math.round(valueMs * 1000) / 1000 : 0;
 }
 
-/** Milliseconds with three digits after the point: microseconds are what the clock can tell. */
-function durationField(name: string, valueMs: number): string {
-  return valueMs >= 0 && valueMs < Infinity ? name + Math.round(valueMs * 1000) / 1000 : '';
+function lastCode(text: string): number {
+  return text === '' ? 0 : text.charCodeAt(text.length - 1);
 }
 
 const flagTexts = new Map<number, string>();
