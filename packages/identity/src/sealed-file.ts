@@ -96,12 +96,12 @@ export function writeSealedFile(path: string, content: Uint8Array | string): Res
 
 /**
  * As `writeSealedFile`, off the event loop: for contents of megabytes, whose way to the disk would stall traffic. The
- * parts are written one behind the other and must stay unchanged until the promise settles. It never rejects. The
- * caller starts no second write of the same path before.
+ * parts are asked for one by one, each after the one before is written. It never rejects. The caller starts no second
+ * write of the same path before the first has settled.
  */
 export async function writeSealedParts(
   path: string,
-  parts: readonly Uint8Array[],
+  parts: Iterable<Uint8Array>,
 ): Promise<Result<true, SealedFileFault>> {
   const fresh = `${path}.${process.pid}.later`;
   try {
