@@ -23,10 +23,12 @@ const GOLDEN = 0.6180339887498949;
 
 /**
  * With unequal weights the second candidate must be this much better than the first, which was drawn by weight. A plain
- * comparison of two distinct candidates would wash the weights out: of two endpoints, 9 : 1, both are always compared, and noise
- * in their latencies would split the traffic in halves.
+ * comparison of two distinct candidates would wash the weights out: of two endpoints, 4 : 1, both are always compared, and
+ * noise in their latencies would split the traffic nearly in halves. Simulated for 50 to 4,000 requests/s with exponential
+ * latencies, an endpoint that is owed 20 % gets 21 to 26 % at a third, 22 to 29 % at a half; a quarter keeps weights
+ * better still, but sends an endpoint that became five times slower two thirds of what it had.
  */
-const UNEQUAL_ADVANTAGE = 0.5;
+const UNEQUAL_ADVANTAGE = 1 / 3;
 
 /**
  * A compiled, immutable choice among the usable endpoints of a set. Compiled anew whenever the set, the policy or the

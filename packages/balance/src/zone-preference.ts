@@ -5,7 +5,7 @@ import type { EndpointState } from './endpoint-state.ts';
 export interface ZoneSplit {
   /** Those of the caller's zone, or all when zones don't matter. */
   readonly near: readonly EndpointState[];
-  /** The others; empty when they are not used. */
+  /** The others: for the rest of the requests, and for those that near can't take (full, or tried before). */
   readonly far: readonly EndpointState[];
   /** The share of the requests that stays near, 0 to 1. */
   readonly nearShare: number;
@@ -22,8 +22,8 @@ const OVERPROVISIONING = 1.4;
  * Splits the endpoints of a set for a caller in `zone`.
  *
  * `Off`: zones don't matter. `Strict`: only the caller's zone, even when that leaves none. `Prefer`: the share
- * min(1, 1.4 x usable local weight / local weight) stays in the zone and the rest goes to the others; with no usable
- * endpoint on one side, all goes to the other. A caller that doesn't know its zone, or whose zone has no endpoint, uses all.
+ * min(1, 1.4 x usable local weight / local weight) stays in the zone and the rest goes to the others, as does what
+ * the zone can't take; with no usable endpoint on one side, all goes to the other. A caller that doesn't know its zone, or whose zone has no endpoint, uses all.
  * `usable` says which endpoints are neither ejected nor unhealthy (all of them in panic). The weight a zone *should* carry
  * can't be known here: a zone with one endpoint and many callers is kept local, as `trafficDistribution: PreferClose` says.
  */
@@ -47,8 +47,7 @@ export function splitByZone(
   }
   if (locality === 'Strict') return { near, far: [], nearShare: 1 };
   if (near.length === 0) return { near: far, far: [], nearShare: 1 };
-  if (far.length === 0) return { near, far, nearShare: 1 };
   // Weights that are all 0 count the same, as everywhere; then the zone is judged by being usable at all.
   const share = localWeight === 0 ? 1 : Math.min(1, (OVERPROVISIONING * usableWeight) / localWeight);
-  return share === 1 ? { near, far: [], nearShare: 1 } : { near, far, nearShare: share };
+  return { near, far, nearShare: share };
 }
