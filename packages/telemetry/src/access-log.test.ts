@@ -91,6 +91,12 @@ describe('AccessLog', () => {
     }
   });
 
+  test('a caller that was sent no status has none in its line', () => {
+    const parsed = JSON.parse(new AccessLog().write({ ...facts, status: 0, grpcStatus: 0 })) as object;
+    equal('status' in parsed, false);
+    equal('grpcStatus' in parsed, true);
+  });
+
   test('an odd duration is still JSON', () => {
     const parsed = JSON.parse(
       new AccessLog().write({ ...facts, durationMs: Number.NaN, upstreamMs: Infinity }),

@@ -18,8 +18,8 @@ export const accessFlags = {
 } as const;
 
 /**
- * What one request was. Absent text is ''; an absent status, upstream or connect time is -1; both are left out of the
- * line. Counts and `durationMs` are always there and at least 0.
+ * What one request was. Absent text is ''; an absent `grpcStatus`, upstream or connect time is -1; both are left out of
+ * the line. Counts and `durationMs` are always there and at least 0.
  */
 export interface AccessLogFacts {
   /** Unix milliseconds of the request's first byte. */
@@ -35,7 +35,7 @@ export interface AccessLogFacts {
   readonly authority: string;
   /** Path with query, as it was received. */
   readonly target: string;
-  /** The status sent to the caller. */
+  /** The status sent to the caller; 0 when it was sent none, as in `RequestScope.finish`. */
   readonly status: number;
   readonly grpcStatus: number;
   readonly termination: Termination;
@@ -108,7 +108,7 @@ export class AccessLog {
     let line = `{"time":"${this.writeTime(facts.startWallMs)}","level":"${termination.log}","direction":"${facts.direction}","method":${writeJsonText(facts.method)}`;
     if (facts.authority !== '') line += `,"authority":${writeJsonText(cut(facts.authority))}`;
     line += `,"path":${writeJsonText(path)}`;
-    if (facts.status >= 0) line += `,"status":${facts.status}`;
+    if (facts.status > 0) line += `,"status":${facts.status}`;
     if (facts.grpcStatus >= 0) line += `,"grpcStatus":${facts.grpcStatus}`;
     line += `,"termination":"${termination.code}"`;
     if (facts.flags !== 0) line += `,"flags":${writeFlags(facts.flags)}`;

@@ -199,7 +199,7 @@ export class SeriesTable {
       'counter',
       {
         name: `${OWN}series_folded_total`,
-        help: 'Label sets that were counted as other because the budget of series was used up.',
+        help: 'How often a label set was folded into other because the budget of series was used up.',
         labels: ['metric'],
       },
       (emit) => this.folded.forEach((count, metric) => emit([metric], count)),
