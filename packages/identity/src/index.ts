@@ -53,6 +53,7 @@ export {
   type SvidFault,
   type SvidRefusal,
   checkPeer,
+  isVouchedFor,
   peerChain,
   verifySvid,
 } from './svid.ts';

@@ -15,7 +15,7 @@ import {
   usage,
 } from './svid-cases.ts';
 import type { CaseOptions } from './svid-cases.ts';
-import { verifySvid } from './svid.ts';
+import { isVouchedFor, verifySvid } from './svid.ts';
 import type { PeerRole } from './svid.ts';
 import { readTrustBundle, uniteBundles, withoutRoot } from './trust-bundle.ts';
 
@@ -138,6 +138,20 @@ test('time is checked again on a leaf that was proven before', () => {
   assert.equal(late.ok ? 'ok' : late.error.reason, 'expired');
   const early = verifySvid([leaf], bundle, nowMs - hourMs, 'client');
   assert.equal(early.ok ? 'ok' : early.error.reason, 'not-yet-valid');
+});
+
+test('a long connection outlives its leaf, but neither the removal nor the end of its root, nor its trust domain', () => {
+  const shortRoot = makeCa(nowMs, { notAfterMs: nowMs + hourMs });
+  const trusted = bundleOf(shortRoot, root);
+  const leaf = makeLeaf(nowMs, shortRoot, { notAfterMs: nowMs + 1000 }).certificate;
+  const verified = verifySvid([leaf], trusted, nowMs, 'client');
+  assert.ok(verified.ok);
+  const peer = verified.value;
+  assert.equal(isVouchedFor(peer, trusted, nowMs + 2000), true);
+  assert.equal(isVouchedFor(peer, withoutRoot(trusted, bundle.roots[0]!.fingerprint), nowMs + 2000), true);
+  assert.equal(isVouchedFor(peer, withoutRoot(trusted, peer.rootFingerprint), nowMs), false);
+  assert.equal(isVouchedFor(peer, trusted, nowMs + hourMs), false);
+  assert.equal(isVouchedFor({ ...peer, trustDomain: 'other.local' }, trusted, nowMs), false);
 });
 
 test('an expired root vouches for nobody, and a leaf ends with the first of its chain', () => {

@@ -151,6 +151,17 @@ export function verifySvid(
   return forRole(recall(fingerprint, bundle, nowMs) ?? prove(chain, leaf, fingerprint, bundle, nowMs), role);
 }
 
+/**
+ * Whether a peer verified earlier is still vouched for, when its connection has outlived a change of roots or the leaf
+ * itself: its root is in the bundle and has not expired, and its trust domain is still one of ours. The leaf's own end
+ * is not asked about, as connections may outlive it.
+ */
+export function isVouchedFor(peer: PeerIdentity, bundle: TrustBundle, nowMs: number): boolean {
+  if (peer.trustDomain !== bundle.trustDomain && !bundle.aliases.includes(peer.trustDomain)) return false;
+  const root = bundle.roots.find((root) => root.fingerprint === peer.rootFingerprint);
+  return root !== undefined && timeFault(root.facts, nowMs) === undefined;
+}
+
 function chainFrom(leaf: X509Certificate): X509Certificate[] {
   const chain = [leaf];
   let next = leaf.issuerCertificate;
