@@ -6,7 +6,7 @@ const BRACKET = 0x5b;
 
 /**
  * The host of an authority in the form hosts are compared in: lower case, without port and trailing dot, IPv6 in its
- * brackets. Allocates only when the text is not in that form already.
+ * brackets or, where a bare address is given, without. Allocates only when the text is not in that form already.
  */
 export function hostOf(authority: string): string {
   let end = authority.length;
@@ -15,7 +15,7 @@ export function hostOf(authority: string): string {
     if (close > 0) end = close + 1;
   } else {
     const colon = authority.indexOf(':');
-    if (colon >= 0) end = colon;
+    if (colon >= 0 && authority.indexOf(':', colon + 1) < 0) end = colon;
   }
   if (end > 1 && authority.charCodeAt(end - 1) === DOT) end -= 1;
   const host = end === authority.length ? authority : authority.slice(0, end);
