@@ -1,4 +1,5 @@
 import type { Buffer } from 'node:buffer';
+import { assert } from '@weft/kernel';
 import { Head } from '../head.ts';
 import type { MessageSink } from '../message-sink.ts';
 import { MethodId } from '../method.ts';
@@ -69,7 +70,7 @@ export class Http1ResponseReader {
    * forwarded; empty refuses every 101.
    */
   expect(methodId: number, offered = ''): void {
-    if (this.phase !== Phase.Unarmed && this.phase !== Phase.Ended) return;
+    assert(this.idle, 'a response is expected only when none is being read');
     this.phase = Phase.Waiting;
     this.methodId = methodId;
     this.offered = offered;

@@ -221,11 +221,19 @@ function writeResponseFacts(out: ByteWriter, status: number, facts: ResponseFact
   }
   if (status >= 200) {
     writeFraming(out, facts.framing, facts.contentLength);
-    if (facts.close) out.latin1('Connection: close\r\n');
+    // RFC 9110 §15.5.22: a 426 without Upgrade would not say to what.
+    if (status === 426 && facts.upgrade !== '') writeUpgradeOffer(out, facts);
+    else if (facts.close) out.latin1('Connection: close\r\n');
     // An HTTP/1.0 client believes in persistence only when told (RFC 9112 §9.3).
     else if (facts.clientMinorVersion === 0) out.latin1('Connection: keep-alive\r\n');
   }
   out.latin1('\r\n');
+}
+
+function writeUpgradeOffer(out: ByteWriter, facts: ResponseFacts): void {
+  out.latin1('Upgrade: ');
+  out.latin1(facts.upgrade);
+  out.latin1(facts.close ? '\r\nConnection: close, Upgrade\r\n' : '\r\nConnection: Upgrade\r\n');
 }
 
 function writeFraming(out: ByteWriter, framing: Framing, contentLength: number): void {
