@@ -3,13 +3,13 @@
  * `node packages/http/src/http1/bench/main.ts [--rounds N]`. Prints the median of the rounds in nanoseconds.
  */
 import { Buffer } from 'node:buffer';
-import { createRequire } from 'node:module';
 import { ByteWriter, systemClock } from '@weft/kernel';
 import type { TerminationCode } from '@weft/outcome';
 import type { Head } from '../../head.ts';
 import { compileHeadEdits } from '../../head-edits.ts';
 import type { MessageSink } from '../../message-sink.ts';
 import { MethodId } from '../../method.ts';
+import { loadLlhttp } from '../fuzz/llhttp.ts';
 import { http1Defaults } from '../limits.ts';
 import { RequestFacts, ResponseFacts } from '../message-facts.ts';
 import { Http1RequestReader } from '../request-reader.ts';
@@ -71,33 +71,15 @@ if (!compiled.ok) throw new Error(compiled.error.reason);
 const edits = compiled.value;
 const slots = ['0f8fad5b-d9cb-469f-a165-70867728950e', '192.0.2.17', '1.1 weft'];
 
-/** llhttp, through the class that `node:http` uses. Absent should Node lock it away. */
-function loadLlhttp(): ((bytes: Buffer) => void) | undefined {
-  try {
-    const { HTTPParser } = createRequire(import.meta.url)('_http_common') as LlhttpModule;
-    const parser = new HTTPParser();
-    parser.initialize(HTTPParser.REQUEST, {});
-    parser[HTTPParser.kOnHeadersComplete | 0] = () => 0;
-    parser[HTTPParser.kOnMessageComplete | 0] = () => undefined;
-    return (bytes) => {
-      if (typeof parser.execute(bytes) !== 'number') throw new Error('llhttp refused the head');
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-interface LlhttpParser {
-  initialize(kind: number, resource: object): void;
-  execute(bytes: Buffer): number | Error;
-  [callback: number]: (...args: unknown[]) => unknown;
-}
-interface LlhttpModule {
-  HTTPParser: {
-    new (): LlhttpParser;
-    REQUEST: number;
-    kOnHeadersComplete: number;
-    kOnMessageComplete: number;
+function compileLlhttp(): ((bytes: Buffer) => void) | undefined {
+  const llhttp = loadLlhttp();
+  if (llhttp === undefined) return undefined;
+  const parser = new llhttp();
+  parser.initialize(llhttp.REQUEST, {});
+  parser[llhttp.kOnHeadersComplete] = () => 0;
+  parser[llhttp.kOnMessageComplete] = () => 0;
+  return (bytes) => {
+    if (typeof parser.execute(bytes) !== 'number') throw new Error('llhttp refused the head');
   };
 }
 
@@ -134,7 +116,7 @@ const measures: [string, (round: number) => void][] = [
     },
   ],
 ];
-const llhttp = loadLlhttp();
+const llhttp = compileLlhttp();
 if (llhttp !== undefined)
   measures.push(['llhttp: request head, every one different', (index) => llhttp(requests[index & 15]!)]);
 

@@ -2,6 +2,7 @@ import type { Buffer } from 'node:buffer';
 import type { Random } from '@weft/kernel';
 import { cut, cutBytes, readRequests, readResponse } from '../recorder.ts';
 import { relay } from '../relay.ts';
+import { loadLlhttp, readBodies } from './llhttp.ts';
 
 /** One connection as input: what arrives, and for responses what was asked. */
 export interface FuzzInput {
@@ -11,13 +12,15 @@ export interface FuzzInput {
   readonly offered: string;
 }
 
+const llhttp = loadLlhttp();
+
 // Byte by byte costs a read per byte; longer inputs are cut at random places only.
 const BYTEWISE_LENGTH = 2000;
 
 /** Checks the laws of the codec on one input. Returns which one is broken and how; undefined when all hold. */
 export function brokenLaw(input: FuzzInput, random: Random): string | undefined {
   try {
-    return splitLaw(input, random) ?? relayLaw(input);
+    return splitLaw(input, random) ?? relayLaw(input) ?? agreementLaw(input);
   } catch (error) {
     return `it threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
@@ -49,6 +52,34 @@ function relayLaw(input: FuzzInput): string | undefined {
   const after = second.meaning.join('\n');
   if (before !== after) return `the next hop reads:\n${after}\ninstead of:\n${before}\nfrom:\n${first.bytes}`;
   return undefined;
+}
+
+/**
+ * Where llhttp accepts what we accept, it finds the same bodies at the same places. It may refuse more (unknown methods,
+ * quoted chunk extensions); CONNECT and Upgrade, where it stops by design, are left out.
+ */
+function agreementLaw(input: FuzzInput): string | undefined {
+  if (llhttp === undefined || input.side !== 'request' || /connect|upgrade/i.test(input.bytes)) return undefined;
+  const ours = wholeBodies(readRequests(cut(input.bytes, [])).events);
+  const theirs = readBodies(llhttp, input.bytes);
+  const agreed = theirs.refused ? theirs.bodies.length : ours.length;
+  for (let index = 0; index < Math.min(agreed, ours.length); index += 1) {
+    if (ours[index] !== theirs.bodies[index]) {
+      return `llhttp reads other bodies: ${JSON.stringify(theirs.bodies)} than ours: ${JSON.stringify(ours)}`;
+    }
+  }
+  return undefined;
+}
+
+function wholeBodies(lines: readonly string[]): string[] {
+  const bodies: string[] = [];
+  let body = '';
+  for (const line of lines) {
+    if (line.startsWith('head ')) body = '';
+    else if (line.startsWith('data ')) body = line.slice(5);
+    else if (line === 'end') bodies.push(body);
+  }
+  return bodies;
 }
 
 function events(input: FuzzInput, pieces: Buffer[]): string {

@@ -2,7 +2,6 @@
  * Fuzzer of the HTTP/1.1 codec: `node packages/http/src/http1/fuzz/main.ts [--seed N] [--seconds N]`.
  * Mutates the corpus, checks the laws of `laws.ts`, prints its seed; ends with 1 and the input at the first broken law.
  */
-import process from 'node:process';
 import { seededRandom, systemClock, systemRandom } from '@weft/kernel';
 import { corpus } from './corpus.ts';
 import { brokenLaw } from './laws.ts';
