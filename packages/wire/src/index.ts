@@ -71,3 +71,7 @@ export {
   type View,
 } from './sync-session.ts';
 export { type Progress, SyncHub } from './sync-hub.ts';
+export { AdminServer, type AdminService } from './grpc/admin-server.ts';
+export { AdminClient, type ClientTls, issueCertificate, syncConnector } from './grpc/control-client.ts';
+export { ControlServer, type ControlServerOptions, type ControlService, type Reply } from './grpc/control-server.ts';
+export type { CallFault, CallFaultCode } from './grpc/method.ts';

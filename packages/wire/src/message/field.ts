@@ -3,7 +3,7 @@
  * which `Message.decode` turns into a `Result`; it never leaves this folder. Writing asserts the same bounds, so that what
  * one side writes the other side reads.
  */
-import protobuf from 'protobufjs/minimal.js';
+import type protobuf from 'protobufjs/minimal.js';
 import { assert } from '@weft/kernel';
 
 export type Reader = protobuf.Reader;
@@ -20,6 +20,10 @@ export interface Field<V> {
   /** The type as the .proto file has it: `string`, `uint32`, `Endpoint`. The test that holds both together reads it. */
   readonly protoType: string;
   readonly repeated: boolean;
+  /** Of an enum: what its values 1, 2, ... are called here. Null for all else. */
+  readonly names: readonly string[] | null;
+  /** Of a message: its table. Null for all else. */
+  readonly carried: object | null;
   /** The value when the bytes don't have the field. */
   readonly initial: V;
   /** Reads one occurrence; `previous` is the value so far. */
@@ -77,6 +81,8 @@ export function integer(number: number, protoType: 'uint32' | 'uint64', from: nu
     wireType: VARINT,
     protoType,
     repeated: false,
+    names: null,
+    carried: null,
     initial: 0,
     read(reader, wireType) {
       expectWireType(wireType, VARINT);
@@ -115,6 +121,8 @@ export function real(number: number, from: number, to: number): Field<number> {
     wireType: FIXED64,
     protoType: 'double',
     repeated: false,
+    names: null,
+    carried: null,
     initial: 0,
     read(reader, wireType) {
       expectWireType(wireType, FIXED64);
@@ -139,6 +147,8 @@ export function flag(number: number): Field<boolean> {
     wireType: VARINT,
     protoType: 'bool',
     repeated: false,
+    names: null,
+    carried: null,
     initial: false,
     read(reader, wireType) {
       expectWireType(wireType, VARINT);
@@ -158,6 +168,8 @@ export function choice<V extends string>(number: number, protoType: string, name
     wireType: VARINT,
     protoType,
     repeated: false,
+    names,
+    carried: null,
     initial: '' as V,
     read(reader, wireType) {
       expectWireType(wireType, VARINT);
@@ -179,7 +191,7 @@ export function choices<V extends string>(
   names: readonly V[],
   maxItems: number,
 ): Field<readonly V[]> {
-  return packed(
+  const list = packed(
     number,
     protoType,
     maxItems,
@@ -190,6 +202,7 @@ export function choices<V extends string>(
       writer.uint32(index + 1);
     },
   );
+  return { ...list, names };
 }
 
 /** A list of whole numbers, packed. */
@@ -215,6 +228,8 @@ export function texts(number: number, maxBytes: number, maxItems: number): Field
     wireType: DELIMITED,
     protoType: 'string',
     repeated: true,
+    names: null,
+    carried: null,
     initial: empty,
     read(reader, wireType, previous) {
       const value = item.read(reader, wireType, '');
@@ -236,6 +251,8 @@ export function bytes(number: number, maxBytes: number, required = false): Field
     wireType: DELIMITED,
     protoType: 'bytes',
     repeated: false,
+    names: null,
+    carried: null,
     initial: NO_BYTES,
     read(reader, wireType) {
       expectWireType(wireType, DELIMITED);
@@ -258,6 +275,8 @@ export function bytesList(number: number, maxBytes: number, maxItems: number): F
     wireType: DELIMITED,
     protoType: 'bytes',
     repeated: true,
+    names: null,
+    carried: null,
     initial: empty,
     read(reader, wireType, previous) {
       expectWireType(wireType, DELIMITED);
@@ -278,6 +297,8 @@ export function hash(number: number): Field<string> {
     wireType: FIXED64,
     protoType: 'fixed64',
     repeated: false,
+    names: null,
+    carried: null,
     initial: NO_HASH,
     read(reader, wireType) {
       expectWireType(wireType, FIXED64);
@@ -326,6 +347,8 @@ function textField(number: number, maxBytes: number, required: boolean, plain: b
     wireType: DELIMITED,
     protoType: 'string',
     repeated: false,
+    names: null,
+    carried: null,
     initial: '',
     read(reader, wireType) {
       expectWireType(wireType, DELIMITED);
@@ -362,6 +385,8 @@ function packed<V>(
     wireType: DELIMITED,
     protoType,
     repeated: true,
+    names: null,
+    carried: null,
     initial: empty,
     read(reader, wireType, previous) {
       // Readers accept both forms (protobuf encoding guide, "Packed Repeated Fields").

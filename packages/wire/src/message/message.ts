@@ -157,6 +157,8 @@ export function nested<V>(number: number, carried: Message<V>): Field<V> {
     wireType: DELIMITED,
     protoType: carried.name,
     repeated: false,
+    names: null,
+    carried,
     initial: undefined as unknown as V,
     read(reader, wireType) {
       expectWireType(wireType, DELIMITED);
@@ -193,6 +195,8 @@ export function list<V>(number: number, carried: Message<V>, maxItems: number, m
     wireType: DELIMITED,
     protoType: carried.name,
     repeated: true,
+    names: null,
+    carried,
     initial: empty,
     read(reader, wireType, previous) {
       expectWireType(wireType, DELIMITED);

@@ -1,0 +1,159 @@
+import { existsSync, chmodSync, unlinkSync } from 'node:fs';
+import { type Server as NetServer, type Socket, connect, createServer } from 'node:net';
+import {
+  type ConnectionInjector,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { type Result, fail, ok } from '@weft/kernel';
+import type {
+  CreateTokenRequest,
+  CreateTokenResponse,
+  GetConfigRequest,
+  GetConfigResponse,
+  ListObjectsRequest,
+  MeshEvent,
+  ObjectStatus,
+  ProxyStatus,
+  ResourceVersion,
+  ServerInfo,
+} from '../admin-message.ts';
+import { MAX_MESSAGE_BYTES } from '../sync-message.ts';
+import {
+  ADMIN_CREATE_TOKEN,
+  ADMIN_GET_CONFIG,
+  ADMIN_GET_SERVER,
+  ADMIN_GET_VERSIONS,
+  ADMIN_LIST_OBJECTS,
+  ADMIN_LIST_PROXIES,
+  ADMIN_WATCH_EVENTS,
+  type Method,
+} from './method.ts';
+import { type Received, type Reply, callback, errorOf, unary } from './unary.ts';
+
+/** What a control plane answers to people and tools. */
+export interface AdminService {
+  getServer(): Reply<ServerInfo>;
+  listProxies(): Reply<{ readonly proxies: readonly ProxyStatus[] }>;
+  getConfig(request: GetConfigRequest): Reply<GetConfigResponse>;
+  getVersions(request: { readonly proxy: string }): Reply<{ readonly resources: readonly ResourceVersion[] }>;
+  listObjects(request: ListObjectsRequest): Reply<{ readonly objects: readonly ObjectStatus[] }>;
+  /** Says the events remembered at once, then new ones until the returned function is called. */
+  watchEvents(emit: (event: MeshEvent) => void): () => void;
+  createToken(request: CreateTokenRequest): Reply<CreateTokenResponse>;
+}
+
+/** `sun_path` of unix(7) has 108 bytes on Linux and 104 on macOS, one of them the closing NUL. */
+const MAX_PATH_BYTES = 103;
+/** Events a watcher may be behind before its stream is ended: it can ask again. */
+const MAX_EVENTS_BEHIND = 4096;
+
+/** `Admin` on a UNIX socket that only its owner may open. */
+export class AdminServer {
+  private readonly service: AdminService;
+  private readonly grpc: Server;
+  private readonly connections: ConnectionInjector;
+  private readonly listener: NetServer;
+  private readonly sockets: Set<Socket>;
+
+  constructor(service: AdminService) {
+    this.service = service;
+    this.grpc = new Server({
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+      'grpc.enable_channelz': 0,
+    });
+    // grpc-js types a service by `any`; the pairs made by `serve` agree by its own type parameters.
+    const definitions: Record<string, unknown> = {};
+    const handlers: Record<string, unknown> = {};
+    const serve = <Q, S>(name: string, method: Method<Q, S>, handle: (request: Q) => Reply<S>): void => {
+      definitions[name] = unary(method);
+      handlers[name] = (call: ServerUnaryCall<Received<Q>, S>, done: sendUnaryData<S>) =>
+        callback(call.request, done, handle);
+    };
+    serve('GetServer', ADMIN_GET_SERVER, () => service.getServer());
+    serve('ListProxies', ADMIN_LIST_PROXIES, () => service.listProxies());
+    serve('GetConfig', ADMIN_GET_CONFIG, (request) => service.getConfig(request));
+    serve('GetVersions', ADMIN_GET_VERSIONS, (request) => service.getVersions(request));
+    serve('ListObjects', ADMIN_LIST_OBJECTS, (request) => service.listObjects(request));
+    serve('CreateToken', ADMIN_CREATE_TOKEN, (request) => service.createToken(request));
+    definitions['WatchEvents'] = unary(ADMIN_WATCH_EVENTS, true);
+    handlers['WatchEvents'] = (call: ServerWritableStream<Received<{ noFollow: boolean }>, MeshEvent>) =>
+      this.watch(call);
+    this.grpc.addService(definitions as ServiceDefinition, handlers as UntypedServiceImplementation);
+    this.connections = this.grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    this.sockets = new Set();
+    this.listener = createServer((socket) => {
+      this.sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('close', () => this.sockets.delete(socket));
+      this.connections.injectConnection(socket);
+    });
+  }
+
+  /**
+   * Listens on a path, mode 0600. A socket left behind by a process that is gone is taken over; the error is one line for
+   * people. Main thread only, because the mode is set by the process's umask.
+   */
+  async listen(path: string): Promise<Result<void, string>> {
+    if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+      return fail(`${path} is longer than the ${MAX_PATH_BYTES} bytes of a UNIX socket's path; use a shorter folder`);
+    }
+    if (existsSync(path)) {
+      if (await answers(path)) return fail(`${path} is served by another process already`);
+      unlinkSync(path);
+    }
+    return new Promise((resolve) => {
+      const failed = (error: Error): void => resolve(fail(error.message));
+      this.listener.once('error', failed);
+      const mask = process.umask(0o177);
+      this.listener.listen(path, () => {
+        this.listener.off('error', failed);
+        chmodSync(path, 0o600);
+        resolve(ok(undefined));
+      });
+      process.umask(mask);
+    });
+  }
+
+  /** Ends all calls and removes the socket. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.listener.close(() => resolve());
+      this.grpc.forceShutdown();
+      for (const socket of this.sockets) socket.destroy();
+    });
+  }
+
+  private watch(call: ServerWritableStream<Received<{ noFollow: boolean }>, MeshEvent>): void {
+    if (!call.request.ok) {
+      call.emit('error', errorOf({ code: 'InvalidArgument', message: call.request.error.message }));
+      return;
+    }
+    const stop = this.service.watchEvents((event) => {
+      if (call.writableLength > MAX_EVENTS_BEHIND) call.destroy();
+      else call.write(event);
+    });
+    call.on('cancelled', stop);
+    call.on('close', stop);
+    if (!call.request.value.noFollow) return;
+    stop();
+    call.end();
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,90 @@
+/** The calls of weft.v1 as grpc-js wants them described, and faults of calls in our words. */
+import { type MethodDefinition, status } from '@grpc/grpc-js';
+import {
+  createTokenRequest,
+  createTokenResponse,
+  eventMessage,
+  getConfigRequest,
+  getConfigResponse,
+  getServerRequest,
+  getVersionsRequest,
+  getVersionsResponse,
+  listObjectsRequest,
+  listObjectsResponse,
+  listProxiesRequest,
+  listProxiesResponse,
+  serverInfoMessage,
+  watchEventsRequest,
+} from '../admin-message.ts';
+import { issueRequest, issueResponse } from '../identity-message.ts';
+import type { Message } from '../message/message.ts';
+
+/** How a call ended, when not well. */
+export interface CallFault {
+  readonly code: CallFaultCode;
+  /** One line for people: what is wrong and what to do. */
+  readonly message: string;
+}
+
+export type CallFaultCode = keyof typeof GRPC_STATUS;
+
+/** One call of weft.v1; both edges make of it what grpc-js wants. */
+export interface Method<Q, S> {
+  readonly path: string;
+  readonly request: Message<Q>;
+  readonly response: Message<S>;
+}
+
+export const MESH_SYNC: MethodDefinition<Buffer, Buffer> = {
+  path: '/weft.v1.Mesh/Sync',
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: asIs,
+  requestDeserialize: asIs,
+  responseSerialize: asIs,
+  responseDeserialize: asIs,
+};
+
+export const IDENTITY_ISSUE = method('/weft.v1.Identity/Issue', issueRequest, issueResponse);
+export const ADMIN_GET_SERVER = method('/weft.v1.Admin/GetServer', getServerRequest, serverInfoMessage);
+export const ADMIN_LIST_PROXIES = method('/weft.v1.Admin/ListProxies', listProxiesRequest, listProxiesResponse);
+export const ADMIN_GET_CONFIG = method('/weft.v1.Admin/GetConfig', getConfigRequest, getConfigResponse);
+export const ADMIN_GET_VERSIONS = method('/weft.v1.Admin/GetVersions', getVersionsRequest, getVersionsResponse);
+export const ADMIN_LIST_OBJECTS = method('/weft.v1.Admin/ListObjects', listObjectsRequest, listObjectsResponse);
+export const ADMIN_WATCH_EVENTS = method('/weft.v1.Admin/WatchEvents', watchEventsRequest, eventMessage);
+export const ADMIN_CREATE_TOKEN = method('/weft.v1.Admin/CreateToken', createTokenRequest, createTokenResponse);
+
+/** The gRPC status of a fault. */
+export function statusOf(code: CallFaultCode): number {
+  return GRPC_STATUS[code];
+}
+
+/** The fault for a gRPC status. */
+export function faultOf(code: number, message: string): CallFault {
+  for (const [name, value] of Object.entries(GRPC_STATUS)) {
+    if (value === code) return { code: name as CallFaultCode, message };
+  }
+  return { code: 'Internal', message };
+}
+
+const GRPC_STATUS = {
+  Cancelled: status.CANCELLED,
+  InvalidArgument: status.INVALID_ARGUMENT,
+  DeadlineExceeded: status.DEADLINE_EXCEEDED,
+  NotFound: status.NOT_FOUND,
+  PermissionDenied: status.PERMISSION_DENIED,
+  ResourceExhausted: status.RESOURCE_EXHAUSTED,
+  FailedPrecondition: status.FAILED_PRECONDITION,
+  Unimplemented: status.UNIMPLEMENTED,
+  Internal: status.INTERNAL,
+  Unavailable: status.UNAVAILABLE,
+  Unauthenticated: status.UNAUTHENTICATED,
+} as const;
+
+function method<Q, S>(path: string, request: Message<Q>, response: Message<S>): Method<Q, S> {
+  return { path, request, response };
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
