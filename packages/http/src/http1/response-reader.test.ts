@@ -93,3 +93,14 @@ test('arming a reader that is still reading is a broken invariant', () => {
   reader.expect(MethodId.Get);
   assert.throws(() => reader.expect(MethodId.Get), InvariantError);
 });
+
+test('a connection put to rest gives the storage of an oversized head back', () => {
+  const reader = new Http1ResponseReader(http1Defaults, new Recorder());
+  reader.expect(MethodId.Get);
+  const bytes = Buffer.from(`HTTP/1.1 200 OK\r\nX: ${'y'.repeat(50_000)}\r\nContent-Length: 0\r\n\r\n`, 'latin1');
+  reader.feed(bytes, 0, bytes.length);
+  assert.equal(reader.ended, true);
+  assert.ok(reader.head.bytes.length > 50_000);
+  reader.rest();
+  assert.ok(reader.head.bytes.length <= 4096);
+});

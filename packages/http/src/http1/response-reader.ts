@@ -78,6 +78,11 @@ export class Http1ResponseReader {
     if (this.head.oversized) this.head.reset();
   }
 
+  /** The exchange is over and the connection goes back to its pool: gives oversized storage back. */
+  rest(): void {
+    if (this.idle && this.head.oversized) this.head.reset();
+  }
+
   /** As in `Http1RequestReader`. */
   pause(): void {
     this.stopAfterPiece = true;
