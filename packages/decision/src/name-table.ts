@@ -1,13 +1,14 @@
-import type { DestinationKey, NameIndex, VisiblePort, VisibleService } from '@weft/model';
+import type { DestinationKey, NameIndex, VisiblePort } from '@weft/model';
 import { hostOf } from '@weft/routing';
 
 /** The domain of a cluster's names unless the environment says otherwise. */
 export const defaultClusterDomain = 'cluster.local';
 
+/** Keys are made once: a request looks them up, and a string that was hashed before is found without hashing it again. */
 interface NamedService {
-  readonly namespace: string;
-  readonly service: string;
   readonly ports: readonly VisiblePort[];
+  /** The key of the destination, by position of its port. */
+  readonly keys: readonly DestinationKey[];
 }
 
 /**
@@ -17,24 +18,19 @@ interface NamedService {
  * `orders.shop.svc`, `orders.shop.svc.<cluster domain>`, and a virtual address.
  */
 export class NameTable {
-  readonly #namespaces: ReadonlyMap<string, ReadonlyMap<string, VisibleService>>;
+  readonly #namespaces: ReadonlyMap<string, ReadonlyMap<string, NamedService>>;
   readonly #addresses: ReadonlyMap<string, NamedService>;
   readonly #domain: string;
 
   constructor(indexes: Iterable<NameIndex>, clusterDomain: string = defaultClusterDomain) {
-    const namespaces = new Map<string, Map<string, VisibleService>>();
+    const namespaces = new Map<string, Map<string, NamedService>>();
     const addresses = new Map<string, NamedService>();
     for (const index of indexes) {
-      const services = new Map<string, VisibleService>();
-      for (const service of index.services) {
-        services.set(service.service, service);
-        for (const address of service.addresses) {
-          addresses.set(address.toLowerCase(), {
-            namespace: index.name,
-            service: service.service,
-            ports: service.ports,
-          });
-        }
+      const services = new Map<string, NamedService>();
+      for (const { service, ports, addresses: own } of index.services) {
+        const named: NamedService = { ports, keys: ports.map(({ port }) => `${index.name}/${service}:${port}`) };
+        services.set(service, named);
+        for (const address of own) addresses.set(address.toLowerCase(), named);
       }
       namespaces.set(index.name, services);
     }
@@ -50,9 +46,8 @@ export class NameTable {
   resolve(host: string, port: number, callerNamespace: string): DestinationKey | '' {
     const service = this.#find(hostOf(host), callerNamespace);
     if (service === undefined) return '';
-    for (const visible of service.ports) {
-      if (visible.port === port) return `${service.namespace}/${service.service}:${port}`;
-    }
+    const { ports, keys } = service;
+    for (let index = 0; index < ports.length; index += 1) if (ports[index]!.port === port) return keys[index]!;
     return '';
   }
 
@@ -76,12 +71,10 @@ export class NameTable {
     return this.#namespaces.has(name.slice(dot + 1));
   }
 
-  /** All destinations that may be called, sorted by nothing: in the order they were given. */
+  /** All destinations that may be called, in the order they were given. */
   *destinations(): Generator<DestinationKey> {
-    for (const [namespace, services] of this.#namespaces) {
-      for (const service of services.values()) {
-        for (const { port } of service.ports) yield `${namespace}/${service.service}:${port}`;
-      }
+    for (const services of this.#namespaces.values()) {
+      for (const { keys } of services.values()) yield* keys;
     }
   }
 
@@ -100,8 +93,7 @@ export class NameTable {
   }
 
   #service(namespace: string, name: string): NamedService | undefined {
-    const service = this.#namespaces.get(namespace)?.get(name);
-    return service === undefined ? undefined : { namespace, service: name, ports: service.ports };
+    return this.#namespaces.get(namespace)?.get(name);
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { seededRandom } from '@weft/kernel';
-import type { Resource, ResourceKey, RouteRule } from '@weft/model';
+import type { Backend, Resource, ResourceKey, RouteRule } from '@weft/model';
 import { FakeClock } from '@weft/testkit';
 import { backendFixture, endpointsFixture, ruleFixture, weighted } from './rule-fixture.ts';
 import { type ReceivedResource, compileTables, compileTablesInSlices, emptyTables } from './table-compiler.ts';
@@ -211,6 +211,25 @@ test('filters that no codec would write are refused with the place of the field'
     assert.equal(errors.length, 1);
     assert.match(errors[0]!.message, message);
   }
+});
+
+test('a backend whose policy its machines refuse is an error of its own, and what served before serves on', () => {
+  const resources = shop();
+  const first = compile(resources);
+  const broken = { ...backendFixture('shop/orders:80'), loadBalancer: null } as unknown as Backend;
+  resources
+    .put(broken, 'bad')
+    .put({ ...broken, name: 'shop/new:80' })
+    .put(backendFixture('shop/fine:80'));
+  const { tables, errors } = compileTables(resources, first, environment);
+  assert.deepEqual(
+    errors.map(({ key }) => key),
+    ['backend:shop/orders:80', 'backend:shop/new:80'],
+  );
+  assert.equal(tables.backend('shop/orders:80'), first.backend('shop/orders:80'));
+  assert.equal(tables.held.get('backend:shop/orders:80')?.hash, '1');
+  assert.equal(tables.backend('shop/new:80'), undefined);
+  assert.ok(tables.backend('shop/fine:80'));
 });
 
 test('a resource under a key that is not its own is refused', () => {

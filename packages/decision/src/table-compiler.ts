@@ -192,7 +192,7 @@ class TableCompiler {
         this.#previous?.held.get(key)?.hash !== held.hash ||
         this.#previous?.held.get(endpointsKey)?.hash !== endpoints?.hash;
       if (before !== undefined && !changed) this.#backends.set(name, before);
-      else this.#placeBackend(held.resource, set, before);
+      else this.#placeBackend(key, held, held.resource, set, before);
       if (this.#spend(changed ? 1 + Math.ceil((set?.endpoints.length ?? 0) / ENDPOINTS_PER_UNIT) : 1)) yield;
     }
     if (this.#previous === undefined) return;
@@ -201,15 +201,30 @@ class TableCompiler {
     }
   }
 
-  #placeBackend(backend: Backend, endpoints: EndpointSet | undefined, before: BackendState | undefined): void {
-    if (before !== undefined) {
-      before.update(backend, endpoints);
-      this.#backends.set(backend.name, before);
-      return;
-    }
+  /** A policy that the machines behind a backend refuse is an error of that backend; the others, and traffic, go on. */
+  #placeBackend(
+    key: ResourceKey,
+    held: HeldResource,
+    backend: Backend,
+    endpoints: EndpointSet | undefined,
+    before: BackendState | undefined,
+  ): void {
     const { clock, random, zone, workers = 1 } = this.#environment;
-    this.#backends.set(backend.name, new BackendState(backend, endpoints, { clock, random, zone, workers }));
-    this.#rebound.add(backend.name);
+    try {
+      if (before === undefined) {
+        this.#backends.set(backend.name, new BackendState(backend, endpoints, { clock, random, zone, workers }));
+        this.#rebound.add(backend.name);
+      } else {
+        before.update(backend, endpoints);
+        this.#backends.set(backend.name, before);
+      }
+    } catch (error) {
+      this.#refused.set(key, { hash: held.hash, message: error instanceof Error ? error.message : String(error) });
+      const good = this.#previous?.held.get(key);
+      if (good === undefined) this.#held.delete(key);
+      else this.#held.set(key, good);
+      if (before !== undefined) this.#backends.set(backend.name, before);
+    }
   }
 
   *#compileRoutes(
