@@ -60,6 +60,8 @@ const GRPC_OPTIONS = {
   'grpc.use_local_subchannel_pool': 1,
   'grpc.enable_channelz': 0,
   'grpc.enable_retries': 0,
+  // Sent as SNI, which may not be an IP address; who the server is, `verifyServer` judges by its SPIFFE ID.
+  'grpc.ssl_target_name_override': 'control.weft',
   'grpc.service_config_disable_resolution': 1,
 };
 
