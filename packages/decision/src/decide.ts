@@ -38,10 +38,11 @@ export class RouteDecision implements StepContext {
 }
 
 /**
- * Decides what becomes of a request: the rule that wins, its steps, the draw among its backends. Pure but for `random`;
- * forwarding allocates nothing, but for the number
- * that `random` gives where there is something to draw. The draw is by weight (Gateway API `HTTPBackendRef.weight`): a backend of weight 0 gets
- * nothing, the share of one that does not resolve is refused with `backend-not-found`, one that is not held with `no-config`.
+ * Decides what becomes of a request: the rule that wins, its steps, the draw among its backends. Pure but for `random`.
+ * Forwarding allocates nothing, but for the number that `random` gives where there is something to draw.
+ *
+ * The draw is by weight (Gateway API `HTTPBackendRef.weight`): a backend of weight 0 gets nothing, the share of one that
+ * does not resolve is refused with `backend-not-found`, one that is not held with `no-config`.
  */
 export function decide(routes: RouteTable, view: RequestView, random: Random, out: RouteDecision): void {
   out.backend = undefined;

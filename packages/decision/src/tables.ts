@@ -63,6 +63,7 @@ export class Tables {
   readonly inboundSettings: readonly InboundSettings[];
   readonly #destinations: ReadonlyMap<DestinationKey, Destination>;
   readonly #listeners: ReadonlyMap<string, ListenerTable>;
+  readonly #ports: ReadonlyMap<number, PortListeners>;
   readonly #inbound: ReadonlyMap<number, InboundPort>;
   readonly #backends: ReadonlyMap<DestinationKey, BackendState>;
 
@@ -76,6 +77,7 @@ export class Tables {
     this.#destinations = parts.destinations;
     this.#listeners = parts.listeners;
     this.#backends = parts.backends;
+    this.#ports = listenersByPort(parts.listeners.values());
     const inbound = new Map<number, InboundPort>();
     for (const settings of parts.inboundSettings) for (const port of settings.ports) inbound.set(port.port, port);
     this.#inbound = inbound;
@@ -100,13 +102,14 @@ export class Tables {
    * (Gateway API `Listener.hostname`: a request is for one listener at most).
    */
   listenerFor(port: number, authority: string): ListenerTable | undefined {
+    const onPort = this.#ports.get(port);
+    if (onPort === undefined) return undefined;
+    if (onPort.wildcards.length === 0 && onPort.exact.size === 0) return onPort.anyHost;
     const host = hostOf(authority);
-    let best: ListenerTable | undefined;
-    for (const listener of this.#listeners.values()) {
-      if (listener.port !== port || !hostMatches(listener.hostname, host)) continue;
-      if (best === undefined || hostRank(listener.hostname) > hostRank(best.hostname)) best = listener;
-    }
-    return best;
+    const exact = onPort.exact.get(host);
+    if (exact !== undefined) return exact;
+    for (const listener of onPort.wildcards) if (hostMatches(listener.hostname, host)) return listener;
+    return onPort.anyHost;
   }
 
   /** What is enforced on an application port of this workload; undefined when the port is not declared. */
@@ -142,4 +145,30 @@ export interface TableParts {
   readonly destinations: ReadonlyMap<DestinationKey, Destination>;
   readonly listeners: ReadonlyMap<string, ListenerTable>;
   readonly backends: ReadonlyMap<DestinationKey, BackendState>;
+}
+
+/** The listeners of one port, by hostname. */
+interface PortListeners {
+  readonly exact: Map<string, ListenerTable>;
+  /** The longest first. */
+  readonly wildcards: ListenerTable[];
+  anyHost: ListenerTable | undefined;
+}
+
+/** Of two listeners with the same port and hostname, which a control plane reports as conflicted, the first name wins. */
+function listenersByPort(listeners: Iterable<ListenerTable>): Map<number, PortListeners> {
+  const ports = new Map<number, PortListeners>();
+  for (const listener of [...listeners].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    let onPort = ports.get(listener.port);
+    if (onPort === undefined) {
+      onPort = { exact: new Map(), wildcards: [], anyHost: undefined };
+      ports.set(listener.port, onPort);
+    }
+    const hostname = listener.hostname.toLowerCase();
+    if (hostRank(hostname) === 0) onPort.anyHost ??= listener;
+    else if (hostname.startsWith('*.')) onPort.wildcards.push(listener);
+    else if (!onPort.exact.has(hostname)) onPort.exact.set(hostname, listener);
+  }
+  for (const { wildcards } of ports.values()) wildcards.sort((a, b) => b.hostname.length - a.hostname.length);
+  return ports;
 }
