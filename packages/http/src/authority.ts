@@ -72,7 +72,6 @@ function ipv6End(bytes: Buffer, start: number, end: number): number {
   let digits = 0;
   let compressed = false;
   let pos = start;
-  if (bytes[pos] === 0x3a && bytes[pos + 1] !== 0x3a) return -1;
   while (pos < end) {
     const byte = bytes[pos]!;
     if (hexValues[byte] !== 255) {

@@ -98,9 +98,7 @@ export class HeadScanner {
     if (this.held === 0) {
       // The common case: the chunk holds the whole head. Scanned in place, copied once.
       const stop = this.scan(head, chunk, pos, pos, end - pos > limit ? pos + limit : end);
-      if (this.state === State.Failed) return stop;
-      if (this.state !== State.Done && end - pos > limit) return this.fail('head-too-large', stop);
-      this.hold(head, chunk, pos, stop);
+      if (this.state !== State.Failed) this.hold(head, chunk, pos, stop);
       return stop;
     }
     let at = pos;
