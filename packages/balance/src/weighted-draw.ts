@@ -25,8 +25,6 @@ export class WeightedDraw {
     }
     this.size = size;
     this.relativeWeights = new Float64Array(size);
-    this.kept = new Float64Array(size);
-    this.alias = new Int32Array(size);
     const mean = sum === 0 ? 1 : sum / size;
     this.meanWeight = mean;
     let equal = true;
@@ -36,7 +34,9 @@ export class WeightedDraw {
       if (relative !== this.relativeWeights[0]) equal = false;
     }
     this.equal = equal;
-    this.fill();
+    this.kept = new Float64Array(equal ? 0 : size);
+    this.alias = new Int32Array(equal ? 0 : size);
+    if (!equal) this.fill();
   }
 
   /** `uniform` is in [0, 1). The set must not be empty. */

@@ -10,7 +10,7 @@ import {
   forEachSeed,
 } from './backend-state-simulation.ts';
 
-const SEEDS = 150;
+const SEEDS = 100;
 
 const types: readonly Backend['loadBalancer']['type'][] = ['PeakEwma', 'LeastRequest', 'RoundRobin', 'Random'];
 

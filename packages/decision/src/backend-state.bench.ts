@@ -7,7 +7,7 @@ import type { Backend, Endpoint, EndpointSet } from '@weft/model';
 import { BackendState } from './backend-state.ts';
 
 const ROUNDS = 5;
-const REQUESTS = 500_000;
+const REQUESTS = 1_000_000;
 
 const backend: Backend = {
   type: 'backend',

@@ -130,7 +130,9 @@ export class BackendState {
   /** Whether the breaker has a say at the moment. */
   private consulted: boolean;
   private panic: boolean;
-  /** When the next probe of an ejected or suspected endpoint is due, or earlier. */
+  /** The endpoints that are ejected or suspected: few, where a scan of all would be felt with thousands. */
+  private watched: EndpointState[];
+  /** When the next probe of one of them is due, or earlier. */
   private nextProbeMs: number;
 
   /** `endpoints` is undefined while they are not known: then there is none. */
@@ -155,6 +157,7 @@ export class BackendState {
     this.lastRefusal = 'no-endpoint';
     this.consulted = false;
     this.panic = false;
+    this.watched = [];
     this.nextProbeMs = Number.POSITIVE_INFINITY;
     this.apply(backend, endpoints, nowMs);
   }
@@ -296,8 +299,9 @@ export class BackendState {
   healthChecked(endpoint: EndpointState, nowMs: number, passed: boolean): void {
     const policy = this.policy.healthCheck;
     if (policy === null || endpoint.removed || !recordHealthCheck(endpoint, policy, passed)) return;
-    if (passed) this.startSlowly(endpoint, nowMs);
+    if (passed) endpoint.startedMs = nowMs;
     this.compile();
+    this.findNextProbe();
     this.announce(passed ? 'healthy' : 'unhealthy', endpoint.key, nowMs, nowMs);
   }
 
@@ -329,6 +333,7 @@ export class BackendState {
     else if (this.breaker === null) this.breaker = new CircuitBreaker(backend.circuitBreaker);
     else this.breaker.update(backend.circuitBreaker, nowMs);
     this.compile();
+    this.watched = this.states.filter(isWatched);
     this.findNextProbe();
   }
 
@@ -353,8 +358,14 @@ export class BackendState {
     this.source = endpoints;
   }
 
-  /** Follows from the standing of the endpoints: panic, whether the breaker has a say, and the picker. */
+  /** After an endpoint was taken out of use or brought back. */
   private compile(): void {
+    this.count();
+    this.picker = compilePicker(this.states, this.policy.loadBalancer, this.zone, this.panic, this.cursor);
+  }
+
+  /** Follows from the standing of the endpoints: panic, and whether the breaker has a say. */
+  private count(): void {
     const { loadBalancer, outlierDetection, healthCheck } = this.policy;
     const total = this.states.length;
     let usable = 0;
@@ -368,7 +379,6 @@ export class BackendState {
     // With nothing that tells the healthy from the sick, the breaker is all there is.
     const blind = outlierDetection === null && healthCheck === null;
     this.consulted = total > 0 && (blind || healthy === 0 || this.panic);
-    this.picker = compilePicker(this.states, loadBalancer, this.zone, this.panic, this.cursor);
   }
 
   private breakerAdmits(breaker: CircuitBreaker, nowMs: number, again: boolean): boolean {
@@ -400,7 +410,9 @@ export class BackendState {
   private failed(endpoint: EndpointState, nowMs: number, latencyMs: number): void {
     endpoint.failures += 1;
     this.penalise(endpoint, nowMs, latencyMs);
+    const wasWatched = isWatched(endpoint);
     const change = this.ejection.failed(endpoint, nowMs, nowMs - latencyMs, this.states.length);
+    if (!wasWatched && isWatched(endpoint)) this.watched.push(endpoint);
     if (change !== 'none') this.changed(endpoint, change, false, nowMs);
   }
 
@@ -436,12 +448,14 @@ export class BackendState {
     grpcStatus: number,
   ): void {
     const wasSpared = endpoint.spared;
+    const wasWatched = isWatched(endpoint);
     let change: EjectionChange = 'none';
     if (code === 'completed' && judgeHead(200, grpcStatus, '') === 'success') {
       change = this.ejection.completed(endpoint);
     } else if (code === 'completed' || code === 'upstream-cut' || code === 'malformed-response-body') {
       endpoint.failures += 1;
       change = this.ejection.cut(endpoint, nowMs, nowMs - latencyMs, this.states.length);
+      if (!wasWatched && isWatched(endpoint)) this.watched.push(endpoint);
     }
     if (change !== 'none') this.changed(endpoint, change, wasSpared, nowMs);
   }
@@ -451,8 +465,9 @@ export class BackendState {
       if (endpoint.probeDueMs < this.nextProbeMs) this.nextProbeMs = endpoint.probeDueMs;
       return;
     }
-    if (change === 'restored') this.startSlowly(endpoint, nowMs);
-    if (change !== 'acquitted' || wasSpared) this.compile();
+    if (change === 'restored') endpoint.startedMs = nowMs;
+    if (change === 'ejected' || change === 'restored') this.compile();
+    else if (change === 'spared' || wasSpared) this.count();
     this.findNextProbe();
     if (change === 'ejected') this.announce('ejected', endpoint.key, nowMs, endpoint.probeDueMs);
     else if (change === 'restored') this.announce('restored', endpoint.key, nowMs, nowMs);
@@ -460,28 +475,32 @@ export class BackendState {
 
   private sweep(nowMs: number): void {
     this.ejection.sweep(this.states, nowMs, (endpoint, change) => {
+      if (change === 'ejected' && !this.watched.includes(endpoint)) this.watched.push(endpoint);
       if (change !== 'none') this.changed(endpoint, change, false, nowMs);
     });
   }
 
-  private startSlowly(endpoint: EndpointState, nowMs: number): void {
-    endpoint.startedMs = nowMs;
-  }
-
-  /** Linear, and asked only when a probe is due. */
+  /** Asked only when a probe is due. */
   private pickDue(nowMs: number, mayProbe: boolean): EndpointState | undefined {
-    for (const state of this.states) {
+    for (const state of this.watched) {
       if (state.probeDueMs > nowMs || !this.wantsProbe(state) || state.full) continue;
       if (mayProbe || nowMs >= state.probeDueMs + PATIENCE_MS) return state;
     }
     return undefined;
   }
 
+  /** Also lets go of endpoints that are in order again. */
   private findNextProbe(): void {
+    const { watched } = this;
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const state of this.states) {
+    let kept = 0;
+    for (const state of watched) {
+      if (!isWatched(state)) continue;
+      watched[kept] = state;
+      kept += 1;
       if (state.probeDueMs < nextMs && this.wantsProbe(state)) nextMs = state.probeDueMs;
     }
+    watched.length = kept;
     this.nextProbeMs = nextMs;
   }
 
@@ -532,4 +551,9 @@ export class BackendState {
       ejections: state.ejections,
     };
   }
+}
+
+/** A healthy endpoint, and a spared one, which is in use anyway, are due for no probe. */
+function isWatched(state: EndpointState): boolean {
+  return state.probeDueMs !== Number.POSITIVE_INFINITY;
 }
