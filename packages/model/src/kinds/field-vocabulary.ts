@@ -15,7 +15,6 @@ export {
   optional,
   portOrName,
   quantity,
-  regularExpression,
   required,
   status,
   text,

@@ -1,4 +1,4 @@
-import type { Report } from '../schema/schema.ts';
+import type { CheckRegularExpression, Report } from '../schema/schema.ts';
 import { absolutePath, headerName, headerValue, isAbsolutePath, preciseHostname } from '../schema/text-format.ts';
 import {
   type ValueOf,
@@ -31,6 +31,7 @@ const pathMatch = object(
     type: optional(choice(['Exact', 'PathPrefix', 'RegularExpression']), 'How value is compared.', 'PathPrefix'),
     value: optional(text(1024), 'Path to compare with; prefixes match whole elements.', '/'),
   },
+  checkPattern,
   (match, report) => {
     if (match.type !== 'RegularExpression' && !isAbsolutePath(match.value ?? '/')) {
       report(['value'], 'bad-value', {
@@ -43,17 +44,23 @@ const pathMatch = object(
 
 const matchType = choice(['Exact', 'RegularExpression']);
 
-const headerMatch = object({
-  type: optional(matchType, 'How value is compared.', 'Exact'),
-  name: required(text(256, headerName), 'Name of the header, in any case.'),
-  value: required(text(4096, headerValue), 'Value to compare with.'),
-});
+const headerMatch = object(
+  {
+    type: optional(matchType, 'How value is compared.', 'Exact'),
+    name: required(text(256, headerName), 'Name of the header, in any case.'),
+    value: required(text(4096, headerValue), 'Value to compare with.'),
+  },
+  checkPattern,
+);
 
-const queryMatch = object({
-  type: optional(matchType, 'How value is compared.', 'Exact'),
-  name: required(text(256, headerName), 'Name of the query parameter.'),
-  value: required(text(1024), 'Value to compare with.'),
-});
+const queryMatch = object(
+  {
+    type: optional(matchType, 'How value is compared.', 'Exact'),
+    name: required(text(256, headerName), 'Name of the query parameter.'),
+    value: required(text(1024), 'Value to compare with.'),
+  },
+  checkPattern,
+);
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const;
 
@@ -340,4 +347,16 @@ function checkFilters(filters: readonly HttpRouteFilter[], path: readonly string
   if (seen.has('RequestRedirect') && seen.has('URLRewrite')) {
     report(path, 'conflicting-fields', { message: 'RequestRedirect and URLRewrite exclude one another' });
   }
+}
+
+/** A backtracking engine never sees a pattern of a user: RE2 syntax is checked here, linear time is the router's. */
+function checkPattern(
+  match: { readonly type?: string; readonly value?: string },
+  report: Report,
+  checkRegularExpression: CheckRegularExpression,
+): void {
+  if (match.type !== 'RegularExpression') return;
+  const fault = checkRegularExpression(match.value ?? '');
+  if (fault !== undefined)
+    report(['value'], 'bad-value', { message: fault, expected: 'a regular expression in RE2 syntax' });
 }

@@ -9,6 +9,7 @@ import type {
   OutlierPolicy,
   RequestTimeouts,
   RetryPolicy,
+  StatusRange,
 } from '../view/resource.ts';
 import { builtInDefaults } from './built-in-defaults.ts';
 import type { RouteScope, TrafficLayer } from './policy-layers.ts';
@@ -153,6 +154,13 @@ function pickLeaf(
   return builtIn;
 }
 
+/** Sets come out in one order, whatever order a file has them in. */
+const retryReasons = ['NeverSent', 'ResetBeforeHeaders', 'GatewayError', 'PerTryTimeout'] as const;
+
+function sortedStatuses(ranges: readonly StatusRange[]): readonly StatusRange[] {
+  return [...ranges].sort((left, right) => left.from - right.from || left.to - right.to);
+}
+
 function retriesOf(spec: TrafficSpec['retries']): RetryPolicy {
   const builtIn = builtInDefaults.retries;
   if (spec === undefined) return builtIn;
@@ -160,9 +168,11 @@ function retriesOf(spec: TrafficSpec['retries']): RetryPolicy {
     spec.backoff?.base ?? Math.min(builtIn.backoffBaseMs, spec.backoff?.max ?? builtIn.backoffBaseMs);
   return {
     attempts: spec.enabled === false ? 0 : (spec.attempts ?? builtIn.attempts),
-    on: spec.on ?? builtIn.on,
-    statuses: spec.statuses ?? builtIn.statuses,
-    grpcStatuses: spec.grpcStatuses?.map((name) => grpcStatusNames.indexOf(name)) ?? builtIn.grpcStatuses,
+    on: spec.on === undefined ? builtIn.on : retryReasons.filter((reason) => spec.on?.includes(reason)),
+    statuses: sortedStatuses(spec.statuses ?? builtIn.statuses),
+    grpcStatuses: (spec.grpcStatuses ?? [])
+      .map((name) => grpcStatusNames.indexOf(name))
+      .sort((left, right) => left - right),
     anyMethod: spec.methods === undefined ? builtIn.anyMethod : spec.methods === 'Any',
     backoffBaseMs,
     // A base above the built-in longest wait, with none said, lifts it: a wait never shrinks.
@@ -231,7 +241,7 @@ function healthCheckOf(spec: TrafficSpec['healthCheck']): HealthCheckPolicy | nu
   return {
     type: spec.type,
     path: spec.http?.path ?? whenOn.path,
-    statuses: spec.http?.statuses ?? whenOn.statuses,
+    statuses: sortedStatuses(spec.http?.statuses ?? whenOn.statuses),
     intervalMs: spec.interval ?? whenOn.intervalMs,
     timeoutMs: spec.timeout ?? whenOn.timeoutMs,
     unhealthyAfter: spec.unhealthyAfter ?? whenOn.unhealthyAfter,

@@ -83,6 +83,7 @@ export function readDocuments(text: string, file: string, limits: DocumentLimits
     const composer = new Composer({
       version: '1.2',
       schema: 'core',
+      resolveKnownTags: false,
       uniqueKeys: false,
       strict: true,
       logLevel: 'silent',

@@ -44,7 +44,6 @@ export type SchemaNode =
     }
   | { readonly type: 'map'; readonly key: TextFormat; readonly value: SchemaNode; readonly max: number }
   | { readonly type: 'object'; readonly fields: ReadonlyMap<string, FieldNode>; readonly rules: readonly Rule<never>[] }
-  | { readonly type: 'regularExpression'; readonly maxLength: number }
   /** Belongs to Kubernetes or to the standard and means nothing here: taken and not read. */
   | { readonly type: 'foreign' }
   /** Planned: refused when set, because a field never does nothing. */
@@ -68,8 +67,11 @@ export interface Field<T, R extends boolean> {
 /** Reports what is wrong with an object, at a path relative to it. */
 export type Report = (path: FieldPath, code: ProblemCodeName, text: ProblemText) => void;
 
-/** Runs only when all fields of the object were read without an error. */
-export type Rule<T> = (value: T, report: Report) => void;
+/** Runs only when every field could be read: what it looks at is whole. */
+export type Rule<T> = (value: T, report: Report, checkRegularExpression: CheckRegularExpression) => void;
+
+/** Says what is wrong with a regular expression in RE2 syntax; undefined when nothing is. */
+export type CheckRegularExpression = (pattern: string) => string | undefined;
 
 export type ValueOf<S> = S extends Schema<infer T> ? T : never;
 
@@ -131,11 +133,6 @@ export function portOrName(): Schema<number | string> {
 /** RFC 3339, read as Unix milliseconds. */
 export function timestamp(): Schema<number> {
   return { node: { type: 'timestamp' } };
-}
-
-/** RE2 syntax; checked by the function that the reader is given, bounded in length here. */
-export function regularExpression(maxLength: number): Schema<string> {
-  return { node: { type: 'regularExpression', maxLength } };
 }
 
 export function list<T>(

@@ -1,14 +1,13 @@
 import { readDurationMs, readQuantityBytes, writeDuration } from '@weft/kernel';
 import type { ProblemCodeName } from '../problem/problem-code.ts';
 import { type FieldPath, type ProblemText, quoteValue } from '../problem/problem.ts';
-import type { Report, Rule, SchemaNode } from './schema.ts';
+import type { CheckRegularExpression, Report, Rule, SchemaNode } from './schema.ts';
 import { nearestWord } from './nearest-word.ts';
 
 export interface ReadContext {
-  /** `path` is only valid during the call. */
-  readonly report: (path: FieldPath, code: ProblemCodeName, text: ProblemText) => void;
-  /** Says what is wrong with a regular expression in RE2 syntax; undefined when nothing is. */
-  readonly checkRegularExpression: (pattern: string) => string | undefined;
+  /** `path` is only valid during the call. `intact`: the value is whole all the same, so rules may still look at it. */
+  readonly report: (path: FieldPath, code: ProblemCodeName, text: ProblemText, intact?: boolean) => void;
+  readonly checkRegularExpression: CheckRegularExpression;
 }
 
 type Node<K extends SchemaNode['type']> = Extract<SchemaNode, { type: K }>;
@@ -28,10 +27,15 @@ export function readValue(node: SchemaNode, raw: unknown, context: ReadContext, 
     case 'foreign':
       return undefined;
     case 'notServed':
-      context.report(path, 'not-served-yet', { message: `${node.what} is not served yet`, fix: 'Remove the field.' });
+      context.report(
+        path,
+        'not-served-yet',
+        { message: `not served yet: ${node.what}`, fix: 'Remove the field.' },
+        true,
+      );
       return undefined;
     default:
-      return readScalar(node, raw, (code, text) => context.report(path, code, text), context);
+      return readScalar(node, raw, (code, text) => context.report(path, code, text));
   }
 }
 
@@ -39,9 +43,9 @@ function readObjectValue(node: Node<'object'>, raw: unknown, context: ReadContex
   if (!isMap(raw)) return wrongType('a map', raw, context, path);
   let failed = false;
   const watched: ReadContext = {
-    report: (where, code, text) => {
-      failed = true;
-      context.report(where, code, text);
+    report: (where, code, text, intact = false) => {
+      failed ||= !intact;
+      context.report(where, code, text, intact);
     },
     checkRegularExpression: context.checkRegularExpression,
   };
@@ -64,8 +68,8 @@ function readObjectValue(node: Node<'object'>, raw: unknown, context: ReadContex
     path.pop();
   }
   if (!failed) {
-    const report: Report = (where, code, text) => context.report([...path, ...where], code, text);
-    for (const rule of node.rules) (rule as Rule<unknown>)(value, report);
+    const report: Report = (where, code, text) => context.report([...path, ...where], code, text, true);
+    for (const rule of node.rules) (rule as Rule<unknown>)(value, report, context.checkRegularExpression);
   }
   return value;
 }
@@ -73,7 +77,7 @@ function readObjectValue(node: Node<'object'>, raw: unknown, context: ReadContex
 function reportUnknown(name: string, known: readonly string[], context: ReadContext, path: FieldPath): void {
   const nearest = nearestWord(name, known);
   const fix = nearest === undefined ? `Remove it; known here: ${known.join(', ')}.` : `Did you mean "${nearest}"?`;
-  context.report(path, 'unknown-field', { message: `unknown field ${quoteValue(name)}`, fix });
+  context.report(path, 'unknown-field', { message: `unknown field ${quoteValue(name)}`, fix }, true);
 }
 
 function readList(node: Node<'list'>, raw: unknown, context: ReadContext, path: (string | number)[]): unknown {
@@ -96,7 +100,7 @@ function readList(node: Node<'list'>, raw: unknown, context: ReadContext, path: 
       if (first !== undefined) {
         const message = `${quoteValue(key)} stands at [${first}] already`;
         if (node.uniqueBy !== '') path.push(node.uniqueBy);
-        context.report(path, 'duplicate-entry', { message, expected: 'each once' });
+        context.report(path, 'duplicate-entry', { message, expected: 'each once' }, true);
         if (node.uniqueBy !== '') path.pop();
       } else {
         seen.set(key, index);
@@ -126,7 +130,7 @@ function readMap(node: Node<'map'>, raw: unknown, context: ReadContext, path: (s
 type ScalarNode = Exclude<SchemaNode, { type: 'object' | 'list' | 'map' | 'foreign' | 'notServed' }>;
 type ScalarReport = (code: ProblemCodeName, text: ProblemText) => void;
 
-function readScalar(node: ScalarNode, raw: unknown, report: ScalarReport, context: ReadContext): unknown {
+function readScalar(node: ScalarNode, raw: unknown, report: ScalarReport): unknown {
   const expected = describe(node);
   const bad = (code: ProblemCodeName, message = `${quoteValue(raw)} is not allowed`): undefined => {
     report(code, { message, expected });
@@ -140,12 +144,6 @@ function readScalar(node: ScalarNode, raw: unknown, report: ScalarReport, contex
       if (raw.length < node.minLength || (node.format !== undefined && !node.format.matches(raw)))
         return bad('bad-value');
       return raw;
-    }
-    case 'regularExpression': {
-      if (typeof raw !== 'string') return wrong();
-      if (raw.length > node.maxLength || raw.length === 0) return bad('too-long', `${raw.length} characters`);
-      const fault = context.checkRegularExpression(raw);
-      return fault === undefined ? raw : bad('bad-value', fault);
     }
     case 'enum': {
       if (typeof raw !== 'string' && typeof raw !== 'number') return wrong();
@@ -203,8 +201,6 @@ export function describe(node: SchemaNode): string {
   switch (node.type) {
     case 'string':
       return node.format?.expected ?? `a text of ${node.minLength} to ${node.maxLength} characters`;
-    case 'regularExpression':
-      return `a regular expression in RE2 syntax of 1 to ${node.maxLength} characters`;
     case 'enum':
       return node.values.length === 1 ? String(node.values[0]) : `one of ${node.values.join(', ')}`;
     case 'number':

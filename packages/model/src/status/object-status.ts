@@ -1,6 +1,6 @@
 import { byCodeUnit } from '../canonical/canonical-bytes.ts';
 import type { HttpRouteParentRef } from '../kinds/http-route.ts';
-import { type ConfigObject, type ObjectKey, type ObjectOf, keyOf } from '../kinds/kind-table.ts';
+import { type ObjectKey, type ObjectOf, keyOf, objectKey } from '../kinds/kind-table.ts';
 import { type PolicyTargetRef, targetKind } from '../kinds/policy-target.ts';
 import { byAge } from '../policy/policy-layers.ts';
 import { type ObjectRef, type Problem, formatProblem } from '../problem/problem.ts';
@@ -233,7 +233,7 @@ function missingTarget(model: Model, ref: PolicyTargetRef, policyNamespace: stri
   const kind = targetKind(ref);
   if (kind === undefined) return `${ref.kind} can't be a target`;
   const namespace = ref.namespace ?? policyNamespace;
-  const target: ConfigObject | undefined = model.object(kind, namespace, ref.name);
+  const target = model.byKey(objectKey(kind, namespace, ref.name));
   if (target === undefined) return `${kind} ${namespace}/${ref.name} does not exist`;
   const { sectionName } = ref;
   if (sectionName === undefined) return undefined;

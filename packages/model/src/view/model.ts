@@ -241,7 +241,10 @@ export class Model {
     this.#collectRoutes(this.#routesByBackend.get(key), affected);
     for (const route of this.routesByService.get(key)) affected.objects.add(route);
     for (const policy of this.trafficByTarget.get(`Service/${key}`)) affected.objects.add(policy);
-    for (const policy of this.authenticationByTarget.get(`Service/${key}`)) affected.objects.add(policy);
+    const authentication = this.authenticationByTarget.get(`Service/${key}`);
+    for (const policy of authentication) affected.objects.add(policy);
+    // Such a policy reaches the workloads of this Service, and with them what other Services say of them.
+    if (authentication.size > 0) this.#collectWorkloads(this.workloads.membersOf(key), affected);
   }
 
   /** `routes:` and `backend:` of every port. */
@@ -308,6 +311,10 @@ export class Model {
         for (const key of this.workloads.membersOf(`${namespace}/${ref.name}`)) workloads.add(key);
       }
     }
+    this.#collectWorkloads(workloads, affected);
+  }
+
+  #collectWorkloads(workloads: Iterable<string>, affected: Affected): void {
     for (const key of workloads) {
       affected.resources.add(`inbound:${key}`);
       for (const service of this.workloads.servicesOf(key)) this.#collectEndpoints(service, affected);
