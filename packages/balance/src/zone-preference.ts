@@ -22,10 +22,13 @@ const OVERPROVISIONING = 1.4;
  * Splits the endpoints of a set for a caller in `zone`.
  *
  * `Off`: zones don't matter. `Strict`: only the caller's zone, even when that leaves none. `Prefer`: the share
- * min(1, 1.4 x usable local weight / local weight) stays in the zone and the rest goes to the others, as does what
- * the zone can't take; with no usable endpoint on one side, all goes to the other. A caller that doesn't know its zone, or whose zone has no endpoint, uses all.
- * `usable` says which endpoints are neither ejected nor unhealthy (all of them in panic). The weight a zone *should* carry
- * can't be known here: a zone with one endpoint and many callers is kept local, as `trafficDistribution: PreferClose` says.
+ * min(1, 1.4 x usable local weight / local weight) stays in the zone; the rest goes to the others, as does what the zone
+ * can't take, and everything when the zone has no usable endpoint. A caller that doesn't know its zone, or whose zone
+ * has no endpoint, uses all.
+ *
+ * `usable` says which endpoints are neither ejected nor unhealthy (all of them in panic). How much traffic a zone *should*
+ * carry can't be known here: a zone with one endpoint and many callers is kept local, as
+ * `trafficDistribution: PreferClose` says.
  */
 export function splitByZone(
   states: readonly EndpointState[],
