@@ -1,0 +1,187 @@
+import { chmodSync, unlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What the outside may ask a proxy. Values are plain data, written as JSON. */
+export interface AdminPort {
+  /** Empty when ready; else why not. */
+  notReady(): string;
+  stats(): unknown;
+  config(): unknown;
+  metrics(accept: string | undefined): { contentType: string; parts: Iterable<string> };
+  drain(): void;
+  /** False when the word is no level. */
+  setLogLevel(level: string): boolean;
+}
+
+export interface AdminAddresses {
+  /** Loopback port of `/stats` and `/ready`; 0 takes a free one, -1 opens none. */
+  readonly statsPort: number;
+  /** Port of `/metrics`, `/ready` and `/live`; 0 takes a free one, -1 opens none. */
+  readonly metricsPort: number;
+  readonly metricsHost: string;
+  /** UNIX socket, mode 0600, of everything that changes or shows much; empty opens none. */
+  readonly socketPath: string;
+}
+
+/** A pause between parts of a long scrape, so that requests are served meanwhile. */
+const PARTS_PER_TURN = 64;
+
+const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/**
+ * The proxy's own interfaces. The application beside the proxy is not trusted: what changes anything, or shows the
+ * configuration, is on a UNIX socket that only this user opens; what is on TCP is read-only, answers to loopback names
+ * only (a web page cannot reach it under another name), and refuses pages of other sites.
+ */
+export class AdminServer {
+  statsPort: number;
+  metricsPort: number;
+  private readonly port: AdminPort;
+  private readonly addresses: AdminAddresses;
+  private readonly servers: Server[];
+
+  constructor(port: AdminPort, addresses: AdminAddresses) {
+    this.port = port;
+    this.addresses = addresses;
+    this.statsPort = 0;
+    this.metricsPort = 0;
+    this.servers = [];
+  }
+
+  /** Rejects with the system's error when an address is taken. */
+  async listen(): Promise<void> {
+    const { statsPort, metricsPort, metricsHost, socketPath } = this.addresses;
+    if (statsPort >= 0) {
+      const server = await this.open((request, response) => this.serveStats(request, response), {
+        host: '127.0.0.1',
+        port: statsPort,
+      });
+      this.statsPort = (server.address() as AddressInfo).port;
+    }
+    if (metricsPort >= 0) {
+      const server = await this.open((request, response) => void this.serveMetrics(request, response), {
+        host: metricsHost,
+        port: metricsPort,
+      });
+      this.metricsPort = (server.address() as AddressInfo).port;
+    }
+    if (socketPath !== '') {
+      removeSocket(socketPath);
+      // The folder is 0700 already; the mode says it again for whoever moves the socket.
+      await this.open((request, response) => this.serveSocket(request, response), { path: socketPath });
+      chmodSync(socketPath, 0o600);
+    }
+  }
+
+  async close(): Promise<void> {
+    const closed = this.servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    );
+    await Promise.all(closed);
+    if (this.addresses.socketPath !== '') removeSocket(this.addresses.socketPath);
+  }
+
+  private async open(
+    serve: (request: IncomingMessage, response: ServerResponse) => void,
+    where: { host: string; port: number } | { path: string },
+  ): Promise<Server> {
+    const server = createServer({ keepAliveTimeout: 30_000 }, serve);
+    this.servers.push(server);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(where, () => {
+        server.removeListener('error', reject);
+        resolve();
+      });
+    });
+    return server;
+  }
+
+  private serveStats(request: IncomingMessage, response: ServerResponse): void {
+    if (!isLoopbackHost(request.headers.host) || request.headers.origin !== undefined) {
+      send(response, 403, 'only for programs on this machine, by a loopback name\n');
+      return;
+    }
+    if (request.method !== 'GET') {
+      send(response, 405, 'GET only; what changes anything is on the UNIX socket\n');
+      return;
+    }
+    if (request.url === '/stats') sendJson(response, this.port.stats());
+    else if (request.url === '/ready') this.sendReady(response);
+    else send(response, 404, 'there are /stats and /ready\n');
+  }
+
+  private async serveMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== 'GET' || request.headers.origin !== undefined) {
+      send(response, 405, 'GET only\n');
+      return;
+    }
+    if (request.url === '/ready') this.sendReady(response);
+    else if (request.url === '/live') send(response, 200, 'live\n');
+    else if (request.url === '/metrics') await this.sendMetrics(request, response);
+    else send(response, 404, 'there are /metrics, /ready and /live\n');
+  }
+
+  private async sendMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { contentType, parts } = this.port.metrics(request.headers.accept);
+    response.writeHead(200, { 'content-type': contentType });
+    let count = 0;
+    for (const part of parts) {
+      if (response.destroyed) return;
+      const more = response.write(part);
+      count += 1;
+      if (!more || count % PARTS_PER_TURN === 0) await new Promise<void>((resolve) => void setImmediate(resolve));
+    }
+    response.end();
+  }
+
+  private serveSocket(request: IncomingMessage, response: ServerResponse): void {
+    const route = `${request.method} ${request.url}`;
+    if (route === 'GET /config') sendJson(response, this.port.config());
+    else if (route === 'GET /stats') sendJson(response, this.port.stats());
+    else if (route === 'GET /ready') this.sendReady(response);
+    else if (route === 'POST /drain') {
+      this.port.drain();
+      send(response, 202, 'draining\n');
+    } else if (request.method === 'PUT' && request.url?.startsWith('/log-level/') === true) {
+      const level = request.url.slice('/log-level/'.length);
+      if (this.port.setLogLevel(level)) send(response, 200, `log level is ${level}\n`);
+      else send(response, 400, 'a level is one of debug, info, warn, error\n');
+    } else send(response, 404, 'there are GET /config, GET /stats, GET /ready, POST /drain, PUT /log-level/LEVEL\n');
+    request.resume();
+  }
+
+  private sendReady(response: ServerResponse): void {
+    const why = this.port.notReady();
+    if (why === '') send(response, 200, 'ready\n');
+    else send(response, 503, `not ready: ${why}\n`);
+  }
+}
+
+function isLoopbackHost(host: string | undefined): boolean {
+  return host !== undefined && LOOPBACK_HOSTS.has(host.replace(/:\d+$/, ''));
+}
+
+function send(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' });
+  response.end(text);
+}
+
+function sendJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' });
+  response.end(`${JSON.stringify(value)}\n`);
+}
+
+function removeSocket(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was not there.
+  }
+}

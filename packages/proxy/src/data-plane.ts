@@ -1,0 +1,276 @@
+import { releaseSlot } from '@weft/balance';
+import type { EndpointState } from '@weft/balance';
+import { compileTables, compileTablesInSlices, emptyTables } from '@weft/decision';
+import type {
+  BackendState,
+  BackendTransition,
+  CompiledTables,
+  ReceivedResource,
+  ResourceError,
+  TableEnvironment,
+  Tables,
+} from '@weft/decision';
+import { http1Defaults } from '@weft/http';
+import type { Http1Limits } from '@weft/http';
+import type { Clock, Random, TimerWheel } from '@weft/kernel';
+import type { DestinationKey, ResourceKey } from '@weft/model';
+import type { TerminationCode } from '@weft/outcome';
+import { RandomIds } from '@weft/telemetry';
+import { Egress, passThrough } from './exchange/egress.ts';
+import type { OutsideTarget } from './exchange/egress.ts';
+import type { DestinationWaiter, Engine, ExchangeRecorder } from './exchange/engine.ts';
+import { gatewayRequestEdits, responseEdits, sidecarRequestEdits } from './exchange/head-slots.ts';
+import { HealthChecker } from './upstream/health-checker.ts';
+import type { MeshTls } from './security/mesh-tls.ts';
+import { ConnectionPool, poolCounters } from './upstream/connection-pool.ts';
+import type { PoolCounters, PoolEnvironment } from './upstream/connection-pool.ts';
+
+export interface DataPlaneOptions {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly random: Random;
+  readonly namespace: string;
+  readonly zone: string;
+  readonly gateway: boolean;
+  /** Processes that share this workload's limits. */
+  readonly workers: number;
+  readonly recorder: ExchangeRecorder;
+  readonly limits?: Http1Limits;
+  /** A destination is wanted that is not held. */
+  onDemand(key: DestinationKey): void;
+  /** An ejection, a breaker or a health check changed state. */
+  onTransition(event: BackendTransition): void;
+  isOwnAddress(host: string, port: number): boolean;
+}
+
+/** Compilation gives the loop back after so long: a slice is below it, a request waits at most for one. */
+const SLICE_MS = 2;
+
+interface PoolEntry {
+  readonly backend: BackendState;
+  readonly endpoint: EndpointState;
+  readonly pool: ConnectionPool;
+}
+
+/**
+ * The part of a proxy that requests see: the snapshot in force, pools, and everything an exchange asks for. It knows no
+ * control plane and no file; those hand it resources and an identity.
+ */
+export class DataPlane implements Engine {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly random: Random;
+  readonly ids: RandomIds;
+  readonly recorder: ExchangeRecorder;
+  readonly namespace: string;
+  readonly limits: Http1Limits;
+  /** By destination: connections and what became of dials. */
+  readonly counters: Map<DestinationKey, PoolCounters>;
+  nowMs: number;
+  tables: Tables;
+  localTables: Tables;
+  /** The longest time that putting configuration into force has kept the event loop, milliseconds. */
+  longestStallMs: number;
+  private readonly options: DataPlaneOptions;
+  private readonly environment: TableEnvironment;
+  private readonly localEnvironment: TableEnvironment;
+  private readonly poolEnvironment: PoolEnvironment;
+  private readonly egressHosts: Egress;
+  private readonly pools: (PoolEntry | undefined)[];
+  private readonly leaving: Set<PoolEntry>;
+  private readonly waiters: Map<DestinationKey, Set<DestinationWaiter>>;
+  private readonly checker: HealthChecker;
+  private tls: MeshTls | null;
+
+  constructor(options: DataPlaneOptions) {
+    const { clock, random, zone, namespace, workers } = options;
+    this.options = options;
+    this.clock = clock;
+    this.wheel = options.wheel;
+    this.random = random;
+    this.ids = new RandomIds();
+    this.recorder = options.recorder;
+    this.namespace = namespace;
+    this.limits = options.limits ?? http1Defaults;
+    this.nowMs = clock.nowMs();
+    this.longestStallMs = 0;
+    this.localEnvironment = {
+      clock,
+      random,
+      zone,
+      namespace,
+      workers,
+      requestEdits: sidecarRequestEdits,
+      responseEdits,
+    };
+    this.environment = {
+      ...this.localEnvironment,
+      requestEdits: options.gateway ? gatewayRequestEdits : sidecarRequestEdits,
+    };
+    this.tables = emptyTables(this.environment);
+    this.localTables = emptyTables(this.localEnvironment);
+    this.counters = new Map();
+    this.tls = null;
+    this.poolEnvironment = {
+      wheel: options.wheel,
+      limits: this.limits,
+      now: () => this.nowMs,
+      tick: () => this.tick(),
+      dialTls: () => this.tls?.dialTls() ?? null,
+    };
+    this.egressHosts = new Egress(this.environment, options.isOwnAddress);
+    this.pools = [];
+    this.leaving = new Set();
+    this.waiters = new Map();
+    this.checker = new HealthChecker(this.poolEnvironment, () => this.tables.backends());
+  }
+
+  tick(): number {
+    this.nowMs = this.clock.nowMs();
+    return this.nowMs;
+  }
+
+  /** The identity for dials from now on; connections made under an older leaf end when they are idle. */
+  useIdentity(tls: MeshTls): void {
+    this.tls = tls;
+    tls.onChange(() => {
+      for (const entry of this.pools) if (entry !== undefined && entry.pool.target.identity !== '') entry.pool.renew();
+    });
+  }
+
+  /** The ports of the local application, as destinations of what arrives: `namespace/name:port`. */
+  serveLocally(destinations: readonly { key: DestinationKey; host: string; port: number }[]): void {
+    const resources = destinations.flatMap(({ key, host, port }) =>
+      passThrough(key, [
+        { key, address: host, port, applicationPort: port, identity: '', mesh: false, zone: '', weight: 1 },
+      ]),
+    );
+    this.localTables = compileTables(new Map(resources), this.localTables, this.localEnvironment).tables;
+  }
+
+  /** Puts resources into force at once: at start, when nothing is served yet. */
+  applyNow(resources: ReadonlyMap<ResourceKey, ReceivedResource>): readonly ResourceError[] {
+    return this.take(compileTables(resources, this.tables, this.environment));
+  }
+
+  /** Puts resources into force between requests; one assignment at the end. */
+  async apply(resources: ReadonlyMap<ResourceKey, ReceivedResource>): Promise<readonly ResourceError[]> {
+    const slices = compileTablesInSlices(resources, this.tables, this.environment);
+    let startMs = this.clock.nowMs();
+    let step = slices.next();
+    while (step.done !== true) {
+      const spentMs = this.clock.nowMs() - startMs;
+      if (spentMs >= SLICE_MS) {
+        this.noteStall(spentMs);
+        await new Promise<void>((resolve) => void setImmediate(resolve));
+        startMs = this.clock.nowMs();
+      }
+      step = slices.next();
+    }
+    const errors = this.take(step.value);
+    this.noteStall(this.clock.nowMs() - startMs);
+    return errors;
+  }
+
+  pool(backend: BackendState, endpoint: EndpointState): ConnectionPool {
+    const entry = this.pools[endpoint.slot];
+    if (entry !== undefined && entry.endpoint === endpoint && isTarget(entry.pool, endpoint)) return entry.pool;
+    if (entry !== undefined) this.retire(entry);
+    const { address, port, identity, mesh } = endpoint.endpoint;
+    let counters = this.counters.get(backend.key);
+    if (counters === undefined) this.counters.set(backend.key, (counters = poolCounters()));
+    const pool = new ConnectionPool(
+      { address, port, identity: mesh ? identity : '' },
+      backend.policy.connections,
+      this.poolEnvironment,
+      counters,
+    );
+    this.pools[endpoint.slot] = { backend, endpoint, pool };
+    return pool;
+  }
+
+  awaitDestination(key: DestinationKey, waiter: DestinationWaiter): void {
+    let waiting = this.waiters.get(key);
+    if (waiting === undefined) this.waiters.set(key, (waiting = new Set()));
+    waiting.add(waiter);
+    this.options.onDemand(key);
+  }
+
+  forgetWaiter(key: DestinationKey, waiter: DestinationWaiter): void {
+    const waiting = this.waiters.get(key);
+    if (waiting === undefined) return;
+    waiting.delete(waiter);
+    if (waiting.size === 0) this.waiters.delete(key);
+  }
+
+  /** The control plane says that these do not exist, or may not be seen. */
+  missing(keys: readonly DestinationKey[]): void {
+    this.tick();
+    for (const key of keys) this.notify(key, true);
+  }
+
+  egress(host: string, port: number): OutsideTarget | TerminationCode {
+    return this.egressHosts.resolve(this.tables, host, port);
+  }
+
+  /** Ends what is idle, then waits for nobody. */
+  destroy(): void {
+    this.checker.stop();
+    for (const entry of this.pools) entry?.pool.destroy();
+    for (const entry of this.leaving) entry.pool.destroy();
+  }
+
+  private take(compiled: CompiledTables): readonly ResourceError[] {
+    this.tick();
+    this.tables = compiled.tables;
+    for (const backend of this.tables.backends()) {
+      backend.onTransition ??= (event) => this.options.onTransition(event);
+    }
+    this.sweepPools();
+    this.checker.update();
+    for (const key of [...this.waiters.keys()]) {
+      if (this.tables.destination(key) !== undefined) this.notify(key, false);
+    }
+    return compiled.errors;
+  }
+
+  private notify(key: DestinationKey, missing: boolean): void {
+    const waiting = this.waiters.get(key);
+    if (waiting === undefined) return;
+    this.waiters.delete(key);
+    for (const waiter of waiting) waiter.onDestination(missing);
+  }
+
+  /** Pools follow their endpoints: changed policy is taken over, a removed endpoint's connections end when they are idle. */
+  private sweepPools(): void {
+    for (const entry of this.pools) {
+      if (entry === undefined) continue;
+      if (entry.endpoint.removed) {
+        this.retire(entry);
+        continue;
+      }
+      entry.pool.policy = entry.backend.policy.connections;
+    }
+    for (const entry of this.leaving) {
+      if (entry.pool.openCount > 0 || entry.pool.pendingCount > 0 || entry.endpoint.inFlight > 0) continue;
+      this.leaving.delete(entry);
+      if (entry.endpoint.removed) releaseSlot(entry.endpoint);
+    }
+  }
+
+  private retire(entry: PoolEntry): void {
+    if (this.pools[entry.endpoint.slot] === entry) this.pools[entry.endpoint.slot] = undefined;
+    entry.pool.drain();
+    this.leaving.add(entry);
+  }
+
+  private noteStall(ms: number): void {
+    if (ms > this.longestStallMs) this.longestStallMs = ms;
+  }
+}
+
+function isTarget(pool: ConnectionPool, endpoint: EndpointState): boolean {
+  const { target } = pool;
+  const { address, port, identity, mesh } = endpoint.endpoint;
+  return target.port === port && target.address === address && target.identity === (mesh ? identity : '');
+}

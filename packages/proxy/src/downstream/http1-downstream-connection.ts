@@ -1,0 +1,366 @@
+import type { Buffer } from 'node:buffer';
+import type { Socket } from 'node:net';
+import { ByteQueue } from '@weft/kernel';
+import {
+  Framing,
+  Http1RequestReader,
+  writeChunkEnd,
+  writeChunkStart,
+  writeLastChunk,
+  writeLocalReply,
+  writeResponseHead,
+} from '@weft/http';
+import type { Head, HeadEdits, Http1Limits, LocalReply, MessageSink, ResponseFacts } from '@weft/http';
+import type { TerminationCode } from '@weft/outcome';
+import { Exchange } from '../exchange/exchange.ts';
+import type { DownstreamStream } from '../exchange/downstream-stream.ts';
+import type { Engine } from '../exchange/engine.ts';
+import type { Ingress } from '../exchange/ingress.ts';
+import { refusalReply } from '../exchange/refusal-reply.ts';
+import { BytePipe } from '../transport/byte-pipe.ts';
+import type { PipeOwner } from '../transport/byte-pipe.ts';
+
+/** Pipelined requests wait here while one is answered; a client that sends more is held back by TCP. */
+const HELD_BYTES = 16_384;
+
+/** What remains of a request body after its answer is read and thrown away up to this, so that the answer arrives. */
+const DISCARD_BYTES = 65_536;
+
+/** How long a connection that is closing waits for its peer to read the last answer. */
+const LINGER_MS = 2_000;
+
+/** What a listener knows about its connections. */
+export interface ConnectionHome {
+  readonly engine: Engine;
+  readonly limits: Http1Limits;
+  /** Set while the process drains: every reply says `close`. */
+  readonly draining: boolean;
+  connectionClosed(connection: Http1DownstreamConnection, code: TerminationCode, detail: string): void;
+}
+
+/**
+ * The server side of an HTTP/1.1 connection: one exchange at a time, in the order of the requests.
+ *
+ *   idle -> reading head -> exchange [request body | response] -> idle
+ *                                     `-> tunnel                `-> lingering -> closed
+ *
+ * Deadlines between requests are looked at by the listener, once a second for all connections, so that a request arms
+ * none (`waitingSinceMs`).
+ */
+export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, MessageSink {
+  readonly ingress: Ingress;
+  readonly pipe: BytePipe;
+  /** Since when the connection waits for a request to begin or for its head to be whole; 0 while an exchange runs. */
+  waitingSinceMs: number;
+  private readonly home: ConnectionHome;
+  private readonly reader: Http1RequestReader;
+  private readonly exchange: Exchange;
+  private held: ByteQueue | null;
+  /** An exchange is under way. */
+  private active: boolean;
+  private requestWhole: boolean;
+  private responseWhole: boolean;
+  private keep: boolean;
+  private chunked: boolean;
+  private tunnel: boolean;
+  private retiring: boolean;
+  private feeding: boolean;
+  private lingering: boolean;
+  private discarded: number;
+  private ending: TerminationCode;
+  private endingDetail: string;
+
+  constructor(socket: Socket, encrypted: boolean, ingress: Ingress, home: ConnectionHome) {
+    this.ingress = ingress;
+    this.home = home;
+    this.waitingSinceMs = home.engine.clock.nowMs();
+    this.held = null;
+    this.active = false;
+    this.requestWhole = false;
+    this.responseWhole = false;
+    this.keep = true;
+    this.chunked = false;
+    this.tunnel = false;
+    this.retiring = false;
+    this.feeding = false;
+    this.lingering = false;
+    this.discarded = 0;
+    this.ending = 'completed';
+    this.endingDetail = '';
+    this.reader = new Http1RequestReader(home.limits, this);
+    this.exchange = new Exchange(home.engine, this, ingress);
+    this.pipe = new BytePipe(socket, encrypted, this);
+    this.pipe.start();
+  }
+
+  /** True between requests: nothing would be lost by closing. */
+  get idle(): boolean {
+    return !this.active && this.reader.idle && (this.held === null || this.held.length === 0);
+  }
+
+  /** True while a head has begun and is not whole. */
+  get readingHead(): boolean {
+    return !this.active && !this.reader.idle;
+  }
+
+  get blocked(): boolean {
+    return this.pipe.blocked;
+  }
+
+  get minorVersion(): number {
+    return this.reader.head.minorVersion;
+  }
+
+  /** Ends the connection if it is between requests; else its next reply says `close`. */
+  close(code: TerminationCode, detail: string): void {
+    if (!this.idle || this.lingering) return;
+    this.ending = code;
+    this.endingDetail = detail;
+    this.pipe.end();
+    this.lingering = true;
+    this.home.engine.wheel.schedule(LINGER_MS, () => this.pipe.destroy());
+  }
+
+  /** Ends the connection and whatever runs on it, with the reason. */
+  abort(code: TerminationCode, detail: string): void {
+    this.ending = code;
+    this.endingDetail = detail;
+    if (this.active) this.exchange.abort(code, detail);
+    this.pipe.destroy();
+  }
+
+  /** The leaves it stands on grow old: it ends with the next reply, or now when it rests. */
+  retire(): void {
+    this.retiring = true;
+    this.close('completed', 'leaf-age');
+  }
+
+  /** A request head that does not come in time. */
+  expire(): void {
+    this.refuse('request-head-timeout', 'head-timeout');
+  }
+
+  onPipeBytes(chunk: Buffer, start: number, end: number): void {
+    this.home.engine.tick();
+    if (this.tunnel) {
+      this.exchange.onDownstreamTunnelBytes(chunk, start, end);
+      return;
+    }
+    if (this.lingering) {
+      this.discarded += end - start;
+      if (this.discarded > DISCARD_BYTES) this.pipe.destroy();
+      return;
+    }
+    const taken = this.feed(chunk, start, end);
+    if (taken < end) this.hold(chunk, taken, end);
+  }
+
+  onPipeEnd(): void {
+    if (this.tunnel) {
+      this.exchange.onDownstreamTunnelEnd();
+      return;
+    }
+    // A client may half-close behind its last request and still wait for the answer (RFC 9112 §9.6).
+    this.keep = false;
+    if (this.active) {
+      if (!this.requestWhole) this.reader.eof();
+      return;
+    }
+    this.reader.eof();
+    if (!this.lingering) this.pipe.end();
+  }
+
+  onPipeDrained(): void {
+    if (this.active) this.exchange.onDownstreamDrained();
+  }
+
+  onPipeClose(error: string): void {
+    if (this.active) {
+      const code = this.ending === 'completed' ? 'downstream-reset' : this.ending;
+      this.exchange.abort(code, error === '' ? 'closed' : error);
+    }
+    if (this.ending === 'completed' && error !== '') this.ending = 'downstream-reset';
+    this.home.connectionClosed(this, this.ending, this.endingDetail === '' ? error : this.endingDetail);
+  }
+
+  onHead(head: Head): void {
+    this.active = true;
+    this.waitingSinceMs = 0;
+    this.requestWhole = false;
+    this.responseWhole = false;
+    this.chunked = false;
+    this.keep = head.persistent && !this.pipe.readEnded;
+    this.exchange.begin(head);
+  }
+
+  onData(chunk: Buffer, start: number, end: number): void {
+    if (!this.responseWhole) this.exchange.onRequestData(chunk, start, end);
+    else {
+      this.discarded += end - start;
+      if (this.discarded > DISCARD_BYTES) this.keep = false;
+    }
+  }
+
+  onTrailers(trailers: Head): void {
+    if (!this.responseWhole) this.exchange.onRequestTrailers(trailers);
+  }
+
+  onEnd(): void {
+    this.requestWhole = true;
+    if (!this.responseWhole) this.exchange.onRequestEnd();
+  }
+
+  onTermination(code: TerminationCode, detail: string): void {
+    if (!this.active) {
+      this.refuse(code, detail);
+      return;
+    }
+    this.ending = code;
+    this.endingDetail = detail;
+    this.exchange.refuseRequestBody(code, detail);
+  }
+
+  sendInformational(head: Head, edits: HeadEdits, facts: ResponseFacts): void {
+    // RFC 9110 §15.2: not to an HTTP/1.0 client.
+    if (this.reader.head.minorVersion > 0) writeResponseHead(this.pipe.writer(), head, edits, facts);
+  }
+
+  sendHead(head: Head, edits: HeadEdits, facts: ResponseFacts): boolean {
+    // A body still under way when the answer comes: the connection cannot be used again without reading all of it.
+    if (!this.requestWhole) this.keep = false;
+    if (this.home.draining || this.retiring || facts.framing === Framing.UntilClose) this.keep = false;
+    if (!this.keep) facts.close = true;
+    this.chunked = facts.framing === Framing.Chunked;
+    return writeResponseHead(this.pipe.writer(), head, edits, facts);
+  }
+
+  sendData(chunk: Buffer, start: number, end: number): void {
+    if (!this.chunked) {
+      this.pipe.send(chunk, start, end);
+      return;
+    }
+    writeChunkStart(this.pipe.writer(), end - start);
+    this.pipe.send(chunk, start, end);
+    writeChunkEnd(this.pipe.writer());
+  }
+
+  sendEnd(trailers: Head | null): void {
+    if (this.chunked) writeLastChunk(this.pipe.writer(), trailers ?? undefined);
+    this.responseWhole = true;
+  }
+
+  sendReply(reply: LocalReply, close: boolean): void {
+    if (close || !this.requestWhole || this.home.draining || this.retiring) this.keep = false;
+    const { methodId, minorVersion } = this.reader.head;
+    writeLocalReply(this.pipe.writer(), reply, { methodId, clientMinorVersion: minorVersion, close: !this.keep });
+    this.responseWhole = true;
+  }
+
+  cut(): void {
+    this.keep = false;
+    // A reset, so that a body that ends with the connection is not taken for whole.
+    this.pipe.flush();
+    this.pipe.reset();
+  }
+
+  pauseRequest(): void {
+    this.reader.pause();
+    this.pipe.pause();
+  }
+
+  resumeRequest(): void {
+    this.pipe.resume();
+    this.continueHeld();
+  }
+
+  startTunnel(): void {
+    this.tunnel = true;
+    if (this.held !== null && this.held.length > 0) {
+      const early = this.held.take(this.held.length);
+      this.exchange.onDownstreamTunnelBytes(early, 0, early.length);
+    }
+    this.pipe.resume();
+  }
+
+  sendTunnelBytes(chunk: Buffer, start: number, end: number): void {
+    this.pipe.send(chunk, start, end);
+  }
+
+  endTunnel(): void {
+    this.pipe.end();
+  }
+
+  exchangeOver(): void {
+    this.active = false;
+    if (this.pipe.closed) return;
+    if (this.tunnel) {
+      this.pipe.end();
+      return;
+    }
+    if (!this.keep) {
+      this.linger();
+      return;
+    }
+    this.waitingSinceMs = this.home.engine.nowMs;
+    this.reader.next();
+    this.continueHeld();
+  }
+
+  private feed(chunk: Buffer, start: number, end: number): number {
+    let at = start;
+    this.feeding = true;
+    // An exchange may end inside `feed`; then the next request of the same bytes is read in this loop, not deeper.
+    while (at < end && !this.reader.ended && !this.reader.dead && !this.lingering && !this.tunnel) {
+      const consumed = this.reader.feed(chunk, at, end);
+      at += consumed;
+      if (consumed === 0) break;
+    }
+    this.feeding = false;
+    if (this.waitingSinceMs === 0 && !this.active) this.waitingSinceMs = this.home.engine.nowMs;
+    return this.reader.dead || this.lingering ? end : at;
+  }
+
+  private hold(chunk: Buffer, start: number, end: number): void {
+    if (this.tunnel) {
+      this.exchange.onDownstreamTunnelBytes(chunk, start, end);
+      return;
+    }
+    this.held ??= new ByteQueue();
+    this.held.push(chunk, start, end);
+    if (this.held.length >= HELD_BYTES) this.pipe.pause();
+  }
+
+  private continueHeld(): void {
+    const held = this.held;
+    if (held === null || held.length === 0) {
+      if (held !== null) this.pipe.resume();
+      return;
+    }
+    if (this.feeding) return;
+    const bytes = held.take(held.length);
+    const taken = this.feed(bytes, 0, bytes.length);
+    if (taken < bytes.length) this.hold(bytes, taken, bytes.length);
+    else this.pipe.resume();
+  }
+
+  /** Answers what never became an exchange. */
+  private refuse(code: TerminationCode, detail: string): void {
+    this.ending = code;
+    this.endingDetail = detail;
+    this.keep = false;
+    const reply = refusalReply(code, detail, this.ingress, '');
+    if (reply.status > 0) {
+      writeLocalReply(this.pipe.writer(), reply, { methodId: 0, clientMinorVersion: 1, close: true });
+    }
+    this.linger();
+  }
+
+  /** Ends our direction and reads on for a while: closing with unread bytes would reset the answer away (§9.6). */
+  private linger(): void {
+    this.lingering = true;
+    this.pipe.resume();
+    this.pipe.end();
+    if (this.pipe.readEnded) return;
+    this.home.engine.wheel.schedule(LINGER_MS, () => this.pipe.destroy());
+  }
+}

@@ -1,0 +1,47 @@
+import type { EndpointState } from '@weft/balance';
+import type { BackendState, CompiledRule, Tables } from '@weft/decision';
+import type { Clock, Random, TimerWheel } from '@weft/kernel';
+import type { DestinationKey } from '@weft/model';
+import type { TerminationCode } from '@weft/outcome';
+import type { RandomIds } from '@weft/telemetry';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Hears whether a destination asked for has come. */
+export interface DestinationWaiter {
+  /** Newer tables are in force, or the control plane says that there is no such destination (`missing`). */
+  onDestination(missing: boolean): void;
+}
+
+/** What an exchange asks of the process it runs in. One per worker. */
+export interface Engine {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly random: Random;
+  readonly ids: RandomIds;
+  readonly recorder: ExchangeRecorder;
+  /** The namespace that short names are looked up in. */
+  readonly namespace: string;
+  /** The reading of the clock at the start of this turn: one reading serves all that happens in it. */
+  nowMs: number;
+  /** Takes a new reading. Called where the event loop enters. */
+  tick(): number;
+  /** The snapshot in force for what leaves this workload. */
+  readonly tables: Tables;
+  /** The snapshot in force for what arrives: destinations that stand for the ports of the local application. */
+  readonly localTables: Tables;
+  pool(backend: BackendState, endpoint: EndpointState): ConnectionPool;
+  /** Asks for a destination that is not held; `waiter` hears once, unless it is forgotten. */
+  awaitDestination(key: DestinationKey, waiter: DestinationWaiter): void;
+  forgetWaiter(key: DestinationKey, waiter: DestinationWaiter): void;
+  /** A rule for a host outside the mesh, or why there is none. */
+  egress(host: string, port: number): { rule: CompiledRule; backend: BackendState } | TerminationCode;
+}
+
+/** Takes the facts of exchanges that begin and end. Decides nothing. */
+export interface ExchangeRecorder {
+  begun(exchange: Exchange): void;
+  /** Another try is planned, admitted by this word of `retries.on`. */
+  retried(exchange: Exchange, reason: string): void;
+  ended(exchange: Exchange, code: TerminationCode, detail: string): void;
+}

@@ -1,0 +1,763 @@
+import type { Buffer } from 'node:buffer';
+import { TriedEndpoints } from '@weft/balance';
+import type { EndpointState } from '@weft/balance';
+import { RouteDecision, decide, rewrittenTarget } from '@weft/decision';
+import type { BackendState, RouteTable, Tables } from '@weft/decision';
+import {
+  FieldId,
+  Framing,
+  Head,
+  MethodId,
+  RequestFacts,
+  ResponseFacts,
+  isIdempotentMethod,
+  noEdits,
+  readAuthority,
+} from '@weft/http';
+import { ByteQueue } from '@weft/kernel';
+import type { Timer } from '@weft/kernel';
+import { terminations } from '@weft/outcome';
+import type { TerminationCode } from '@weft/outcome';
+import { planRetry, remainingMs, timeoutCode } from '@weft/resilience';
+import { readRequestId, readTraceParent } from '@weft/telemetry';
+import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts';
+import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
+import type { DownstreamStream } from './downstream-stream.ts';
+import { RequestSlot, requestSlotCount } from './head-slots.ts';
+import type { DestinationWaiter, Engine } from './engine.ts';
+import type { Ingress } from './ingress.ts';
+import { startMirrors } from './mirror-request.ts';
+import type { MirrorRequest } from './mirror-request.ts';
+import { refusalReply } from './refusal-reply.ts';
+
+/** A request for a destination that is not held waits so long for the control plane. */
+const CONFIG_WAIT_MS = 1_000;
+
+/** A request that must not be sent twice takes no connection that the peer may be about to close. */
+const FRESH_WITHIN_MS = 1_000;
+
+/**
+ * Where an exchange stands. Everything that can wait is a state here and nothing else waits.
+ *
+ *   Idle -> Config -> Connecting -> Sent -> Responding -> Idle
+ *             |        ^   |          |          `-> Tunnel -> Idle
+ *             |        `Backoff <-----'
+ *             `-------------- reply or refusal -> Idle
+ */
+const State = { Idle: 0, Config: 1, Connecting: 2, Backoff: 3, Sent: 4, Responding: 5, Tunnel: 6 } as const;
+
+/**
+ * One request from its head to its end: routed against one snapshot, sent to one endpoint at a time, answered once, and
+ * finished exactly once. The object lives as long as the stream it serves and is used for one request after the other.
+ */
+export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaiter {
+  readonly engine: Engine;
+  readonly ingress: Ingress;
+  readonly downstream: DownstreamStream;
+  readonly decision: RouteDecision;
+
+  // Facts of the request, valid from `begin` to `finish`; read by the recorder.
+  head: Head;
+  tables: Tables;
+  destination: string;
+  startMs: number;
+  requestId: string;
+  traceId: string;
+  status: number;
+  requestBytes: number;
+  responseBytes: number;
+  attempts: number;
+  upstreamMs: number;
+  connectMs: number;
+  retried: boolean;
+  budgetSpent: boolean;
+  endpoint: EndpointState | null;
+  backend: BackendState | null;
+
+  // `LeaseWaiter`.
+  freshWithinMs: number;
+  connectTimeoutMs: number;
+
+  private state: number;
+  private stream: UpstreamStream | null;
+  private pool: ConnectionPool | null;
+  private readonly tried: TriedEndpoints;
+  private readonly requestFacts: RequestFacts;
+  private readonly responseFacts: ResponseFacts;
+  private readonly slots: (string | undefined)[];
+  private readonly timer: Timer;
+  private requestWhole: boolean;
+  private responseBegun: boolean;
+  private requestTrailers: Head | null;
+  /** What has come of the request body, kept for another try or until there is a connection. */
+  private replay: ByteQueue | null;
+  private replayable: boolean;
+  private tryStarted: boolean;
+  private tryStartMs: number;
+  private sentMs: number;
+  private requestDeadlineMs: number;
+  private tryDeadlineMs: number;
+  private idleMs: number;
+  private lastMovedMs: number;
+  private responseTrailers: Head | null;
+  private destinationAsked: string;
+  private mirrors: MirrorRequest[] | null;
+
+  constructor(engine: Engine, downstream: DownstreamStream, ingress: Ingress) {
+    this.engine = engine;
+    this.ingress = ingress;
+    this.downstream = downstream;
+    this.decision = new RouteDecision();
+    this.head = NO_HEAD;
+    this.tables = engine.tables;
+    this.destination = '';
+    this.startMs = 0;
+    this.requestId = '';
+    this.traceId = '';
+    this.status = 0;
+    this.requestBytes = 0;
+    this.responseBytes = 0;
+    this.attempts = 0;
+    this.upstreamMs = -1;
+    this.connectMs = -1;
+    this.retried = false;
+    this.budgetSpent = false;
+    this.endpoint = null;
+    this.backend = null;
+    this.freshWithinMs = Number.POSITIVE_INFINITY;
+    this.connectTimeoutMs = 0;
+    this.state = State.Idle;
+    this.stream = null;
+    this.pool = null;
+    this.tried = new TriedEndpoints();
+    this.requestFacts = new RequestFacts();
+    this.responseFacts = new ResponseFacts();
+    this.slots = Array.from({ length: requestSlotCount }, () => undefined);
+    this.requestFacts.slots = this.slots;
+    this.timer = engine.wheel.create(() => this.onTimer());
+    this.requestWhole = false;
+    this.responseBegun = false;
+    this.requestTrailers = null;
+    this.replay = null;
+    this.replayable = false;
+    this.tryStarted = false;
+    this.tryStartMs = 0;
+    this.sentMs = 0;
+    this.requestDeadlineMs = Number.POSITIVE_INFINITY;
+    this.tryDeadlineMs = Number.POSITIVE_INFINITY;
+    this.idleMs = 0;
+    this.lastMovedMs = 0;
+    this.responseTrailers = null;
+    this.destinationAsked = '';
+    this.mirrors = null;
+  }
+
+  /** True while a request is under way. */
+  get active(): boolean {
+    return this.state !== State.Idle || this.head !== NO_HEAD;
+  }
+
+  /** The request's head is whole. Everything else follows from here. */
+  begin(head: Head): void {
+    const { engine } = this;
+    const nowMs = engine.nowMs;
+    this.head = head;
+    this.tables = this.ingress.kind === 'inbound' ? engine.localTables : engine.tables;
+    this.destination = '';
+    this.startMs = nowMs;
+    this.requestId = '';
+    this.traceId = '';
+    this.status = 0;
+    this.requestBytes = 0;
+    this.responseBytes = 0;
+    this.attempts = 0;
+    this.upstreamMs = -1;
+    this.connectMs = -1;
+    this.retried = false;
+    this.budgetSpent = false;
+    this.endpoint = null;
+    this.backend = null;
+    this.requestWhole = false;
+    this.responseBegun = false;
+    this.requestTrailers = null;
+    this.responseTrailers = null;
+    this.replayable = true;
+    this.requestDeadlineMs = Number.POSITIVE_INFINITY;
+    this.tryDeadlineMs = Number.POSITIVE_INFINITY;
+    this.idleMs = 0;
+    this.lastMovedMs = nowMs;
+    if (this.tried.length > 0) this.tried.clear();
+    this.route();
+  }
+
+  onRequestData(chunk: Buffer, start: number, end: number): void {
+    this.requestBytes += end - start;
+    this.lastMovedMs = this.engine.nowMs;
+    if (this.state === State.Idle) return;
+    if (this.mirrors !== null) for (const mirror of this.mirrors) mirror.data(chunk, start, end);
+    const { stream } = this;
+    const sending = stream !== null && (this.state === State.Sent || this.state === State.Responding);
+    if (!sending || this.replayable) this.keep(chunk, start, end, !sending);
+    if (!sending) return;
+    stream.sendData(chunk, start, end);
+    if (stream.blocked) this.downstream.pauseRequest();
+  }
+
+  onRequestTrailers(trailers: Head): void {
+    this.requestTrailers = trailers;
+  }
+
+  onRequestEnd(): void {
+    if (this.requestWhole) return;
+    this.requestWhole = true;
+    if (this.mirrors !== null) for (const mirror of this.mirrors) mirror.end();
+    if (this.stream !== null && (this.state === State.Sent || this.state === State.Responding)) {
+      this.stream.sendEnd(this.requestTrailers);
+    }
+  }
+
+  /** The request body broke off or is malformed: nothing of it may look whole to the upstream. */
+  refuseRequestBody(code: TerminationCode, detail: string): void {
+    if (this.state === State.Idle) return;
+    this.finishTry(code);
+    this.reply(code, detail);
+  }
+
+  /** The caller's connection is gone, or is being taken away. */
+  abort(code: TerminationCode, detail: string): void {
+    if (!this.active) return;
+    this.finishTry(code);
+    this.finish(code, detail);
+  }
+
+  onDownstreamDrained(): void {
+    this.stream?.resumeResponse();
+  }
+
+  onDownstreamTunnelBytes(chunk: Buffer, start: number, end: number): void {
+    if (this.stream === null) return;
+    this.lastMovedMs = this.engine.nowMs;
+    this.requestBytes += end - start;
+    this.stream.sendData(chunk, start, end);
+    if (this.stream.blocked) this.downstream.pauseRequest();
+  }
+
+  onDownstreamTunnelEnd(): void {
+    this.stream?.endTunnel();
+  }
+
+  /** `DestinationWaiter`. */
+  onDestination(missing: boolean): void {
+    if (this.state !== State.Config) return;
+    this.timer.cancel();
+    if (missing) {
+      this.refuse('unknown-host', this.destinationAsked);
+      return;
+    }
+    // Nothing has been decided yet, so the newer snapshot is the one this request is served from.
+    this.tables = this.engine.tables;
+    this.route();
+  }
+
+  onLease(stream: UpstreamStream): void {
+    this.pool = null;
+    this.stream = stream;
+    const nowMs = this.engine.nowMs;
+    this.connectMs = stream.reused ? -1 : nowMs - this.tryStartMs;
+    this.send(stream, nowMs);
+  }
+
+  onLeaseFailed(code: TerminationCode, detail: string): void {
+    this.pool = null;
+    this.onUpstreamFailure(code, detail);
+  }
+
+  onUpstreamHead(head: Head): void {
+    const nowMs = this.engine.nowMs;
+    this.lastMovedMs = nowMs;
+    if (head.status < 200 && head.status !== 101) {
+      const { responseFacts } = this;
+      responseFacts.take(head, this.head.methodId, this.head.minorVersion);
+      this.downstream.sendInformational(head, noEdits, responseFacts);
+      return;
+    }
+    const endpoint = this.endpoint!;
+    this.upstreamMs = nowMs - this.sentMs;
+    const grpcStatus = readGrpcStatus(head);
+    const refused = endpoint.endpoint.mesh ? readRefused(head) : '';
+    this.backend!.tryHead(endpoint, nowMs, nowMs - this.tryStartMs, head.status, grpcStatus, refused);
+    if (this.mayRetryHead(head.status) || grpcStatus > 0 || refused !== '') {
+      if (this.retryHead(head, grpcStatus, refused)) return;
+    }
+    this.respond(head);
+  }
+
+  onUpstreamData(chunk: Buffer, start: number, end: number): void {
+    this.responseBytes += end - start;
+    this.lastMovedMs = this.engine.nowMs;
+    this.downstream.sendData(chunk, start, end);
+    if (this.downstream.blocked) this.stream?.pauseResponse();
+  }
+
+  onUpstreamTrailers(trailers: Head): void {
+    this.responseTrailers = trailers;
+  }
+
+  onUpstreamEnd(): void {
+    this.stream = null;
+    this.downstream.sendEnd(this.responseTrailers);
+    this.endTry('completed');
+    this.finish('completed', '');
+  }
+
+  onUpstreamFailure(code: TerminationCode, detail: string): void {
+    this.stream = null;
+    this.endTry(code);
+    if (this.responseBegun) {
+      this.downstream.cut();
+      this.finish(code, detail);
+      return;
+    }
+    if (!this.retry(code, 0, -1, false, '')) this.reply(code, detail);
+  }
+
+  onUpstreamDrained(): void {
+    this.downstream.resumeRequest();
+  }
+
+  onUpstreamTunnelBytes(chunk: Buffer, start: number, end: number): void {
+    this.lastMovedMs = this.engine.nowMs;
+    this.responseBytes += end - start;
+    this.downstream.sendTunnelBytes(chunk, start, end);
+    if (this.downstream.blocked) this.stream?.pauseResponse();
+  }
+
+  onUpstreamTunnelEnd(): void {
+    if (this.state !== State.Tunnel) return;
+    this.downstream.endTunnel();
+  }
+
+  /** Decides where the request goes, by the snapshot it was born under. */
+  private route(): void {
+    const { ingress, head } = this;
+    if (head.methodId === MethodId.Connect) {
+      this.refuse('method-not-served', 'CONNECT');
+      return;
+    }
+    const routes = ingress.kind === 'gateway' ? this.listenerRoutes() : this.destinationRoutes();
+    if (routes === undefined) return;
+    const { decision, engine } = this;
+    decide(routes, head, engine.random, decision);
+    if (decision.kind === 'forward') this.admit(decision.backend!);
+    else if (decision.kind === 'reply') {
+      engine.recorder.begun(this);
+      const reply = decision.reply!;
+      this.status = reply.status;
+      this.downstream.sendReply({ ...reply, contentType: 'text/plain; charset=utf-8' }, false);
+      this.finish(decision.code, '');
+    } else this.refuse(decision.code, decision.detail);
+  }
+
+  private listenerRoutes(): RouteTable | undefined {
+    const listener = this.tables.listenerFor(Number(this.ingress.listener), this.head.authority);
+    if (listener !== undefined) return listener.routes;
+    this.refuse('no-route', 'no listener has this hostname');
+    return undefined;
+  }
+
+  private destinationRoutes(): RouteTable | undefined {
+    const { ingress, tables } = this;
+    let key = ingress.destination;
+    if (key === '') {
+      const authority = readAuthority(this.head.authority);
+      if (authority === undefined) {
+        this.refuse('unknown-host', 'the request names no host');
+        return undefined;
+      }
+      const port = authority.port < 0 ? 80 : authority.port;
+      key = tables.names.resolve(authority.host, port, this.engine.namespace);
+      if (key === '') {
+        this.leave(authority.host, port);
+        return undefined;
+      }
+    }
+    this.destination = key;
+    const destination = tables.destination(key);
+    if (destination !== undefined) return destination.routes;
+    if (ingress.kind === 'inbound') {
+      this.refuse('misdirected', key);
+      return undefined;
+    }
+    this.state = State.Config;
+    this.destinationAsked = key;
+    this.timer.reschedule(CONFIG_WAIT_MS, this.engine.nowMs);
+    this.downstream.pauseRequest();
+    this.engine.awaitDestination(key, this);
+    return undefined;
+  }
+
+  /** For a host that is no service of the mesh. */
+  private leave(host: string, port: number): void {
+    const { engine, decision } = this;
+    if (this.tables.names.isMeshName(host)) {
+      const ports = this.tables.names.portsOf(host, engine.namespace);
+      const hint =
+        ports.length === 0 ? host : `${host} has no port ${port}, it has ${ports.map((p) => p.port).join(', ')}`;
+      this.refuse('unknown-host', hint);
+      return;
+    }
+    const outside = engine.egress(host, port);
+    if (typeof outside === 'string') {
+      this.refuse(outside, host);
+      return;
+    }
+    this.destination = `outside:${host}:${port}`;
+    decision.kind = 'forward';
+    decision.rule = outside.rule;
+    decision.backend = outside.backend;
+    decision.backendIndex = 0;
+    decision.choice = outside.rule.backends[0];
+    this.admit(outside.backend);
+  }
+
+  private admit(backend: BackendState): void {
+    const { engine, decision } = this;
+    const nowMs = engine.nowMs;
+    const refused = backend.admit(nowMs);
+    if (refused !== undefined) {
+      this.refuse(refused, backend.key);
+      return;
+    }
+    this.backend = backend;
+    backend.requestStarted(nowMs);
+    const rule = decision.rule!;
+    const { timeouts } = rule;
+    if (timeouts.requestMs > 0) this.requestDeadlineMs = this.startMs + timeouts.requestMs;
+    this.idleMs = timeouts.streamIdleMs;
+    this.connectTimeoutMs = timeouts.connectMs;
+    this.replayable = rule.retries.attempts > 0 && this.head.framing !== Framing.None;
+    this.freshWithinMs = isIdempotentMethod(this.head.methodId) ? Number.POSITIVE_INFINITY : FRESH_WITHIN_MS;
+    this.prepareHead();
+    engine.recorder.begun(this);
+    this.mirrors = decision.choice!.mirrors.length > 0 ? startMirrors(engine, this, this.requestFacts) : null;
+    this.startTry(nowMs);
+  }
+
+  private startTry(nowMs: number): void {
+    const { engine, decision } = this;
+    const backend = this.backend!;
+    const endpoint = backend.pick(nowMs, this.tried.length > 0 ? this.tried : null);
+    if (endpoint === undefined) {
+      this.reply(backend.refusal, backend.key);
+      return;
+    }
+    this.endpoint = endpoint;
+    this.attempts += 1;
+    this.tryStarted = true;
+    this.tryStartMs = nowMs;
+    backend.tryStarted(endpoint, nowMs);
+    const { backendRequestMs } = decision.rule!.timeouts;
+    this.tryDeadlineMs = backendRequestMs > 0 ? nowMs + backendRequestMs : Number.POSITIVE_INFINITY;
+    this.state = State.Connecting;
+    const pool = engine.pool(backend, endpoint);
+    this.pool = pool;
+    this.armTimer(nowMs);
+    const connection = pool.lease(this, nowMs);
+    if (connection !== null) this.onLease(connection);
+    else if (this.state === State.Connecting && this.head.framing !== Framing.None && !this.requestWhole) {
+      this.downstream.pauseRequest();
+    }
+  }
+
+  /** Everything about the forwarded head that is the same for each try. */
+  private prepareHead(): void {
+    const { head, ingress, slots, requestFacts, decision, engine } = this;
+    const choice = decision.choice!;
+    requestFacts.take(head);
+    if (choice.rewrite !== null) {
+      requestFacts.target = rewrittenTarget(choice, decision.entry, head);
+      requestFacts.host = choice.rewrite.hostname;
+    }
+    if (head.minorVersion === 0 && requestFacts.host === '' && head.authorityStart === head.authorityEnd) {
+      requestFacts.host = hostOfKey(this.destination);
+    }
+    const idIndex = head.field(FieldId.XRequestId);
+    const receivedId = idIndex < 0 ? undefined : readRequestId(head.value(idIndex));
+    this.requestId = receivedId ?? engine.ids.requestId();
+    slots[RequestSlot.RequestId] = receivedId === undefined ? this.requestId : undefined;
+    this.prepareTrace();
+    slots[RequestSlot.Via] = head.minorVersion === 0 ? '1.0 weft' : '1.1 weft';
+    slots[RequestSlot.ClientIdentity] =
+      ingress.kind === 'inbound' && ingress.peerIdentity !== '' ? ingress.peerIdentity : undefined;
+    if (ingress.kind === 'gateway') {
+      slots[RequestSlot.ForwardedFor] = ingress.clientAddress;
+      slots[RequestSlot.ForwardedProto] = ingress.scheme;
+      slots[RequestSlot.ForwardedHost] = head.authority === '' ? undefined : head.authority;
+      slots[RequestSlot.Forwarded] = forwarded(ingress.clientAddress, head.authority, ingress.scheme);
+    }
+  }
+
+  /** Keeps the trace that came, or starts one, so that applications and logs share an id even with tracing off. */
+  private prepareTrace(): void {
+    const { head, slots, engine } = this;
+    const index = head.field(FieldId.Traceparent);
+    const parent = index < 0 ? undefined : readTraceParent(head.value(index));
+    if (parent !== undefined) {
+      this.traceId = parent.traceId;
+      slots[RequestSlot.Traceparent] = undefined;
+      return;
+    }
+    this.traceId = engine.ids.traceId();
+    slots[RequestSlot.Traceparent] = `00-${this.traceId}-${engine.ids.spanId()}-00`;
+  }
+
+  private send(stream: UpstreamStream, nowMs: number): void {
+    const { head, decision } = this;
+    if (!stream.sendHead(this, head, decision.choice!.requestEdits, this.requestFacts)) {
+      this.finishTry('malformed-request');
+      this.reply('malformed-request', 'head-not-writable');
+      return;
+    }
+    this.state = State.Sent;
+    this.sentMs = nowMs;
+    this.lastMovedMs = nowMs;
+    const { replay } = this;
+    if (replay !== null && replay.length > 0) {
+      const held = replay.peek();
+      stream.sendData(held, 0, held.length);
+      if (!this.replayable) replay.drop(held.length);
+    }
+    if (head.framing === Framing.None) {
+      // Known before the codec says so: the upstream then reads one message in one piece.
+      this.requestWhole = true;
+      stream.sendEnd(null);
+    } else if (this.requestWhole) stream.sendEnd(this.requestTrailers);
+    else if (!stream.blocked) this.downstream.resumeRequest();
+  }
+
+  /** Keeps body bytes for another try, up to the policy's limit, or until there is a connection. */
+  private keep(chunk: Buffer, start: number, end: number, needed: boolean): void {
+    const replay = (this.replay ??= new ByteQueue());
+    const limitBytes = this.decision.rule?.retries.bodyLimitBytes ?? 0;
+    if (!needed && replay.length + (end - start) > limitBytes) {
+      this.replayable = false;
+      replay.drop(replay.length);
+      return;
+    }
+    replay.push(chunk, start, end);
+    if (needed) this.downstream.pauseRequest();
+  }
+
+  private mayRetryHead(status: number): boolean {
+    if (status >= 502 && status <= 504) return true;
+    return status < 1000 && this.decision.rule!.retryStatuses[status] === 1;
+  }
+
+  /** Judges a response head that says failure. True when another try is under way and the response is thrown away. */
+  private retryHead(head: Head, grpcStatus: number, refused: TerminationCode | ''): boolean {
+    const retryAfterIndex = head.field(FieldId.RetryAfter);
+    const retryAfter = retryAfterIndex < 0 ? '' : head.value(retryAfterIndex);
+    // A peer's own refusal is judged by its row: what never reached the application may be tried elsewhere.
+    const byRow = refused !== '' && terminations[refused].retry !== 'never' ? refused : '';
+    if (!this.retry(byRow, head.status, grpcStatus, refused !== '' && byRow === '', retryAfter)) return false;
+    this.stream?.discard();
+    this.stream = null;
+    this.endTry(byRow === '' ? 'gateway-error' : byRow);
+    return true;
+  }
+
+  /** Plans another try; false when there is to be none. The present one is over, or is ended by the caller. */
+  private retry(
+    code: TerminationCode | '',
+    status: number,
+    grpcStatus: number,
+    refusedByPeer: boolean,
+    retryAfter: string,
+  ): boolean {
+    const { head, engine, decision } = this;
+    const backend = this.backend;
+    if (backend === null || this.state === State.Idle) return false;
+    const nowMs = engine.nowMs;
+    const policy = decision.rule!.retries;
+    const plan = planRetry(
+      policy,
+      {
+        code,
+        status,
+        grpcStatus,
+        refusedByPeer,
+        method: head.method,
+        idempotencyKey: head.field(FieldId.IdempotencyKey) >= 0,
+        bodyAtHand: head.framing === Framing.None || this.replayable || this.requestBytes === 0,
+        tries: this.attempts,
+        budgetAllows: backend.canRetry(nowMs, policy.budget),
+        remainingMs: remainingMs(nowMs, this.requestDeadlineMs),
+        retryAfter,
+        wallMs: retryAfter === '' ? 0 : engine.clock.wallMs(),
+      },
+      engine.random,
+    );
+    if (!plan.retry) {
+      if (plan.why === 'budget-spent') this.budgetSpent = true;
+      return false;
+    }
+    backend.retrySpent(nowMs);
+    this.retried = true;
+    engine.recorder.retried(this, plan.reason);
+    if (this.endpoint !== null) this.tried.add(this.endpoint);
+    this.state = State.Backoff;
+    this.timer.reschedule(plan.afterMs, nowMs);
+    return true;
+  }
+
+  /** Passes the response on. */
+  private respond(head: Head): void {
+    const { downstream, responseFacts } = this;
+    this.state = State.Responding;
+    this.responseBegun = true;
+    this.status = head.status;
+    responseFacts.take(head, this.head.methodId, this.head.minorVersion);
+    if (!downstream.sendHead(head, this.decision.choice!.responseEdits, responseFacts)) {
+      this.finishTry('malformed-response');
+      this.responseBegun = false;
+      this.reply('malformed-response', 'head-not-writable');
+      return;
+    }
+    if (head.status !== 101) return;
+    this.state = State.Tunnel;
+    this.replayable = false;
+    downstream.startTunnel();
+  }
+
+  /** Ends a request that got no further than a decision. */
+  private refuse(code: TerminationCode, detail: string): void {
+    this.engine.recorder.begun(this);
+    this.reply(code, detail);
+  }
+
+  /** Answers in place of the upstream. */
+  private reply(code: TerminationCode, detail: string): void {
+    const typeIndex = this.head.field(FieldId.ContentType);
+    const reply = refusalReply(code, detail, this.ingress, typeIndex < 0 ? '' : this.head.value(typeIndex));
+    this.status = reply.status;
+    if (reply.status === 0) this.downstream.cut();
+    else this.downstream.sendReply(reply, terminations[code].connection === 'close');
+    this.finish(code, detail);
+  }
+
+  /** Ends the present try from this side. */
+  private finishTry(code: TerminationCode): void {
+    if (this.pool !== null) {
+      this.pool.cancel(this);
+      this.pool = null;
+    }
+    if (this.stream !== null) {
+      this.stream.cancel();
+      this.stream = null;
+    }
+    this.endTry(code);
+  }
+
+  private endTry(code: TerminationCode): void {
+    if (!this.tryStarted) return;
+    this.tryStarted = false;
+    const nowMs = this.engine.nowMs;
+    this.backend!.tryEnded(this.endpoint!, nowMs, code, nowMs - this.tryStartMs, this.status);
+  }
+
+  /** The only exit. */
+  private finish(code: TerminationCode, detail: string): void {
+    const { engine } = this;
+    this.timer.cancel();
+    if (this.state === State.Config) engine.forgetWaiter(this.destinationAsked, this);
+    this.state = State.Idle;
+    if (this.tryStarted) this.finishTry(code);
+    else if (this.pool !== null) {
+      this.pool.cancel(this);
+      this.pool = null;
+    }
+    const nowMs = engine.nowMs;
+    if (this.backend !== null) {
+      outcome.failed = terminations[code].fault === 'server' || (this.status >= 502 && this.status <= 504);
+      outcome.latencyMs = nowMs - this.startMs;
+      outcome.attempts = this.attempts;
+      this.backend.requestEnded(nowMs, outcome);
+    }
+    engine.recorder.ended(this, code, detail);
+    if (this.replay !== null && this.replay.length > 0) this.replay.drop(this.replay.length);
+    if (this.mirrors !== null) {
+      if (!this.requestWhole) for (const mirror of this.mirrors) mirror.giveUp();
+      this.mirrors = null;
+    }
+    this.backend = null;
+    this.head = NO_HEAD;
+    this.downstream.exchangeOver();
+  }
+
+  private armTimer(nowMs: number): void {
+    const idleAtMs = this.idleMs > 0 ? this.lastMovedMs + this.idleMs : Number.POSITIVE_INFINITY;
+    const dueMs = Math.min(this.requestDeadlineMs, this.tryDeadlineMs, idleAtMs);
+    if (dueMs !== Number.POSITIVE_INFINITY) this.timer.reschedule(dueMs - nowMs, nowMs);
+  }
+
+  private onTimer(): void {
+    const nowMs = this.engine.tick();
+    if (this.state === State.Config) {
+      this.engine.forgetWaiter(this.destinationAsked, this);
+      this.refuse('no-config', this.destinationAsked);
+      return;
+    }
+    if (this.state === State.Backoff) {
+      this.startTry(nowMs);
+      return;
+    }
+    if (this.state === State.Idle) return;
+    const idle = this.idleMs > 0 && nowMs - this.lastMovedMs >= this.idleMs;
+    // A try's own time-out ends with the response head (Gateway API `backendRequest` is until the response is whole; a
+    // response that has begun can't be taken back, so it is cut in either case).
+    if (nowMs < Math.min(this.requestDeadlineMs, this.tryDeadlineMs) && !idle) {
+      this.armTimer(nowMs);
+      return;
+    }
+    const code =
+      idle && nowMs < Math.min(this.requestDeadlineMs, this.tryDeadlineMs)
+        ? 'stream-idle-timeout'
+        : timeoutCode(this.tryDeadlineMs, this.requestDeadlineMs);
+    this.finishTry(code);
+    if (this.responseBegun) {
+      this.downstream.cut();
+      this.finish(code, '');
+    } else if (code !== 'try-timeout' || !this.retry(code, 0, -1, false, '')) this.reply(code, '');
+  }
+}
+
+// Filled and read within one call of `finish`.
+const outcome = { failed: false, latencyMs: 0, attempts: 0 };
+
+/** Stands for none between requests. */
+const NO_HEAD = new Head();
+
+function readGrpcStatus(head: Head): number {
+  const index = head.field(FieldId.GrpcStatus);
+  return index < 0 ? -1 : Number(head.value(index));
+}
+
+/** The reason in `weft-refused` when it is a row this build knows. */
+function readRefused(head: Head): TerminationCode | '' {
+  if (head.field(FieldId.WeftOwned) < 0) return '';
+  const value = head.valueOf('weft-refused');
+  return value !== undefined && Object.hasOwn(terminations, value) ? (value as TerminationCode) : '';
+}
+
+/** `shop/orders:80` as a `Host` for a client that sent none (HTTP/1.0). */
+function hostOfKey(key: string): string {
+  const slash = key.indexOf('/');
+  const colon = key.lastIndexOf(':');
+  return slash < 0 ? '' : `${key.slice(slash + 1, colon)}.${key.slice(0, slash)}`;
+}
+
+/** RFC 7239 §4: an IPv6 address is bracketed and quoted, a host may hold a colon and is quoted. */
+function forwarded(address: string, host: string, scheme: string): string {
+  const node = address.includes(':') ? `"[${address}]"` : address;
+  return host === '' ? `for=${node};proto=${scheme}` : `for=${node};host="${host}";proto=${scheme}`;
+}

@@ -1,0 +1,164 @@
+import type { CompiledBackend, CompiledRule } from '@weft/decision';
+import { TargetForm } from '@weft/http';
+import { terminationIndex, terminations } from '@weft/outcome';
+import type { TerminationCode } from '@weft/outcome';
+import { accessFlags, isLogged } from '@weft/telemetry';
+import type { AccessLog, AccessLogWhen, LineSink, RequestMetrics, RequestScope, UpstreamScope } from '@weft/telemetry';
+import type { Clock } from '@weft/kernel';
+import type { Exchange } from './exchange.ts';
+import type { ExchangeRecorder } from './engine.ts';
+import type { Ingress } from './ingress.ts';
+
+/** What a recorder writes to. */
+export interface RecorderSinks {
+  readonly metrics: RequestMetrics;
+  readonly clock: Clock;
+  readonly accessLog: AccessLog;
+  readonly lines: LineSink;
+  accessLogWhen: AccessLogWhen;
+}
+
+interface Scopes {
+  readonly request: RequestScope;
+  readonly upstream: UpstreamScope | null;
+}
+
+/** Labels of requests that were refused before a rule was matched. */
+const NO_RULE: object = {};
+const NO_CHOICE: object = {};
+
+/**
+ * Turns exchanges into counters, histograms and log lines. Series are resolved once for each combination of ingress, rule
+ * and backend; a request then costs three additions.
+ */
+export class TelemetryRecorder implements ExchangeRecorder {
+  private readonly sinks: RecorderSinks;
+  private readonly scopes: WeakMap<Ingress, WeakMap<object, WeakMap<object, Scopes>>>;
+  // The combination of the request before: nearly always the one of this.
+  private lastIngress: Ingress | null;
+  private lastRule: CompiledRule | undefined;
+  private lastChoice: CompiledBackend | undefined;
+  private last: Scopes | null;
+
+  constructor(sinks: RecorderSinks) {
+    this.sinks = sinks;
+    this.scopes = new WeakMap();
+    this.lastIngress = null;
+    this.lastRule = undefined;
+    this.lastChoice = undefined;
+    this.last = null;
+  }
+
+  begun(exchange: Exchange): void {
+    this.scopesOf(exchange).request.start();
+  }
+
+  retried(exchange: Exchange, reason: string): void {
+    this.scopesOf(exchange).upstream?.retry(reason);
+  }
+
+  ended(exchange: Exchange, code: TerminationCode): void {
+    const row = terminations[code];
+    const durationMs = exchange.engine.nowMs - exchange.startMs;
+    const scopes = this.scopesOf(exchange);
+    const failed = row.fault === 'server' || row.fault === 'mesh' || exchange.status >= 500;
+    scopes.request.finish(
+      exchange.head.method,
+      exchange.status,
+      terminationIndex(code),
+      failed,
+      durationMs,
+      exchange.requestBytes,
+      exchange.responseBytes,
+    );
+    if (exchange.attempts > 0) scopes.upstream?.attempts.add(exchange.attempts);
+    if (exchange.budgetSpent) scopes.upstream?.budgetExhausted.add(1);
+    if (isLogged(this.sinks.accessLogWhen, exchange.status, -1, row)) this.log(exchange, code, durationMs);
+  }
+
+  private log(exchange: Exchange, code: TerminationCode, durationMs: number): void {
+    const { head, ingress, endpoint, decision } = exchange;
+    let flags = 0;
+    if (ingress.peerIdentity !== '' || endpoint?.endpoint.mesh === true) flags |= accessFlags.mtls;
+    if (exchange.connectMs >= 0) flags |= accessFlags['fresh-connection'];
+    if (exchange.retried) flags |= accessFlags.retried;
+    if (exchange.budgetSpent) flags |= accessFlags['retry-budget-exhausted'];
+    const target = head.query === '' ? head.path : `${head.path}?${head.query}`;
+    const line = this.sinks.accessLog.write({
+      startWallMs: this.sinks.clock.wallMs() - durationMs,
+      requestId: exchange.requestId,
+      traceId: exchange.traceId,
+      direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
+      source: ingress.peerIdentity === '' ? ingress.source : ingress.peerIdentity,
+      destination: exchange.destination,
+      method: head.method,
+      authority: head.authority,
+      target: head.targetForm === TargetForm.Asterisk ? '*' : target,
+      status: exchange.status,
+      grpcStatus: -1,
+      termination: terminations[code],
+      flags,
+      requestBytes: exchange.requestBytes,
+      responseBytes: exchange.responseBytes,
+      durationMs,
+      upstreamMs: exchange.upstreamMs,
+      connectMs: exchange.connectMs,
+      attempts: exchange.attempts,
+      upstreamAddress: endpoint === null ? '' : `${endpoint.endpoint.address}:${endpoint.endpoint.port}`,
+      downstreamAddress: ingress.clientAddress,
+      configVersion: exchange.tables.version,
+      route: decision.rule?.route ?? '',
+      rule: decision.rule?.rule ?? '',
+    });
+    this.sinks.lines.push(line);
+  }
+
+  private scopesOf(exchange: Exchange): Scopes {
+    const { ingress } = exchange;
+    const matched = exchange.backend !== null || exchange.decision.code !== 'completed';
+    const rule = matched ? exchange.decision.rule : undefined;
+    const choice = matched ? exchange.decision.choice : undefined;
+    if (ingress === this.lastIngress && rule === this.lastRule && choice === this.lastChoice) return this.last!;
+    const scopes = this.find(exchange, ingress, rule, choice);
+    this.lastIngress = ingress;
+    this.lastRule = rule;
+    this.lastChoice = choice;
+    this.last = scopes;
+    return scopes;
+  }
+
+  private find(
+    exchange: Exchange,
+    ingress: Ingress,
+    rule: CompiledRule | undefined,
+    choice: CompiledBackend | undefined,
+  ): Scopes {
+    let byRule = this.scopes.get(ingress);
+    if (byRule === undefined) this.scopes.set(ingress, (byRule = new WeakMap()));
+    let byChoice = byRule.get(rule ?? NO_RULE);
+    if (byChoice === undefined) byRule.set(rule ?? NO_RULE, (byChoice = new WeakMap()));
+    let scopes = byChoice.get(choice ?? NO_CHOICE);
+    if (scopes === undefined) {
+      const destination = choice === undefined ? 'unknown' : serviceOf(choice.key);
+      scopes = {
+        request: this.sinks.metrics.scope({
+          direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
+          source: ingress.source,
+          destination,
+          route: rule?.route ?? '',
+          rule: rule?.rule ?? '',
+        }),
+        upstream:
+          exchange.ingress.kind === 'inbound' || choice === undefined ? null : this.sinks.metrics.upstream(destination),
+      };
+      byChoice.set(choice ?? NO_CHOICE, scopes);
+    }
+    return scopes;
+  }
+}
+
+/** `shop/orders:80` without the port. */
+function serviceOf(key: string): string {
+  const colon = key.lastIndexOf(':');
+  return colon < 0 ? key : key.slice(0, colon);
+}

@@ -1,0 +1,165 @@
+import type { Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Server as TlsServer, TLSSocket } from 'node:tls';
+import { checkPeer, drainAtMs, meshProtocol, meshServerOptions } from '@weft/identity';
+import type { PeerIdentity } from '@weft/identity';
+import type { MtlsMode } from '@weft/model';
+import type { TerminationCode } from '@weft/outcome';
+import { sniffFirstBytes } from '@weft/sniff';
+import type { Http1DownstreamConnection } from '../downstream/http1-downstream-connection.ts';
+import type { Ingress } from '../exchange/ingress.ts';
+import type { MeshTls } from '../security/mesh-tls.ts';
+import { Listener } from './listener.ts';
+import type { ListenerOptions } from './listener.ts';
+
+/** The first bytes and the handshake together may take so long. */
+const HANDSHAKE_MS = 5_000;
+
+/** Identities for which an ingress is kept; more than call one port at a time in any but a hostile mesh. */
+const MOST_PEERS = 1_024;
+
+interface MeshPeer {
+  readonly identity: PeerIdentity;
+  readonly retireAtMs: number;
+}
+
+/**
+ * The way in to one port of the local application. What a peer must be is decided on its first bytes: TLS of the mesh is
+ * always served, plaintext HTTP only when the mode allows it.
+ *
+ * Our own check of the peer's certificate runs before a reader is attached: until then bytes of the application
+ * protocol stay in the socket.
+ */
+export class InboundListener extends Listener {
+  protected override readonly direct = false;
+  readonly applicationPort: number;
+  private readonly destination: string;
+  private readonly tls: MeshTls;
+  private readonly modeNow: () => MtlsMode;
+  private readonly tlsServer: TlsServer;
+  private readonly peers: Map<string, Ingress>;
+  private readonly anonymous: Ingress;
+  private readonly meshPeers: Map<Http1DownstreamConnection, MeshPeer>;
+
+  constructor(
+    options: ListenerOptions,
+    applicationPort: number,
+    destination: string,
+    tls: MeshTls,
+    modeNow: () => MtlsMode,
+  ) {
+    super(options);
+    this.applicationPort = applicationPort;
+    this.destination = destination;
+    this.tls = tls;
+    this.modeNow = modeNow;
+    this.peers = new Map();
+    this.meshPeers = new Map();
+    this.anonymous = this.ingressOf('', 'unknown');
+    this.tlsServer = createTlsServer(meshServerOptions(tls.context, ['weft-http/1.1'], HANDSHAKE_MS));
+    this.tlsServer.on('secureConnection', (socket) => this.secured(socket));
+    this.tlsServer.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      socket.destroy();
+      this.options.sink.ended('peer-identity-refused', error.code ?? error.message, '');
+    });
+    tls.onChange(() => this.renewed());
+  }
+
+  override connectionClosed(connection: Http1DownstreamConnection, code: TerminationCode, detail: string): void {
+    this.meshPeers.delete(connection);
+    super.connectionClosed(connection, code, detail);
+  }
+
+  protected override accept(socket: Socket): void {
+    const deadline = this.engine.wheel.schedule(HANDSHAKE_MS, () => {
+      this.refuse(socket, 'request-head-timeout', 'first-bytes');
+    });
+    socket.once('close', () => deadline.cancel());
+    socket.once('end', () => socket.destroy());
+    socket.once('data', (first: Buffer) => {
+      deadline.cancel();
+      socket.pause();
+      this.detect(socket, first);
+    });
+  }
+
+  protected override sweep(): void {
+    super.sweep();
+    const wallMs = this.engine.clock.wallMs();
+    for (const [connection, peer] of this.meshPeers) if (wallMs >= peer.retireAtMs) connection.retire();
+  }
+
+  private detect(socket: Socket, first: Buffer): void {
+    const seen = sniffFirstBytes(first, 0, first.length);
+    const mode = this.modeNow();
+    socket.removeAllListeners('end');
+    if (seen === 'tls' && mode !== 'Disabled') {
+      socket.unshift(first);
+      // Not a TLSSocket of our own making: that one would not verify (docs/security.md).
+      this.tlsServer.emit('connection', socket);
+      return;
+    }
+    if (mode === 'Strict') {
+      this.refuse(socket, 'mtls-required', seen);
+      return;
+    }
+    if (seen === 'tls' || seen === 'proxy-v2' || seen === 'http2-preface') {
+      this.refuse(socket, 'wrong-scheme', seen);
+      return;
+    }
+    socket.unshift(first);
+    this.open(socket, false, this.anonymous);
+  }
+
+  private secured(socket: TLSSocket): void {
+    socket.on('error', () => {});
+    const checked = checkPeer(socket, this.tls.bundle, this.engine.clock.wallMs(), 'client');
+    if (!checked.ok) {
+      this.refuse(socket, 'peer-identity-refused', checked.error.reason);
+      return;
+    }
+    if (meshProtocol(socket) !== 'weft-http/1.1') {
+      this.refuse(socket, 'peer-identity-refused', 'no-mesh-protocol');
+      return;
+    }
+    const identity = checked.value;
+    this.engine.tick();
+    const connection = this.open(socket, true, this.peerIngress(identity));
+    const wallMs = this.engine.clock.wallMs();
+    this.meshPeers.set(connection, {
+      identity,
+      retireAtMs: drainAtMs(wallMs, this.tls.svid.notAfterMs, identity.notAfterMs),
+    });
+  }
+
+  private renewed(): void {
+    this.tlsServer.setSecureContext(this.tls.context.material);
+    const roots = new Set(this.tls.bundle.roots.map((root) => root.fingerprint));
+    for (const [connection, peer] of this.meshPeers) {
+      if (!roots.has(peer.identity.rootFingerprint)) connection.abort('policy-cut', 'root-removed');
+    }
+  }
+
+  private peerIngress(identity: PeerIdentity): Ingress {
+    let ingress = this.peers.get(identity.id);
+    if (ingress === undefined) {
+      if (this.peers.size >= MOST_PEERS) this.peers.delete(this.peers.keys().next().value!);
+      const { namespace, serviceAccount } = identity;
+      ingress = this.ingressOf(identity.id, namespace === undefined ? 'unknown' : `${namespace}/${serviceAccount}`);
+      this.peers.set(identity.id, ingress);
+    }
+    return ingress;
+  }
+
+  private ingressOf(peerIdentity: string, source: string): Ingress {
+    return {
+      kind: 'inbound',
+      destination: this.destination,
+      listener: '',
+      source,
+      peerIdentity,
+      clientAddress: '',
+      scheme: 'http',
+    };
+  }
+}

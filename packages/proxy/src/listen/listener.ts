@@ -1,0 +1,167 @@
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Http1Limits } from '@weft/http';
+import type { TerminationCode } from '@weft/outcome';
+import { Http1DownstreamConnection } from '../downstream/http1-downstream-connection.ts';
+import type { ConnectionHome } from '../downstream/http1-downstream-connection.ts';
+import type { Engine } from '../exchange/engine.ts';
+import type { Ingress } from '../exchange/ingress.ts';
+import { acceptDirect, directHandles } from '../transport/node-handle.ts';
+
+/** What a listener does with the connections it accepts. */
+export interface ListenerOptions {
+  readonly engine: Engine;
+  readonly limits: Http1Limits;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Several workers share the port. */
+  readonly reusePort: boolean;
+  readonly deadlines: ListenerDeadlines;
+  /** 0 is no cap. */
+  readonly maxConnections: number;
+  readonly sink: ConnectionSink;
+}
+
+export interface ListenerDeadlines {
+  /** From the first byte of a request to the end of its head. */
+  readonly headMs: number;
+  /** Between requests. */
+  readonly idleMs: number;
+}
+
+/** Ten seconds stop a slow head; five minutes are what callers' pools keep at most. */
+export const defaultDeadlines: ListenerDeadlines = { headMs: 10_000, idleMs: 300_000 };
+
+/** Hears of connections, for metrics and logs. */
+export interface ConnectionSink {
+  accepted(): void;
+  ended(code: TerminationCode, detail: string, peer: string): void;
+}
+
+/** Deadlines of connections are looked at so often, all at once: a request then arms no timer for its connection. */
+const SWEEP_MS = 1_000;
+
+/**
+ * A listening address and the connections it accepted. Subclasses decide what a new socket must prove first.
+ */
+export abstract class Listener implements ConnectionHome {
+  readonly engine: Engine;
+  readonly limits: Http1Limits;
+  draining: boolean;
+  protected readonly options: ListenerOptions;
+  protected readonly connections: Set<Http1DownstreamConnection>;
+  private readonly server: Server;
+  private sweeper: NodeJS.Timeout | null;
+
+  constructor(options: ListenerOptions) {
+    this.options = options;
+    this.engine = options.engine;
+    this.limits = options.limits;
+    this.draining = false;
+    this.connections = new Set();
+    this.sweeper = null;
+    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.admit(socket));
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  get address(): string {
+    return (this.server.address() as AddressInfo | null)?.address ?? '';
+  }
+
+  get openCount(): number {
+    return this.connections.size;
+  }
+
+  /** Requests under way. */
+  get busyCount(): number {
+    let busy = 0;
+    for (const connection of this.connections) if (!connection.idle) busy += 1;
+    return busy;
+  }
+
+  /** Rejects with the system's error (`EADDRINUSE`, `EACCES`). */
+  async listen(): Promise<void> {
+    const { host, port, reusePort } = this.options;
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host, port, reusePort, backlog: 4096 }, () => {
+        this.server.removeListener('error', reject);
+        this.server.on('error', () => this.options.sink.ended('internal-error', 'accept', ''));
+        resolve();
+      });
+    });
+    if (directHandles && this.direct) acceptDirect(this.server, (socket) => this.admit(socket));
+    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+    this.sweeper.unref();
+  }
+
+  /** No new connections from here. Replies say `close`; connections at rest stay until `closeIdle`. */
+  drain(): void {
+    this.draining = true;
+    this.server.close();
+  }
+
+  /** Ends connections that carry no request. */
+  closeIdle(): void {
+    for (const connection of this.connections) connection.close('draining', 'idle');
+  }
+
+  /** Ends everything now. */
+  destroy(): void {
+    this.drain();
+    if (this.sweeper !== null) clearInterval(this.sweeper);
+    for (const connection of this.connections) connection.abort('drain-deadline', 'stopped');
+  }
+
+  connectionClosed(connection: Http1DownstreamConnection, code: TerminationCode, detail: string): void {
+    this.connections.delete(connection);
+    this.options.sink.ended(code, detail, connection.ingress.peerIdentity);
+  }
+
+  /** True when sockets may be taken before any byte of them is read. */
+  protected abstract readonly direct: boolean;
+
+  /** Decides on a socket of which nothing has been read. */
+  protected abstract accept(socket: Socket): void;
+
+  protected open(socket: Socket | TLSSocket, encrypted: boolean, ingress: Ingress): Http1DownstreamConnection {
+    const connection = new Http1DownstreamConnection(socket, encrypted, ingress, this);
+    this.connections.add(connection);
+    return connection;
+  }
+
+  protected refuse(socket: Socket, code: TerminationCode, detail: string): void {
+    socket.destroy();
+    this.options.sink.ended(code, detail, '');
+  }
+
+  protected sweep(): void {
+    const nowMs = this.engine.tick();
+    const { headMs, idleMs } = this.options.deadlines;
+    for (const connection of this.connections) {
+      const sinceMs = connection.waitingSinceMs;
+      if (sinceMs === 0) continue;
+      if (connection.readingHead) {
+        if (nowMs - sinceMs >= headMs) connection.expire();
+      } else if (nowMs - sinceMs >= idleMs) connection.close('completed', 'idle');
+    }
+  }
+
+  private admit(socket: Socket): void {
+    // An error without a listener would end the process.
+    socket.on('error', ignore);
+    this.options.sink.accepted();
+    const { maxConnections } = this.options;
+    if (this.draining) this.refuse(socket, 'draining', 'listener');
+    else if (maxConnections > 0 && this.connections.size >= maxConnections) {
+      this.refuse(socket, 'connection-limit', `maxConnections ${maxConnections}`);
+    } else this.accept(socket);
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,67 @@
+import type { TLSSocket } from 'node:tls';
+import { checkPeer, meshContext, verifySvid } from '@weft/identity';
+import type { KeyAgreement, MeshContext, TrustBundle, WorkloadSvid } from '@weft/identity';
+import type { Clock } from '@weft/kernel';
+import type { DialTls } from '../transport/dial.ts';
+
+/**
+ * The identity this process has right now: leaf, roots and the TLS context made of them. Replaced as a whole; listeners
+ * and pools hear of it and use the new one for what comes after. Shared by all workers' connections of one thread.
+ */
+export class MeshTls {
+  svid: WorkloadSvid;
+  bundle: TrustBundle;
+  context: MeshContext;
+  private readonly clock: Clock;
+  private readonly keyAgreement: KeyAgreement;
+  private readonly listeners: (() => void)[];
+  private dial: DialTls;
+
+  constructor(svid: WorkloadSvid, bundle: TrustBundle, clock: Clock, keyAgreement: KeyAgreement) {
+    this.svid = svid;
+    this.bundle = bundle;
+    this.clock = clock;
+    this.keyAgreement = keyAgreement;
+    this.listeners = [];
+    this.context = meshContext(svid, bundle, keyAgreement);
+    this.dial = this.makeDial();
+  }
+
+  /** True while our own leaf would be accepted by ourselves: valid now and vouched for by a root we hold. */
+  get usable(): boolean {
+    return verifySvid(this.svid.chain, this.bundle, this.clock.wallMs(), 'server').ok;
+  }
+
+  update(svid: WorkloadSvid, bundle: TrustBundle): void {
+    if (svid === this.svid && bundle.generation === this.bundle.generation) return;
+    this.svid = svid;
+    this.bundle = bundle;
+    this.context = meshContext(svid, bundle, this.keyAgreement);
+    this.dial = this.makeDial();
+    for (const listener of this.listeners) listener();
+  }
+
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** For connections that are opened from now on. */
+  dialTls(): DialTls {
+    return this.dial;
+  }
+
+  private makeDial(): DialTls {
+    const { context } = this;
+    return {
+      context: context.context,
+      alpn: ['weft-http/1.1'],
+      check: (socket: TLSSocket, expectedIdentity: string) => {
+        const checked = checkPeer(socket, this.bundle, this.clock.wallMs(), 'server');
+        if (!checked.ok) return checked.error.reason;
+        return checked.value.id === expectedIdentity
+          ? undefined
+          : `expected ${expectedIdentity}, got ${checked.value.id}`;
+      },
+    };
+  }
+}

@@ -1,0 +1,272 @@
+import { Buffer } from 'node:buffer';
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import {
+  Rotation,
+  fetchPinnedRoot,
+  makeKeyAndCsr,
+  meshContext,
+  readJoinToken,
+  readTrustBundle,
+  readWorkloadSvid,
+  storedLeafLife,
+  toCaPem,
+  verifySvid,
+  workloadId,
+} from '@weft/identity';
+import type { JoinToken, StateFolder, StoredState, TrustBundle, WorkloadSvid } from '@weft/identity';
+import { fail, ok } from '@weft/kernel';
+import type { Clock, Random, Result } from '@weft/kernel';
+import { issueCertificate } from '@weft/wire';
+import type { ClientTls, IssueResponse, TrustBundleMessage } from '@weft/wire';
+import type { Log } from '../log.ts';
+import { MeshTls } from './mesh-tls.ts';
+
+export interface WorkloadIdentityOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Null keeps nothing. */
+  readonly folder: StateFolder | null;
+  readonly stored: StoredState;
+  /** `host:port` of the control plane; empty without one. A token's own address counts when this is empty. */
+  readonly controlAddress: string;
+  /** A join token; empty when the stored leaf is to do. */
+  readonly token: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly keyAgreement: 'hybrid' | 'classical';
+}
+
+const PINNED_ROOT_TIMEOUT_MS = 5_000;
+
+/** Timers of the platform are cut at 2^31 ms; a day is soon enough to look again. */
+const LONGEST_WAIT_MS = 86_400_000;
+
+/** SPIFFE ID under which a control plane serves: no other workload of the mesh may pass for it. */
+export function controlPlaneId(trustDomain: string): string {
+  return workloadId(trustDomain, 'weft-system', 'weft-control') ?? '';
+}
+
+/**
+ * The identity of this workload over its life: taken from the state folder or issued with a join token, renewed at half of
+ * its life under the connection's own certificate, stored again each time. The private key never leaves the process and
+ * the folder.
+ */
+export class WorkloadIdentity {
+  readonly tls: MeshTls;
+  readonly controlAddress: string;
+  private readonly options: WorkloadIdentityOptions;
+  private readonly rotation: Rotation;
+  private timer: NodeJS.Timeout | null;
+  private renewing: boolean;
+  private stopped: boolean;
+  private readonly renewedListeners: (() => void)[];
+
+  private constructor(
+    options: WorkloadIdentityOptions,
+    controlAddress: string,
+    svid: WorkloadSvid,
+    bundle: TrustBundle,
+  ) {
+    this.options = options;
+    this.controlAddress = controlAddress;
+    this.tls = new MeshTls(svid, bundle, options.clock, options.keyAgreement);
+    this.rotation = new Rotation(
+      storedLeafLife(svid.notBeforeMs, svid.notAfterMs, options.clock.wallMs()),
+      options.random,
+    );
+    this.timer = null;
+    this.renewing = false;
+    this.stopped = false;
+    this.renewedListeners = [];
+  }
+
+  /** From the folder when what is there is still good, else with the token. The error is a sentence for a person. */
+  static async obtain(options: WorkloadIdentityOptions): Promise<Result<WorkloadIdentity, string>> {
+    const { stored, clock, token } = options;
+    const fromFolder = usableStored(options);
+    if (fromFolder !== undefined) {
+      return ok(new WorkloadIdentity(options, options.controlAddress, fromFolder.svid, fromFolder.bundle));
+    }
+    if (token === '') {
+      const why =
+        stored.svid === undefined ? 'there is no stored certificate' : 'the stored certificate cannot be used';
+      return fail(
+        `${why} and no join token was given; create one with: weft token create --service ${options.serviceAccount}`,
+      );
+    }
+    const read = readJoinToken(token);
+    if (!read.ok)
+      return fail(`the join token is not readable (${read.error}); create a new one with: weft token create`);
+    const address = options.controlAddress === '' ? read.value.controlAddress : options.controlAddress;
+    const pinned = await pinnedRoot(read.value, address, clock);
+    if (!pinned.ok) return pinned;
+    const { keyPem, csr } = makeKeyAndCsr();
+    const tls = joinTls(pinned.value, clock);
+    const issued = await issueCertificate(address, tls, { csr, joinToken: read.value.credential, certificate: null });
+    if (!issued.ok) return fail(issueFault(issued.error.code, issued.error.message, address));
+    const svid = readWorkloadSvid(keyPem, chainPem(issued.value));
+    if (!svid.ok) return fail(`the control plane issued a certificate that cannot be used (${svid.error})`);
+    const bundle = bundleOf(issued.value.trustBundle, pinned.value) ?? pinned.value;
+    const identity = new WorkloadIdentity(options, address, svid.value, bundle);
+    identity.store();
+    return ok(identity);
+  }
+
+  /** Starts renewing. */
+  start(): void {
+    this.plan();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+  }
+
+  onRenewed(listener: () => void): void {
+    this.renewedListeners.push(listener);
+  }
+
+  /** TLS towards the control plane, under the present leaf. */
+  clientTls(): ClientTls {
+    const { svid, bundle } = this.tls;
+    return {
+      context: meshContext(svid, bundle, this.options.keyAgreement).context,
+      verifyServer: (certificate) => verifyControl(certificate.raw, bundle, this.options.clock),
+    };
+  }
+
+  /** Roots pushed over Sync. */
+  takeBundle(message: TrustBundleMessage): void {
+    const bundle = bundleOf(message, this.tls.bundle);
+    if (bundle === undefined) {
+      this.options.log.error('the control plane sent roots that cannot be read; the present ones stay');
+      return;
+    }
+    if (bundle.generation === this.tls.bundle.generation) return;
+    this.tls.update(this.tls.svid, bundle);
+    this.options.log.info('roots changed', { roots: bundle.roots.length });
+    this.store();
+  }
+
+  private plan(): void {
+    if (this.stopped) return;
+    const waitMs = Math.max(10, this.rotation.nextAtMs - this.options.clock.wallMs());
+    this.timer = setTimeout(() => void this.renew(), Math.min(waitMs, LONGEST_WAIT_MS));
+    this.timer.unref();
+  }
+
+  private async renew(): Promise<void> {
+    const { clock, log } = this.options;
+    if (this.renewing || this.stopped) return;
+    if (clock.wallMs() < this.rotation.nextAtMs) {
+      this.plan();
+      return;
+    }
+    this.renewing = true;
+    const renewed = await this.issueAgain().catch((error: unknown) => fail(String(error)));
+    this.renewing = false;
+    if (renewed.ok) {
+      const { svid, bundle } = renewed.value;
+      this.rotation.renewed({ obtainedAtMs: clock.wallMs(), notAfterMs: svid.notAfterMs });
+      this.tls.update(svid, bundle);
+      this.store();
+      for (const listener of this.renewedListeners) listener();
+      log.debug('certificate renewed', { notAfter: new Date(svid.notAfterMs).toISOString() });
+    } else {
+      this.rotation.failed(clock.wallMs());
+      const leftMs = this.tls.svid.notAfterMs - clock.wallMs();
+      log.warn(`certificate not renewed: ${renewed.error}`, { expiresInSeconds: Math.round(leftMs / 1000) });
+    }
+    this.plan();
+  }
+
+  private async issueAgain(): Promise<Result<{ svid: WorkloadSvid; bundle: TrustBundle }, string>> {
+    const { keyPem, csr } = makeKeyAndCsr();
+    const request = { csr, joinToken: '', certificate: {} };
+    const issued = await issueCertificate(this.controlAddress, this.clientTls(), request);
+    if (!issued.ok) return fail(issueFault(issued.error.code, issued.error.message, this.controlAddress));
+    const svid = readWorkloadSvid(keyPem, chainPem(issued.value));
+    if (!svid.ok) return fail(svid.error);
+    if (svid.value.id !== this.tls.svid.id) return fail(`issued for ${svid.value.id} instead of ${this.tls.svid.id}`);
+    return ok({ svid: svid.value, bundle: bundleOf(issued.value.trustBundle, this.tls.bundle) ?? this.tls.bundle });
+  }
+
+  /** A folder that cannot be written costs the next start, not this one. */
+  private store(): void {
+    const { folder, log } = this.options;
+    if (folder === null) return;
+    for (const written of [folder.writeSvid(this.tls.svid), folder.writeBundle(this.tls.bundle)]) {
+      if (!written.ok) log.warn(`identity not stored: ${written.error.message}; this process goes on with it`);
+    }
+  }
+}
+
+function usableStored(options: WorkloadIdentityOptions): { svid: WorkloadSvid; bundle: TrustBundle } | undefined {
+  const { svid, bundle } = options.stored;
+  if (svid === undefined || bundle === undefined) return undefined;
+  const checked = verifySvid(svid.chain, bundle, options.clock.wallMs(), 'client');
+  if (!checked.ok) return undefined;
+  const { namespace, serviceAccount } = checked.value;
+  // The folder of another workload: a token decides then.
+  if (namespace !== options.namespace || serviceAccount !== options.serviceAccount) return undefined;
+  return { svid, bundle };
+}
+
+async function pinnedRoot(token: JoinToken, address: string, clock: Clock): Promise<Result<TrustBundle, string>> {
+  const colon = address.lastIndexOf(':');
+  const fetched = await fetchPinnedRoot({
+    host: address.slice(0, colon).replace(/^\[|\]$/g, ''),
+    port: Number(address.slice(colon + 1)),
+    trustDomain: token.trustDomain,
+    rootFingerprint: token.rootFingerprint,
+    timeoutMs: PINNED_ROOT_TIMEOUT_MS,
+    wallMs: () => clock.wallMs(),
+  });
+  if (fetched.ok) return fetched;
+  const { reason, detail } = fetched.error;
+  if (reason === 'unreachable' || reason === 'timeout') {
+    return fail(
+      `no control plane answers at ${address} (${detail === '' ? reason : detail}); start one with: weft control`,
+    );
+  }
+  return fail(`the server at ${address} is not the control plane that made this token (${reason}); check the address`);
+}
+
+function joinTls(bundle: TrustBundle, clock: Clock): ClientTls {
+  return {
+    context: createSecureContext({ ca: toCaPem(bundle), minVersion: 'TLSv1.3' }),
+    verifyServer: (certificate) => verifyControl(certificate.raw, bundle, clock),
+  };
+}
+
+function verifyControl(raw: Buffer | undefined, bundle: TrustBundle, clock: Clock): Error | undefined {
+  if (raw === undefined) return new Error('the control plane shows no certificate');
+  const verified = verifySvid([new X509Certificate(raw)], bundle, clock.wallMs(), 'server');
+  if (!verified.ok) return new Error(`the control plane's certificate is refused: ${verified.error.reason}`);
+  const expected = controlPlaneId(bundle.trustDomain);
+  if (verified.value.id === expected) return undefined;
+  return new Error(`${verified.value.id} answers instead of the control plane`);
+}
+
+function issueFault(code: string, message: string, address: string): string {
+  if (code === 'Unavailable') return `no control plane answers at ${address}; start one with: weft control`;
+  if (code === 'Unauthenticated') return `the control plane refuses the attestation: ${message}; create a new token`;
+  return `${code}: ${message}`;
+}
+
+function chainPem(response: IssueResponse): string {
+  return response.chain.map((der) => new X509Certificate(Buffer.from(der)).toString()).join('');
+}
+
+function bundleOf(message: TrustBundleMessage | null, previous: TrustBundle): TrustBundle | undefined {
+  if (message === null) return undefined;
+  try {
+    const pem = message.roots.map((der) => new X509Certificate(Buffer.from(der)).toString()).join('');
+    const read = readTrustBundle(pem, message.trustDomain, previous.aliases);
+    return read.ok ? read.value : undefined;
+  } catch {
+    return undefined;
+  }
+}

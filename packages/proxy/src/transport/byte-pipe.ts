@@ -1,0 +1,293 @@
+import { Buffer } from 'node:buffer';
+import type { Socket } from 'node:net';
+import { ByteWriter } from '@weft/kernel';
+import { directHandles, handleOf, readInto } from './node-handle.ts';
+import type { SocketHandle, WriteRequest } from './node-handle.ts';
+
+/**
+ * What a pipe tells the codec that sits on it. All calls come from the event loop, never from inside a call to the pipe,
+ * except that `onPipeClose` may come from `destroy`'s own turn later.
+ */
+export interface PipeOwner {
+  /** Bytes [start, end) of `chunk`, valid until this returns: what is kept is copied. */
+  onPipeBytes(chunk: Buffer, start: number, end: number): void;
+  /** The peer has ended its direction; ours is still open. */
+  onPipeEnd(): void;
+  /** All that was sent has been handed to the kernel, after `blocked` was true. */
+  onPipeDrained(): void;
+  /** Both directions are over. Exactly once. `error` is the system's code (`ECONNRESET`), empty for an orderly end. */
+  onPipeClose(error: string): void;
+}
+
+/** Reads of all sockets of a thread land here: callbacks are synchronous, so one buffer serves them all. */
+const READ_BYTES = 65_536;
+
+/** Output of one turn is gathered in blocks of this size; a block is lent to a pipe only while it holds bytes. */
+const BLOCK_BYTES = 16_384;
+
+/** Blocks kept for the next turn. More than a turn's worth of pipes would only hold memory. */
+const SPARE_BLOCKS = 64;
+
+/** Above it a body chunk is sent by itself and not copied behind the head. */
+const COPY_BYTES = 8_192;
+
+/** Unsent bytes of one pipe at which its source is asked to stop. With one read buffer this is the bound per direction. */
+export const pipeHighWaterBytes = 65_536;
+
+const sharedRead: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+const spareBlocks: ByteWriter[] = [];
+const dirty: BytePipe[] = [];
+
+/**
+ * A byte stream in both directions over a TCP or TLS socket: reads into one buffer per thread, gathers what is written
+ * during a turn and sends it with one system call, says when the peer reads too slowly.
+ *
+ *   send() -> block -> flushPipes() -> handle.writeBuffer --0--> block is free again
+ *                                                        \--> request --> the kernel owns the bytes; complete() frees
+ *
+ * On TLS a write is always answered later but its bytes are encrypted at once, and only one may be under way: what is
+ * sent meanwhile gathers in the block.
+ */
+export class BytePipe {
+  readonly socket: Socket;
+  readonly encrypted: boolean;
+  owner: PipeOwner;
+  /** Bytes given to the kernel's queue and not yet taken by it, and bytes that gather behind them. */
+  pendingBytes: number;
+  /** True while a source should not add more. */
+  blocked: boolean;
+  closed: boolean;
+  /** The peer has ended its direction. */
+  readEnded: boolean;
+  bytesRead: number;
+  bytesWritten: number;
+  private block: ByteWriter | null;
+  private inFlight: number;
+  private ending: boolean;
+  private paused: boolean;
+  private error: string;
+
+  constructor(socket: Socket, encrypted: boolean, owner: PipeOwner) {
+    this.socket = socket;
+    this.encrypted = encrypted;
+    this.owner = owner;
+    this.pendingBytes = 0;
+    this.blocked = false;
+    this.closed = false;
+    this.readEnded = false;
+    this.bytesRead = 0;
+    this.bytesWritten = 0;
+    this.block = null;
+    this.inFlight = 0;
+    this.ending = false;
+    this.paused = false;
+    this.error = '';
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.error = error.code ?? error.message;
+    });
+    socket.on('close', () => this.finish());
+    socket.on('end', () => {
+      this.readEnded = true;
+      if (!this.closed) {
+        this.owner.onPipeEnd();
+        flushPipes();
+      }
+    });
+  }
+
+  /** Starts reading. The socket is connected (and its handshake finished and checked, when it is TLS). */
+  start(): void {
+    if (directHandles) {
+      readInto(this.socket, sharedRead, (count, buffer) => {
+        this.bytesRead += count;
+        this.owner.onPipeBytes(buffer, 0, count);
+        flushPipes();
+        return !this.paused;
+      });
+      // A TLS socket may hold bytes that came with the end of the handshake; they were pushed to the stream.
+      const early: unknown = this.socket.read();
+      if (early !== null) queueMicrotask(() => this.take(early as Buffer));
+      else this.socket.read(0);
+    } else {
+      this.socket.on('data', (chunk: Buffer) => this.take(chunk));
+    }
+  }
+
+  /** The block of this turn: write heads straight into it. It is sent by `flushPipes`. */
+  writer(): ByteWriter {
+    let block = this.block;
+    if (block === null) {
+      block = spareBlocks.pop() ?? new ByteWriter(BLOCK_BYTES);
+      this.block = block;
+      dirty.push(this);
+    }
+    return block;
+  }
+
+  /** Sends chunk[start, end) after what was written before. Keeps no reference to it. */
+  send(chunk: Buffer, start: number, end: number): void {
+    if (end - start <= COPY_BYTES || this.inFlight > 0) {
+      this.writer().copy(chunk, start, end);
+      return;
+    }
+    this.flush();
+    if (this.inFlight > 0) {
+      this.writer().copy(chunk, start, end);
+      return;
+    }
+    // TLS encrypts inside the call; a plain socket may keep the buffer, and the read buffer cannot be lent.
+    if (this.encrypted) this.dispatch(chunk.subarray(start, end));
+    else {
+      const copy = Buffer.allocUnsafeSlow(end - start);
+      chunk.copy(copy, 0, start, end);
+      this.dispatch(copy);
+    }
+    this.measure();
+  }
+
+  /** Hands the gathered bytes to the kernel. */
+  flush(): void {
+    const block = this.block;
+    if (block === null) return;
+    if (block.length === 0) {
+      this.block = null;
+      release(block);
+      return;
+    }
+    // One TLS write at a time; a plain one behind another would only take one block more.
+    if (this.inFlight > 0) {
+      this.measure();
+      return;
+    }
+    this.block = null;
+    if (this.closed) {
+      release(block);
+      return;
+    }
+    const kept = this.dispatch(block.buffer.subarray(0, block.length));
+    if (!kept || this.encrypted) release(block);
+    this.measure();
+    if (this.ending && this.inFlight === 0 && this.block === null) this.socket.end();
+  }
+
+  /** Ends our direction after all that was sent. */
+  end(): void {
+    if (this.ending || this.closed) return;
+    this.ending = true;
+    if (this.block === null && this.inFlight === 0) this.socket.end();
+  }
+
+  /** Ends both directions now; what was not sent is lost. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Ends both directions with a reset, so that the peer cannot take a truncated message for a whole one. */
+  reset(): void {
+    if (this.encrypted) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+  }
+
+  /** Stops reading: the peer is held back by TCP. */
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    if (!this.closed) this.socket.resume();
+  }
+
+  /** Sends one buffer; true when the kernel or the stream keeps it. */
+  private dispatch(data: Buffer): boolean {
+    this.bytesWritten += data.length;
+    if (!directHandles) {
+      const copy = Buffer.from(data);
+      this.inFlight += copy.length;
+      this.socket.write(copy, () => this.complete(copy.length));
+      return false;
+    }
+    const handle = handleOf(this.socket);
+    if (handle === null) return false;
+    const result = handle.writeBuffer(null, data);
+    if (typeof result !== 'number') {
+      this.inFlight += data.length;
+      this.attach(result, handle, data);
+      return true;
+    }
+    if (result !== 0) this.socket.destroy(Object.assign(new Error('write failed'), { code: 'EPIPE' }));
+    return false;
+  }
+
+  private attach(request: WriteRequest, handle: SocketHandle, data: Buffer): void {
+    request.handle = handle;
+    request.buffer = data;
+    request.pipe = this;
+    request.oncomplete = onWriteComplete;
+    const status = (request as unknown as { writeStatus: number | null }).writeStatus;
+    if (typeof status === 'number') request.oncomplete(status);
+  }
+
+  /** Called by the write request. */
+  complete(bytes: number): void {
+    this.inFlight -= bytes;
+    if (this.closed) return;
+    if (this.inFlight === 0 && this.block !== null && this.block.length > 0) this.flush();
+    this.measure();
+    if (this.ending && this.inFlight === 0 && this.block === null) this.socket.end();
+    if (this.blocked && this.pendingBytes < pipeHighWaterBytes / 2) {
+      this.blocked = false;
+      this.owner.onPipeDrained();
+      flushPipes();
+    }
+  }
+
+  private take(chunk: Buffer): void {
+    if (this.closed) return;
+    this.bytesRead += chunk.length;
+    this.owner.onPipeBytes(chunk, 0, chunk.length);
+    flushPipes();
+    if (directHandles && !this.paused && !this.closed) this.socket.read(0);
+  }
+
+  private measure(): void {
+    this.pendingBytes = this.inFlight + (this.block === null ? 0 : this.block.length);
+    if (this.pendingBytes >= pipeHighWaterBytes) this.blocked = true;
+  }
+
+  private finish(): void {
+    if (this.closed) return;
+    this.closed = true;
+    if (this.block !== null) {
+      this.block.reset();
+      release(this.block);
+      this.block = null;
+    }
+    this.owner.onPipeClose(this.error);
+    flushPipes();
+  }
+}
+
+/** Sends what every pipe has gathered. Called at the end of each turn, by whoever was called by the event loop. */
+export function flushPipes(): void {
+  while (dirty.length > 0) dirty.pop()!.flush();
+}
+
+function release(block: ByteWriter): void {
+  block.reset();
+  // A block that grew for one large head is not kept.
+  if (spareBlocks.length < SPARE_BLOCKS && block.buffer.length === BLOCK_BYTES) spareBlocks.push(block);
+}
+
+function onWriteComplete(this: WriteRequest, status: number): void {
+  const pipe = this.pipe as BytePipe;
+  const bytes = this.buffer.length;
+  if (status < 0 && !pipe.closed) {
+    pipe.socket.destroy(Object.assign(new Error('write failed'), { code: status === -32 ? 'EPIPE' : 'ECONNRESET' }));
+    return;
+  }
+  pipe.complete(bytes);
+}

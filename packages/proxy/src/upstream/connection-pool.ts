@@ -1,0 +1,257 @@
+import type { Socket } from 'node:net';
+import type { TimerWheel } from '@weft/kernel';
+import type { Http1Limits } from '@weft/http';
+import type { ConnectionPolicy } from '@weft/model';
+import type { TerminationCode } from '@weft/outcome';
+import { Dial } from '../transport/dial.ts';
+import type { DialObserver, DialTarget, DialTls } from '../transport/dial.ts';
+import { Http1UpstreamConnection } from './http1-upstream-connection.ts';
+
+/** Waits for a connection. Exactly one of the two is called, unless the wait is cancelled. */
+export interface LeaseWaiter {
+  onLease(connection: Http1UpstreamConnection): void;
+  onLeaseFailed(code: TerminationCode, detail: string): void;
+  /** A request that is not idempotent takes no connection that has rested longer (milliseconds). */
+  readonly freshWithinMs: number;
+  readonly connectTimeoutMs: number;
+}
+
+/** What pools share: one per process. */
+export interface PoolEnvironment {
+  readonly wheel: TimerWheel;
+  readonly limits: Http1Limits;
+  now(): number;
+  /** Takes a new reading for this turn. */
+  tick(): number;
+  /** Null until this process has an identity; then dials to mesh endpoints are refused. */
+  dialTls(): DialTls | null;
+}
+
+/** Counted over all pools of one destination; read by telemetry. */
+export interface PoolCounters {
+  connects: number;
+  connectFailures: number;
+  handshakes: number;
+  handshakeMsTotal: number;
+  open: number;
+  idle: number;
+  pending: number;
+  overflow: number;
+}
+
+/** Nothing has been counted yet. */
+export function poolCounters(): PoolCounters {
+  return {
+    connects: 0,
+    connectFailures: 0,
+    handshakes: 0,
+    handshakeMsTotal: 0,
+    open: 0,
+    idle: 0,
+    pending: 0,
+    overflow: 0,
+  };
+}
+
+/** Idle connections are looked through this often; their time-outs are seconds. */
+const SWEEP_MS = 500;
+
+/**
+ * Connections to one endpoint under one identity and policy. The most recently used idle one is taken first, so the
+ * others can grow old and go. Waiting requests are served in order of arrival, by whichever comes first: a connection
+ * that is given back or the one dialled for them.
+ */
+export class ConnectionPool {
+  readonly target: DialTarget;
+  policy: ConnectionPolicy;
+  private readonly environment: PoolEnvironment;
+  private readonly counters: PoolCounters;
+  private readonly idle: Http1UpstreamConnection[];
+  private readonly all: Set<Http1UpstreamConnection>;
+  private readonly dials: Set<Dial>;
+  private readonly waiters: LeaseWaiter[];
+  private sweeping: boolean;
+  private closing: boolean;
+
+  constructor(target: DialTarget, policy: ConnectionPolicy, environment: PoolEnvironment, counters: PoolCounters) {
+    this.target = target;
+    this.policy = policy;
+    this.environment = environment;
+    this.counters = counters;
+    this.idle = [];
+    this.all = new Set();
+    this.dials = new Set();
+    this.waiters = [];
+    this.sweeping = false;
+    this.closing = false;
+  }
+
+  get openCount(): number {
+    return this.all.size;
+  }
+
+  get pendingCount(): number {
+    return this.waiters.length;
+  }
+
+  /** The event loop has entered one of our connections. */
+  tick(): void {
+    this.environment.tick();
+  }
+
+  /** A connection at once when one is idle and fit; otherwise null, and `waiter` hears later. */
+  lease(waiter: LeaseWaiter, nowMs: number): Http1UpstreamConnection | null {
+    for (let index = this.idle.length - 1; index >= 0; index -= 1) {
+      const connection = this.idle[index]!;
+      const restedMs = nowMs - connection.lastUsedMs;
+      if (!connection.usable || restedMs >= this.idleLimitMs(connection)) {
+        connection.close();
+        continue;
+      }
+      // The newest is at the end: when it has rested too long, so have all.
+      if (restedMs > waiter.freshWithinMs) break;
+      if (index === this.idle.length - 1) this.idle.pop();
+      else this.idle.splice(index, 1);
+      this.counters.idle -= 1;
+      return connection;
+    }
+    const { maxPending, maxPerEndpoint } = this.policy;
+    if (maxPending > 0 && this.waiters.length >= maxPending) {
+      this.counters.overflow += 1;
+      waiter.onLeaseFailed('pending-limit', `maxPending ${maxPending}`);
+      return null;
+    }
+    this.waiters.push(waiter);
+    this.counters.pending += 1;
+    if (maxPerEndpoint === 0 || this.all.size + this.dials.size < maxPerEndpoint) this.dial(waiter.connectTimeoutMs);
+    else if (this.idle.length > 0) {
+      // All places are taken and the ones at rest are too old for this request: one of them makes room.
+      this.idle[0]!.close();
+      this.dial(waiter.connectTimeoutMs);
+    }
+    return null;
+  }
+
+  /** The waiter no longer wants one. */
+  cancel(waiter: LeaseWaiter): void {
+    const index = this.waiters.indexOf(waiter);
+    if (index < 0) return;
+    this.waiters.splice(index, 1);
+    this.counters.pending -= 1;
+  }
+
+  /** A connection comes back whole. */
+  release(connection: Http1UpstreamConnection): void {
+    const nowMs = this.environment.now();
+    connection.lastUsedMs = nowMs;
+    const { maxLifetimeMs, maxRequestsPerConnection } = this.policy;
+    if (
+      (this.closing && this.waiters.length === 0) ||
+      (maxLifetimeMs > 0 && nowMs - connection.createdMs >= maxLifetimeMs) ||
+      (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)
+    ) {
+      connection.close();
+      return;
+    }
+    const waiter = this.takeWaiter();
+    if (waiter !== undefined) {
+      waiter.onLease(connection);
+      return;
+    }
+    this.idle.push(connection);
+    this.counters.idle += 1;
+    if (!this.sweeping) this.sweepLater();
+  }
+
+  /** A connection is gone or going. */
+  forget(connection: Http1UpstreamConnection): void {
+    if (!this.all.delete(connection)) return;
+    this.counters.open -= 1;
+    const index = this.idle.indexOf(connection);
+    if (index >= 0) {
+      this.idle.splice(index, 1);
+      this.counters.idle -= 1;
+    }
+    // Somebody may wait for the place.
+    if (this.waiters.length > this.dials.size && !this.closing) this.dial(this.waiters[0]!.connectTimeoutMs);
+  }
+
+  /** The endpoint, the leaf or the policy is gone: idle connections end now, busy ones after their request. */
+  drain(): void {
+    this.closing = true;
+    for (const connection of [...this.idle]) connection.close();
+  }
+
+  /** Ends idle connections and those given back later were opened before; new ones use the new leaf. */
+  renew(): void {
+    for (const connection of [...this.idle]) connection.close();
+  }
+
+  destroy(): void {
+    this.closing = true;
+    for (const dial of this.dials) dial.cancel();
+    this.dials.clear();
+    for (const connection of [...this.all]) connection.close();
+    for (let waiter = this.takeWaiter(); waiter !== undefined; waiter = this.takeWaiter()) {
+      waiter.onLeaseFailed('draining', 'proxy stopped');
+    }
+  }
+
+  private idleLimitMs(connection: Http1UpstreamConnection): number {
+    const { idleTimeoutMs } = this.policy;
+    return Math.min(connection.keepAliveMs, idleTimeoutMs > 0 ? idleTimeoutMs : Number.POSITIVE_INFINITY);
+  }
+
+  private takeWaiter(): LeaseWaiter | undefined {
+    const waiter = this.waiters.shift();
+    if (waiter !== undefined) this.counters.pending -= 1;
+    return waiter;
+  }
+
+  private dial(timeoutMs: number): void {
+    const { environment, target } = this;
+    const tls = target.identity === '' ? null : environment.dialTls();
+    if (target.identity !== '' && tls === null) {
+      this.takeWaiter()?.onLeaseFailed('tls-failed', 'no-own-identity');
+      return;
+    }
+    this.counters.connects += 1;
+    const observer: DialObserver = {
+      onDialed: (socket: Socket, tlsStartedMs: number) => {
+        this.dials.delete(dial);
+        const nowMs = environment.now();
+        if (tlsStartedMs > 0) {
+          this.counters.handshakes += 1;
+          this.counters.handshakeMsTotal += nowMs - tlsStartedMs;
+        }
+        const connection = new Http1UpstreamConnection(socket, tls !== null, this, environment.limits, nowMs);
+        this.all.add(connection);
+        this.counters.open += 1;
+        this.release(connection);
+      },
+      onDialFailed: (code, detail) => {
+        this.dials.delete(dial);
+        this.counters.connectFailures += 1;
+        // One dial was one request's chance. The others have dials of their own.
+        this.takeWaiter()?.onLeaseFailed(code, detail);
+      },
+    };
+    const dial = new Dial(target, tls, environment.wheel, environment.now, timeoutMs, observer);
+    this.dials.add(dial);
+  }
+
+  private sweepLater(): void {
+    this.sweeping = true;
+    this.environment.wheel.schedule(SWEEP_MS, () => {
+      const nowMs = this.environment.now();
+      // Oldest first; closing takes them out of the list.
+      while (this.idle.length > 0) {
+        const oldest = this.idle[0]!;
+        if (oldest.usable && nowMs - oldest.lastUsedMs < this.idleLimitMs(oldest)) break;
+        oldest.close();
+      }
+      if (this.idle.length > 0) this.sweepLater();
+      else this.sweeping = false;
+    });
+  }
+}
