@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
 import test from 'node:test';
+import { Http1RequestReader, type MessageSink, http1Defaults } from '@weft/http';
 import { type Random, seededRandom } from '@weft/kernel';
 import type { RouteMatch, RouteRule, ValueMatch } from '@weft/model';
 import { type MatchTable, compileMatchTable, compileMatchTableInSteps } from './match-table.ts';
@@ -556,3 +558,24 @@ class Words {
     );
   }
 }
+
+test('a head as the codec leaves it is looked up without another object between', () => {
+  const table = compile([
+    rule([{}]),
+    rule([{ prefix: '/orders', headers: ['x-tenant=a, b'], queries: ['page=2'] }], ['shop.example']),
+  ]);
+  const found: (number | undefined)[] = [];
+  const sink: MessageSink = {
+    onHead: (head) => found.push(table.find(head)?.rule),
+    onData: () => assert.fail('there is no body'),
+    onTrailers: () => assert.fail('there are no trailers'),
+    onEnd: () => {},
+    onTermination: (code, detail) => assert.fail(`${code} ${detail}`),
+  };
+  for (const target of ['/orders/7?page=2', '/orders/7', 'http://shop.example:8080/orders?x&page=2']) {
+    const text = `GET ${target} HTTP/1.1\r\nHost: Shop.Example:8080\r\nX-Tenant: a\r\nx-tenant: b\r\n\r\n`;
+    const bytes = Buffer.from(text, 'latin1');
+    new Http1RequestReader(http1Defaults, sink).feed(bytes, 0, bytes.length);
+  }
+  assert.deepEqual(found, [1, 0, 1]);
+});
