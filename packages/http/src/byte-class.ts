@@ -1,3 +1,5 @@
+import type { Buffer } from 'node:buffer';
+
 /**
  * One table of 256 bytes that says where a byte may stand. Scanners test a byte with one load and one mask, so that a
  * head costs one pass.
@@ -40,6 +42,15 @@ export function isOfClass(text: string, mask: number): boolean {
 /** True for a non-empty token (RFC 9110 §5.6.2). */
 export function isToken(text: string): boolean {
   return text !== '' && isOfClass(text, ByteClass.Token);
+}
+
+/** True when bytes[start, end) begin with the lower-case ASCII text, in any case. */
+export function foldEquals(bytes: Buffer, start: number, end: number, lowerCaseText: string): boolean {
+  if (end - start < lowerCaseText.length) return false;
+  for (let index = 0; index < lowerCaseText.length; index += 1) {
+    if (lowerCase[bytes[start + index]!] !== lowerCaseText.charCodeAt(index)) return false;
+  }
+  return true;
 }
 
 function compileClasses(): Uint8Array {
