@@ -150,6 +150,20 @@ test('an ejection is announced with its end, is not picked, and is probed by one
   assert.equal(state.snapshot(untilMs + 4).endpoints[1]!.latencyMs, 4);
 });
 
+test('a probe is known as such by its duration, whatever rounding does to it', () => {
+  const random = seededRandom(9);
+  for (let round = 0; round < 300; round += 1) {
+    const { state, events } = newWorld();
+    failOften(state, 'b', random() * 10);
+    const b = endpointOf(state, 'b');
+    const sentMs = events[0]!.untilMs + random();
+    const answeredMs = sentMs * (1 + random() * 10);
+    state.tryStarted(b, sentMs);
+    state.tryHead(b, answeredMs, answeredMs - sentMs, 200);
+    assert.equal(b.ejected, false, `sent at ${sentMs}, answered at ${answeredMs}`);
+  }
+});
+
 test('a retry is no probe, and a request that can not be retried is one only when no other came in time', () => {
   const { state, events } = newWorld();
   failOften(state, 'b', 1_000);

@@ -397,7 +397,7 @@ export class BackendState {
 
   private worked(endpoint: EndpointState, nowMs: number, latencyMs: number, measures: boolean): void {
     const wasSpared = endpoint.spared;
-    const change = this.ejection.succeeded(endpoint, nowMs, nowMs - latencyMs);
+    const change = this.ejection.succeeded(endpoint, nowMs, startOf(nowMs, latencyMs));
     if (change === 'restored' || change === 'acquitted') {
       restartLatency(endpoint, nowMs, measures ? latencyMs : this.policy.loadBalancer.initialLatencyMs);
     } else if (measures) {
@@ -411,13 +411,13 @@ export class BackendState {
     endpoint.failures += 1;
     this.penalise(endpoint, nowMs, latencyMs);
     const wasWatched = isWatched(endpoint);
-    const change = this.ejection.failed(endpoint, nowMs, nowMs - latencyMs, this.states.length);
+    const change = this.ejection.failed(endpoint, nowMs, startOf(nowMs, latencyMs), this.states.length);
     if (!wasWatched && isWatched(endpoint)) this.watched.push(endpoint);
     if (change !== 'none') this.changed(endpoint, change, false, nowMs);
   }
 
   private abandoned(endpoint: EndpointState, nowMs: number, latencyMs: number): void {
-    this.ejection.abandoned(endpoint, nowMs, nowMs - latencyMs);
+    this.ejection.abandoned(endpoint, nowMs, startOf(nowMs, latencyMs));
     if (endpoint.probeDueMs < this.nextProbeMs) this.nextProbeMs = endpoint.probeDueMs;
   }
 
@@ -454,7 +454,7 @@ export class BackendState {
       change = this.ejection.completed(endpoint);
     } else if (code === 'completed' || code === 'upstream-cut' || code === 'malformed-response-body') {
       endpoint.failures += 1;
-      change = this.ejection.cut(endpoint, nowMs, nowMs - latencyMs, this.states.length);
+      change = this.ejection.cut(endpoint, nowMs, startOf(nowMs, latencyMs), this.states.length);
       if (!wasWatched && isWatched(endpoint)) this.watched.push(endpoint);
     }
     if (change !== 'none') this.changed(endpoint, change, wasSpared, nowMs);
@@ -556,4 +556,9 @@ export class BackendState {
 /** A healthy endpoint, and a spared one, which is in use anyway, are due for no probe. */
 function isWatched(state: EndpointState): boolean {
   return state.probeDueMs !== Number.POSITIVE_INFINITY;
+}
+
+/** When a try began. The thousandth makes up for rounding: a probe must not seem to be older than itself. */
+function startOf(nowMs: number, latencyMs: number): number {
+  return nowMs - latencyMs + 0.001;
 }

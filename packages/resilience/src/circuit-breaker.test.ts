@@ -86,13 +86,15 @@ test('each failed round of probes doubles the time up to the longest, and closin
   assert.equal(breaker.untilMs - nowMs, 5_000);
 });
 
-test('requests from before the probes decide nothing when they end', () => {
-  const breaker = openBreaker(0);
-  breaker.record(4_000, false, 10);
-  breaker.admits(5_000, false);
-  breaker.record(5_100, true, 3_000);
-  for (let outcome = 0; outcome < 5; outcome += 1) breaker.record(5_100, false, 3_000);
+test('requests from before it opened decide nothing when they end, whatever the probes waited for before they were sent', () => {
+  const breaker = openBreaker(10_000);
+  breaker.record(14_000, false, 10);
+  breaker.admits(15_000, false);
+  breaker.record(15_100, true, 5_200);
+  for (let outcome = 0; outcome < 5; outcome += 1) breaker.record(15_100, false, 5_200);
   assert.equal(breaker.state, 'half-open');
+  for (let probe = 0; probe < 3; probe += 1) breaker.record(15_100, false, 900);
+  assert.equal(breaker.state, 'closed');
 });
 
 test('a retry takes no probe of its own', () => {

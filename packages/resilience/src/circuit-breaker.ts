@@ -22,9 +22,11 @@ export class CircuitBreaker {
   private policy: CircuitBreakerPolicy;
   private readonly window: RollingWindow;
   private current: BreakerState;
-  /** End of `open`; start of `half-open`. */
-  private sinceMs: number;
+  /** When it last opened, and until when that lasts. */
+  private openedMs: number;
   private endsMs: number;
+  /** When it last half-opened. */
+  private halfOpenedMs: number;
   /** Openings since it was last closed. */
   private openings: number;
   private probesAdmitted: number;
@@ -34,8 +36,9 @@ export class CircuitBreaker {
     this.policy = policy;
     this.window = new RollingWindow(policy.windowMs);
     this.current = 'closed';
-    this.sinceMs = 0;
+    this.openedMs = 0;
     this.endsMs = 0;
+    this.halfOpenedMs = 0;
     this.openings = 0;
     this.probesAdmitted = 0;
     this.probesSucceeded = 0;
@@ -80,7 +83,7 @@ export class CircuitBreaker {
       this.halfOpen(nowMs);
     }
     // Probes that never end must not close the door for good: after the time it was open, more may try.
-    if (nowMs - this.sinceMs >= this.openMs()) this.halfOpen(nowMs);
+    if (nowMs - this.halfOpenedMs >= this.openMs()) this.halfOpen(nowMs);
     if (again) return this.probesAdmitted > 0;
     if (this.probesAdmitted >= this.policy.probes) return false;
     this.probesAdmitted += 1;
@@ -95,8 +98,8 @@ export class CircuitBreaker {
       this.window.add(nowMs, 1, counted ? 1 : 0);
       return;
     }
-    // Requests from before the half-open state end late and are no probes.
-    if (this.current === 'open' || nowMs - latencyMs < this.sinceMs) return;
+    // What began after it opened and was sent is a probe, for nothing else was let through; what began before ends late.
+    if (this.current === 'open' || nowMs - latencyMs < this.openedMs) return;
     if (counted) {
       this.open(nowMs);
       return;
@@ -121,13 +124,13 @@ export class CircuitBreaker {
   private open(nowMs: number): void {
     this.current = 'open';
     this.openings += 1;
-    this.sinceMs = nowMs;
+    this.openedMs = nowMs;
     this.endsMs = nowMs + this.openMs();
   }
 
   private halfOpen(nowMs: number): void {
     this.current = 'half-open';
-    this.sinceMs = nowMs;
+    this.halfOpenedMs = nowMs;
     this.probesAdmitted = 0;
     this.probesSucceeded = 0;
   }
