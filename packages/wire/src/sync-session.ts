@@ -609,15 +609,18 @@ export class SyncSession {
   }
 }
 
-/** Endpoints first, routes last: at whatever place the list is cut, what was sent before is closed under reference. */
+/**
+ * Settings first, so that those of one change are not parted by a cut; then endpoints, backends and, last, routes: at whatever
+ * place the list is cut, what was sent before is closed under reference.
+ */
 function inSendingOrder(left: VersionedResource, right: VersionedResource): number {
   return rank(left.key) - rank(right.key);
 }
 
 function rank(key: ResourceKey): number {
-  if (key.startsWith('endpoints:')) return 0;
-  if (key.startsWith('backend:')) return 1;
-  return key.startsWith('routes:') || key.startsWith('listener:') ? 3 : 2;
+  if (key.startsWith('endpoints:')) return 1;
+  if (key.startsWith('backend:')) return 2;
+  return key.startsWith('routes:') || key.startsWith('listener:') ? 3 : 0;
 }
 
 function isBackend(key: ResourceKey): boolean {
