@@ -62,9 +62,11 @@ export function readRequestHead(head: Head, connectionOptions: number): string {
   } else if (marks.contentLength >= 0) {
     const length = readLength(head, marks.contentLength);
     if (length < 0) return 'bad-content-length';
-    if (head.methodId === MethodId.Connect && length > 0) return 'content-length-on-connect';
-    head.contentLength = length;
-    head.framing = head.methodId === MethodId.Connect ? Framing.None : Framing.Length;
+    if (head.methodId !== MethodId.Connect) {
+      head.contentLength = length;
+      head.framing = Framing.Length;
+      // A tunnel has no length (RFC 9110 §9.3.6); zero is what careful clients send to say so.
+    } else if (length > 0) return 'content-length-on-connect';
   }
   return marks.expect < 0 ? '' : readExpect(head);
 }

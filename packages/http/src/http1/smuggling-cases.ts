@@ -213,6 +213,11 @@ const codings: readonly SmugglingCase[] = [
     'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nContent-Length: 5\r\n\r\nhello',
     'content-length-on-connect',
   ),
+  accepted(
+    'H1-3',
+    'found by fuzzing: CL 0 on CONNECT announces nothing',
+    'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nContent-Length: 0\r\n\r\n',
+  ),
 ];
 
 const lengths: readonly SmugglingCase[] = [
