@@ -36,7 +36,10 @@ test('aliases of one document share their anchor and anchors do not leak into th
   const { documents, problems } = readDocuments('a: &x {p: 1}\nb: *x\n---\nc: *x\n', 'f.yaml');
   assert.deepEqual(documents[0]!.raw, { a: { p: 1 }, b: { p: 1 } });
   assert.equal(documents.length, 1);
-  assert.equal(problems.length, 1);
+  assert.deepEqual(
+    problems.map(({ code, origin }) => [code, origin?.line]),
+    [['syntax', 4]],
+  );
 });
 
 test('an alias inside its own anchor is refused', () => {
@@ -125,4 +128,43 @@ test('no prefix of a file and no flipped byte makes the reader throw', () => {
       readDocuments(text.slice(0, at) + other + text.slice(at + 1), 'f.yaml');
     }
   }
+});
+
+test('a file that opens more than it closes is refused before it takes memory', () => {
+  const before = process.memoryUsage().heapUsed;
+  for (const opening of [
+    '[',
+    '{',
+    '- ',
+    '? ',
+    '{a: ',
+    '[[',
+    '&a ',
+    '!a ',
+    '"',
+    'a: |\n',
+    ',',
+    '[,',
+    '*a ',
+    '\t',
+  ]) {
+    const text = opening.repeat(Math.floor(documentLimits.documentLength / opening.length));
+    assert.equal(readDocuments(text, 'f.yaml').documents.length, 0, JSON.stringify(opening));
+  }
+  assert.ok(process.memoryUsage().heapUsed - before < 512 * 1024 * 1024);
+});
+
+test('three dashes split documents only where YAML says so', () => {
+  const { documents, problems } = readDocuments(
+    '%YAML 1.2\n---\na: "x ---"\nb: x\u2028--- y\n---  # end\nc: ---x\n---',
+    'f.yaml',
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    documents.map(({ raw, origin }) => [raw, origin.line]),
+    [
+      [{ a: 'x ---', b: 'x\u2028--- y' }, 3],
+      [{ c: '---x' }, 6],
+    ],
+  );
 });

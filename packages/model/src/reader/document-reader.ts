@@ -4,6 +4,7 @@ import {
   type Pair,
   type ParsedNode,
   Composer,
+  Lexer,
   LineCounter,
   Parser,
   isAlias,
@@ -27,24 +28,27 @@ import type { DocumentOrigin } from './document-origin.ts';
 
 /** What the reader takes before it refuses. All of them bound memory and time, whatever a file holds. */
 export interface DocumentLimits {
-  /** Characters of one file: 10,000 routes of 1.5 KB fit. */
+  /** Characters of one file: 10,000 routes of 400 characters fit. */
   readonly fileLength: number;
   /** Characters of one document: what etcd holds is smaller. */
   readonly documentLength: number;
   readonly documents: number;
   /** Nested collections; the deepest field of any kind is at 10. */
   readonly depth: number;
-  /** Values of one document after aliases are expanded. */
+  /** Values of one document after aliases are expanded; the largest valid HTTPRoute has 14,000. */
   readonly values: number;
 }
 
 export const documentLimits: DocumentLimits = {
-  fileLength: 16 * 1024 * 1024,
+  fileLength: 4 * 1024 * 1024,
   documentLength: 1024 * 1024,
   documents: 20_000,
   depth: 64,
-  values: 50_000,
+  values: 20_000,
 };
+
+/** Punctuation, white space and text: a value has at most so many lexemes of its own in any sensible file. */
+const LEXEMES_PER_VALUE = 8;
 
 /** One document as plain data, with the places of its fields. */
 export interface SourceDocument {
@@ -64,62 +68,108 @@ export interface DocumentsResult {
 export function readDocuments(text: string, file: string, limits: DocumentLimits = documentLimits): DocumentsResult {
   const problems: Problem[] = [];
   const documents: SourceDocument[] = [];
-  const lines = new LineCounter();
-  const report = (offset: number, code: ProblemCodeName, problem: ProblemText, path: FieldPath = []): void => {
-    problems.push(problemOf(code, problem, path, noObject, placeOf(file, lines, offset)));
+  const refuse = (line: number, code: ProblemCodeName, problem: ProblemText): void => {
+    problems.push(problemOf(code, problem, [], noObject, { file, line, column: 1 }));
   };
   if (text.length > limits.fileLength) {
-    report(0, 'document-too-large', {
+    refuse(1, 'document-too-large', {
       message: `${text.length} characters`,
       expected: `at most ${limits.fileLength} in a file`,
     });
     return { documents, problems };
   }
-  let pending: CST.Token[] = [];
   let count = 0;
-  const compose = (): void => {
-    const tokens = pending;
-    pending = [];
+  for (const part of splitDocuments(text)) {
+    count += 1;
+    if (count > limits.documents) {
+      refuse(part.firstLine, 'too-many-documents', {
+        message: 'more documents',
+        expected: `at most ${limits.documents} in a file`,
+      });
+      break;
+    }
+    if (part.text.length > limits.documentLength) {
+      refuse(part.firstLine, 'document-too-large', {
+        message: `${part.text.length} characters`,
+        expected: `at most ${limits.documentLength} in a document`,
+      });
+      continue;
+    }
+    const places = new Places(file, part.firstLine);
+    const report = (offset: number, code: ProblemCodeName, problem: ProblemText, path: FieldPath = []): void => {
+      problems.push(problemOf(code, problem, path, noObject, places.at(offset)));
+    };
+    const tokens = parseTokens(part.text, places, limits, report);
+    if (tokens === undefined) continue;
     const composer = new Composer({
       version: '1.2',
       schema: 'core',
       resolveKnownTags: false,
       uniqueKeys: false,
-      strict: true,
       logLevel: 'silent',
     });
-    for (const document of composer.compose(tokens)) readDocument(document, file, lines, limits, report, documents);
-  };
-  for (const token of new Parser(lines.addNewLine).parse(text)) {
-    if (token.type === 'document') {
-      count += 1;
-      if (count > limits.documents) {
-        report(token.offset, 'too-many-documents', {
-          message: 'more documents',
-          expected: `at most ${limits.documents} in a file`,
-        });
-        return { documents, problems };
-      }
-      const fault = checkToken(token, limits);
-      if (fault !== undefined) {
-        report(token.offset, fault.code, fault.text);
-        pending = [];
-        continue;
-      }
-    }
-    pending.push(token);
-    if (token.type === 'document') compose();
+    for (const document of composer.compose(tokens)) readDocument(document, places, limits, report, documents);
   }
-  if (pending.length > 0) compose();
   return { documents, problems };
+}
+
+interface DocumentPart {
+  readonly text: string;
+  readonly firstLine: number;
+}
+
+/** `---` at the start of a line ends a document wherever it stands (YAML 1.2.2, 9.1.2), so each is parsed for itself. */
+function* splitDocuments(text: string): Generator<DocumentPart> {
+  let start = 0;
+  let firstLine = 1;
+  for (const { index } of text.matchAll(/(?<=^|[\n\r])---(?=[ \t\r\n]|$)/g)) {
+    if (index === 0) continue;
+    const part = text.slice(start, index);
+    // Directives and comments alone are no document of their own: they lead the next one.
+    if (!/^\uFEFF?(?:[ \t]*(?:[#%][^\n]*)?(?:\n|$))*$/.test(part)) yield { text: part, firstLine };
+    for (let at = part.indexOf('\n'); at >= 0; at = part.indexOf('\n', at + 1)) firstLine += 1;
+    start = index;
+  }
+  yield { text: text.slice(start), firstLine };
+}
+
+/** Undefined when a limit was passed: the parser is fed lexeme by lexeme, so that it never holds more than the limits. */
+function parseTokens(
+  text: string,
+  places: Places,
+  limits: DocumentLimits,
+  report: DocumentReport,
+): readonly CST.Token[] | undefined {
+  const parser = new Parser(places.lines.addNewLine);
+  places.lines.addNewLine(0);
+  const tokens: CST.Token[] = [];
+  let lexemes = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    lexemes += 1;
+    if (lexemes > limits.values * LEXEMES_PER_VALUE) {
+      report(parser.offset, 'too-many-values', tooManyValues(limits));
+      return undefined;
+    }
+    for (const token of parser.next(lexeme)) tokens.push(token);
+    // The document and two levels of a block map in a sequence stand on the stack beside the collections.
+    if (parser.stack.length > 2 * limits.depth) {
+      report(parser.offset, 'too-deep', { message: `nested deeper than ${limits.depth}` });
+      return undefined;
+    }
+  }
+  for (const token of parser.end()) tokens.push(token);
+  return tokens;
+}
+
+function tooManyValues(limits: DocumentLimits): ProblemText {
+  return { message: `more values than ${limits.values}, aliases expanded`, fix: 'Split the document.' };
 }
 
 type DocumentReport = (offset: number, code: ProblemCodeName, problem: ProblemText, path?: FieldPath) => void;
 
 function readDocument(
   document: Document.Parsed,
-  file: string,
-  lines: LineCounter,
+  places: Places,
   limits: DocumentLimits,
   report: DocumentReport,
   documents: SourceDocument[],
@@ -133,7 +183,7 @@ function readDocument(
   const expansion = new Expansion(limits, report);
   const raw = expansion.expand(document.contents, [], 0);
   if (expansion.failed || raw === null) return;
-  documents.push({ raw, origin: new YamlOrigin(file, document.contents, lines) });
+  documents.push({ raw, origin: new YamlOrigin(document.contents, places) });
 }
 
 /**
@@ -157,8 +207,7 @@ class Expansion {
     const before = this.#size;
     this.#size += 1;
     if (this.#size > this.#limits.values) {
-      const message = `more values than ${this.#limits.values}, aliases expanded`;
-      return this.#fail(node.range[0], 'too-many-values', { message, fix: 'Split the document.' }, path);
+      return this.#fail(node.range[0], 'too-many-values', tooManyValues(this.#limits), path);
     }
     if (depth > this.#limits.depth) {
       return this.#fail(node.range[0], 'too-deep', { message: `nested deeper than ${this.#limits.depth}` }, path);
@@ -213,17 +262,34 @@ class Expansion {
   }
 }
 
+/** Turns offsets of one document into lines and columns of its file. */
+class Places {
+  readonly file: string;
+  readonly lines = new LineCounter();
+  readonly #firstLine: number;
+
+  constructor(file: string, firstLine: number) {
+    this.file = file;
+    this.#firstLine = firstLine;
+  }
+
+  at(offset: number): ProblemOrigin {
+    const { line, col } = this.lines.linePos(offset);
+    return { file: this.file, line: this.#firstLine - 1 + Math.max(1, line), column: Math.max(1, col) };
+  }
+}
+
 class YamlOrigin implements DocumentOrigin {
   readonly file: string;
   readonly line: number;
   readonly #contents: ParsedNode;
-  readonly #lines: LineCounter;
+  readonly #places: Places;
 
-  constructor(file: string, contents: ParsedNode, lines: LineCounter) {
-    this.file = file;
+  constructor(contents: ParsedNode, places: Places) {
+    this.file = places.file;
     this.#contents = contents;
-    this.#lines = lines;
-    this.line = lines.linePos(contents.range[0]).line;
+    this.#places = places;
+    this.line = places.at(contents.range[0]).line;
   }
 
   locate(path: FieldPath, atKey = false): ProblemOrigin {
@@ -249,43 +315,8 @@ class YamlOrigin implements DocumentOrigin {
       }
       node = next;
     }
-    return placeOf(this.file, this.#lines, offset);
+    return this.#places.at(offset);
   }
-}
-
-/** The composer recurses, so depth and size of its input are bounded before it runs, without recursion. */
-function checkToken(
-  document: CST.Document,
-  limits: DocumentLimits,
-): { code: ProblemCodeName; text: ProblemText } | undefined {
-  const stack: { token: CST.Token | null | undefined; depth: number }[] = [{ token: document.value, depth: 1 }];
-  let length = 0;
-  let values = 0;
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const { token, depth } = next;
-    if (token === null || token === undefined) continue;
-    values += 1;
-    if (values > limits.values) {
-      return {
-        code: 'too-many-values',
-        text: { message: `more values than ${limits.values}`, fix: 'Split the document.' },
-      };
-    }
-    if (depth > limits.depth) return { code: 'too-deep', text: { message: `nested deeper than ${limits.depth}` } };
-    if ('source' in token) length += token.source.length;
-    if ('props' in token) for (const prop of token.props) if ('source' in prop) length += prop.source.length;
-    if (length > limits.documentLength) {
-      return {
-        code: 'document-too-large',
-        text: { message: 'too long', expected: `at most ${limits.documentLength} characters` },
-      };
-    }
-    if (!('items' in token)) continue;
-    for (const item of token.items) {
-      stack.push({ token: item.key, depth: depth + 1 }, { token: item.value, depth: depth + 1 });
-    }
-  }
-  return undefined;
 }
 
 function keyText(value: unknown): string | undefined {
@@ -297,11 +328,6 @@ function keyText(value: unknown): string | undefined {
 /** The core schema gives text, numbers, booleans and null; whole numbers beyond the safe range would lose digits. */
 function scalarValue(value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
-}
-
-function placeOf(file: string, lines: LineCounter, offset: number): ProblemOrigin {
-  const { line, col } = lines.linePos(offset);
-  return { file, line: Math.max(1, line), column: Math.max(1, col) };
 }
 
 /** The library's messages carry an excerpt of the source after the first line. */
