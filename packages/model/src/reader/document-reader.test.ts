@@ -132,22 +132,7 @@ test('no prefix of a file and no flipped byte makes the reader throw', () => {
 
 test('a file that opens more than it closes is refused before it takes memory', () => {
   const before = process.memoryUsage().heapUsed;
-  for (const opening of [
-    '[',
-    '{',
-    '- ',
-    '? ',
-    '{a: ',
-    '[[',
-    '&a ',
-    '!a ',
-    '"',
-    'a: |\n',
-    ',',
-    '[,',
-    '*a ',
-    '\t',
-  ]) {
+  for (const opening of ['[', '{', '- ', '? ', '{a: ', '[[', '&a ', '!a ', '"', 'a: |\n', ',', '[,', '*a ', '\t']) {
     const text = opening.repeat(Math.floor(documentLimits.documentLength / opening.length));
     assert.equal(readDocuments(text, 'f.yaml').documents.length, 0, JSON.stringify(opening));
   }

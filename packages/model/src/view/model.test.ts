@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '@weft/kernel';
 import { canonicalBytes } from '../canonical/canonical-bytes.ts';
-import type { ConfigObject } from '../kinds/kind-table.ts';
+import { type ConfigObject, type ObjectKey, keyOf } from '../kinds/kind-table.ts';
 import { readObject } from '../reader/object-reader.ts';
+import { statusOf } from '../status/object-status.ts';
 import { type Change, Model, destinations } from './model.ts';
 import { resolveEndpoints } from './resolve-endpoints.ts';
 import { resolveResource } from './resolve-resource.ts';
@@ -109,7 +110,7 @@ test('any order of arrival, with detours, gives the same bytes', () => {
   }
 });
 
-test('whatever a change alters is among the resources it names', () => {
+test('whatever a change alters is among the resources and objects it names', () => {
   const model = new Model();
   const random = seededRandom(11);
   const names = ['a', 'b', 'c'];
@@ -234,7 +235,10 @@ test('whatever a change alters is among the resources it names', () => {
         ]),
       ),
     );
+  const statuses = (): Map<ObjectKey, string> =>
+    new Map([...model.objects()].map((each) => [keyOf(each), JSON.stringify(statusOf(model, keyOf(each)))]));
   let before = snapshot();
+  let statusBefore = statuses();
   for (let step = 0; step < 3_000; step += 1) {
     const change = pick(moves)();
     const effect = model.applyChanges([change]);
@@ -247,6 +251,15 @@ test('whatever a change alters is among the resources it names', () => {
         `step ${step}: ${resource} changed unannounced by ${JSON.stringify(change)}`,
       );
     }
+    const statusAfter = statuses();
+    for (const key of new Set([...statusBefore.keys(), ...statusAfter.keys()])) {
+      if (statusBefore.get(key) === statusAfter.get(key)) continue;
+      assert.ok(
+        effect.objects.has(key),
+        `step ${step}: status of ${key} changed unannounced by ${JSON.stringify(change)}`,
+      );
+    }
+    statusBefore = statusAfter;
     before = after;
   }
 });
