@@ -176,15 +176,9 @@ export class DataPlane implements Engine {
     const entry = this.pools[endpoint.slot];
     if (entry !== undefined && entry.endpoint === endpoint && isTarget(entry.pool, endpoint)) return entry.pool;
     if (entry !== undefined) this.retire(entry);
-    const { address, port, identity, mesh } = endpoint.endpoint;
     let counters = this.counters.get(backend.key);
     if (counters === undefined) this.counters.set(backend.key, (counters = poolCounters()));
-    const pool = new ConnectionPool(
-      { address, port, identity: mesh ? identity : '' },
-      backend.policy.connections,
-      this.poolEnvironment,
-      counters,
-    );
+    const pool = new ConnectionPool(endpoint, backend.policy.connections, this.poolEnvironment, counters);
     this.pools[endpoint.slot] = { backend, endpoint, pool };
     return pool;
   }
@@ -228,7 +222,7 @@ export class DataPlane implements Engine {
     }
     this.sweepPools();
     this.checker.update();
-    for (const key of [...this.waiters.keys()]) {
+    for (const key of this.waiters.keys()) {
       if (this.tables.destination(key) !== undefined) this.notify(key, false);
     }
     return compiled.errors;

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import type { BackendTransition } from '@weft/decision';
 import { openStateFolder } from '@weft/identity';
@@ -573,7 +573,7 @@ class ProxyProcess implements Proxy, AdminPort {
       this.gatewayPortsByDeclared.set(declared, listener.port);
       log.info('gateway listens', { declared, address: `${gatewayHost}:${listener.port}` });
     }
-    for (const declared of [...this.gatewayPortsByDeclared.keys()]) {
+    for (const declared of this.gatewayPortsByDeclared.keys()) {
       if (wanted.has(declared)) continue;
       this.gatewayPortsByDeclared.delete(declared);
       const listener = this.listeners.get(`gateway ${declared}`);

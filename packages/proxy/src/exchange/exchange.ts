@@ -102,6 +102,12 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
   private responseTrailers: Head | null;
   private destinationAsked: string;
   private mirrors: MirrorRequest[] | null;
+  /** A failed try could be followed by another, so it may find out whether an endpoint works again. */
+  private mayProbe: boolean;
+  /** Of the present try; 0 before its head. */
+  private headStatus: number;
+  /** From the trailers of the present try; -1 without one. */
+  private trailersGrpcStatus: number;
 
   constructor(engine: Engine, downstream: DownstreamStream, ingress: Ingress) {
     this.engine = engine;
@@ -150,6 +156,9 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     this.responseTrailers = null;
     this.destinationAsked = '';
     this.mirrors = null;
+    this.mayProbe = false;
+    this.headStatus = 0;
+    this.trailersGrpcStatus = -1;
   }
 
   /** True while a request is under way. */
@@ -283,6 +292,7 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     }
     const endpoint = this.endpoint!;
     this.upstreamMs = nowMs - this.sentMs;
+    this.headStatus = head.status;
     const grpcStatus = readGrpcStatus(head);
     const refused = endpoint.endpoint.mesh ? readRefused(head) : '';
     this.backend!.tryHead(endpoint, nowMs, nowMs - this.tryStartMs, head.status, grpcStatus, refused);
@@ -301,6 +311,7 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
 
   onUpstreamTrailers(trailers: Head): void {
     this.responseTrailers = trailers;
+    this.trailersGrpcStatus = readGrpcStatus(trailers);
   }
 
   onUpstreamEnd(): void {
@@ -436,7 +447,9 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     this.idleMs = timeouts.streamIdleMs;
     this.connectTimeoutMs = timeouts.connectMs;
     this.replayable = rule.retries.attempts > 0 && this.head.framing !== Framing.None;
-    this.freshWithinMs = isIdempotentMethod(this.head.methodId) ? Number.POSITIVE_INFINITY : FRESH_WITHIN_MS;
+    const idempotent = isIdempotentMethod(this.head.methodId);
+    this.freshWithinMs = idempotent ? Number.POSITIVE_INFINITY : FRESH_WITHIN_MS;
+    this.mayProbe = rule.retries.attempts > 0 && (idempotent || rule.retries.anyMethod);
     this.prepareHead();
     engine.recorder.begun(this);
     this.mirrors = decision.choice!.mirrors.length > 0 ? startMirrors(engine, this, this.requestFacts) : null;
@@ -446,13 +459,15 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
   private startTry(nowMs: number): void {
     const { engine, decision } = this;
     const backend = this.backend!;
-    const endpoint = backend.pick(nowMs, this.tried.length > 0 ? this.tried : null);
+    const endpoint = backend.pick(nowMs, this.tried.length > 0 ? this.tried : null, this.mayProbe);
     if (endpoint === undefined) {
       this.reply(backend.refusal, backend.key);
       return;
     }
     this.endpoint = endpoint;
     this.attempts += 1;
+    this.headStatus = 0;
+    this.trailersGrpcStatus = -1;
     this.tryStarted = true;
     this.tryStartMs = nowMs;
     backend.tryStarted(endpoint, nowMs);
@@ -662,7 +677,14 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     if (!this.tryStarted) return;
     this.tryStarted = false;
     const nowMs = this.engine.nowMs;
-    this.backend!.tryEnded(this.endpoint!, nowMs, code, nowMs - this.tryStartMs, this.status);
+    this.backend!.tryEnded(
+      this.endpoint!,
+      nowMs,
+      code,
+      nowMs - this.tryStartMs,
+      this.headStatus,
+      this.trailersGrpcStatus,
+    );
   }
 
   /** The only exit. */

@@ -37,12 +37,14 @@ export const pipeHighWaterBytes = 65_536;
 const sharedRead: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const spareBlocks: ByteWriter[] = [];
 const dirty: BytePipe[] = [];
+/** True while a pipe's owner runs: what it gathers is sent when it returns. */
+let inTurn = false;
 
 /**
  * A byte stream in both directions over a TCP or TLS socket: reads into one buffer per thread, gathers what is written
  * during a turn and sends it with one system call, says when the peer reads too slowly.
  *
- *   send() -> block -> flushPipes() -> handle.writeBuffer --0--> block is free again
+ *   send() -> block -> end of turn -> handle.writeBuffer --0--> block is free again
  *                                                        \--> request --> the kernel owns the bytes; complete() frees
  *
  * On TLS a write is always answered later but its bytes are encrypted at once, and only one may be under way: what is
@@ -88,10 +90,10 @@ export class BytePipe {
     socket.on('close', () => this.finish());
     socket.on('end', () => {
       this.readEnded = true;
-      if (!this.closed) {
-        this.owner.onPipeEnd();
-        flushPipes();
-      }
+      if (this.closed) return;
+      inTurn = true;
+      this.owner.onPipeEnd();
+      endTurn();
     });
   }
 
@@ -100,8 +102,9 @@ export class BytePipe {
     if (directHandles) {
       readInto(this.socket, sharedRead, (count, buffer) => {
         this.bytesRead += count;
+        inTurn = true;
         this.owner.onPipeBytes(buffer, 0, count);
-        flushPipes();
+        endTurn();
         return !this.paused;
       });
       // A TLS socket may hold bytes that came with the end of the handshake; they were pushed to the stream.
@@ -113,12 +116,14 @@ export class BytePipe {
     }
   }
 
-  /** The block of this turn: write heads straight into it. It is sent by `flushPipes`. */
+  /** The block of this turn: write heads straight into it. It is sent at the end of the turn. */
   writer(): ByteWriter {
     let block = this.block;
     if (block === null) {
       block = spareBlocks.pop() ?? new ByteWriter(BLOCK_BYTES);
       this.block = block;
+      // A timer or a dial has no end of turn of its own.
+      if (!inTurn && dirty.length === 0) queueMicrotask(flushPipes);
       dirty.push(this);
     }
     return block;
@@ -240,16 +245,18 @@ export class BytePipe {
     if (this.ending && this.inFlight === 0 && this.block === null) this.socket.end();
     if (this.blocked && this.pendingBytes < pipeHighWaterBytes / 2) {
       this.blocked = false;
+      inTurn = true;
       this.owner.onPipeDrained();
-      flushPipes();
+      endTurn();
     }
   }
 
   private take(chunk: Buffer): void {
     if (this.closed) return;
     this.bytesRead += chunk.length;
+    inTurn = true;
     this.owner.onPipeBytes(chunk, 0, chunk.length);
-    flushPipes();
+    endTurn();
     if (directHandles && !this.paused && !this.closed) this.socket.read(0);
   }
 
@@ -266,13 +273,19 @@ export class BytePipe {
       release(this.block);
       this.block = null;
     }
+    inTurn = true;
     this.owner.onPipeClose(this.error);
-    flushPipes();
+    endTurn();
   }
 }
 
-/** Sends what every pipe has gathered. Called at the end of each turn, by whoever was called by the event loop. */
-export function flushPipes(): void {
+function endTurn(): void {
+  inTurn = false;
+  flushPipes();
+}
+
+/** Sends what every pipe has gathered. */
+function flushPipes(): void {
   while (dirty.length > 0) dirty.pop()!.flush();
 }
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { EndpointState } from '@weft/balance';
 import type { TimerWheel } from '@weft/kernel';
 import type { Http1Limits } from '@weft/http';
 import type { ConnectionPolicy } from '@weft/model';
@@ -63,6 +64,7 @@ const SWEEP_MS = 500;
  */
 export class ConnectionPool {
   readonly target: DialTarget;
+  private readonly endpoint: EndpointState;
   policy: ConnectionPolicy;
   private readonly environment: PoolEnvironment;
   private readonly counters: PoolCounters;
@@ -73,8 +75,10 @@ export class ConnectionPool {
   private sweeping: boolean;
   private closing: boolean;
 
-  constructor(target: DialTarget, policy: ConnectionPolicy, environment: PoolEnvironment, counters: PoolCounters) {
-    this.target = target;
+  constructor(endpoint: EndpointState, policy: ConnectionPolicy, environment: PoolEnvironment, counters: PoolCounters) {
+    const { address, port, identity, mesh } = endpoint.endpoint;
+    this.endpoint = endpoint;
+    this.target = { address, port, identity: mesh ? identity : '' };
     this.policy = policy;
     this.environment = environment;
     this.counters = counters;
@@ -123,6 +127,7 @@ export class ConnectionPool {
     }
     this.waiters.push(waiter);
     this.counters.pending += 1;
+    this.tellFull();
     if (maxPerEndpoint === 0 || this.all.size + this.dials.size < maxPerEndpoint) this.dial(waiter.connectTimeoutMs);
     else if (this.idle.length > 0) {
       // All places are taken and the ones at rest are too old for this request: one of them makes room.
@@ -138,6 +143,7 @@ export class ConnectionPool {
     if (index < 0) return;
     this.waiters.splice(index, 1);
     this.counters.pending -= 1;
+    this.tellFull();
   }
 
   /** A connection comes back whole. */
@@ -179,19 +185,19 @@ export class ConnectionPool {
   /** The endpoint, the leaf or the policy is gone: idle connections end now, busy ones after their request. */
   drain(): void {
     this.closing = true;
-    for (const connection of [...this.idle]) connection.close();
+    for (const connection of this.idle.slice()) connection.close();
   }
 
   /** Ends idle connections and those given back later were opened before; new ones use the new leaf. */
   renew(): void {
-    for (const connection of [...this.idle]) connection.close();
+    for (const connection of this.idle.slice()) connection.close();
   }
 
   destroy(): void {
     this.closing = true;
     for (const dial of this.dials) dial.cancel();
     this.dials.clear();
-    for (const connection of [...this.all]) connection.close();
+    for (const connection of Array.from(this.all)) connection.close();
     for (let waiter = this.takeWaiter(); waiter !== undefined; waiter = this.takeWaiter()) {
       waiter.onLeaseFailed('draining', 'proxy stopped');
     }
@@ -204,8 +210,16 @@ export class ConnectionPool {
 
   private takeWaiter(): LeaseWaiter | undefined {
     const waiter = this.waiters.shift();
-    if (waiter !== undefined) this.counters.pending -= 1;
+    if (waiter === undefined) return undefined;
+    this.counters.pending -= 1;
+    this.tellFull();
     return waiter;
+  }
+
+  /** The balancer goes past an endpoint that would refuse. */
+  private tellFull(): void {
+    const { maxPending } = this.policy;
+    this.endpoint.full = maxPending > 0 && this.waiters.length >= maxPending;
   }
 
   private dial(timeoutMs: number): void {

@@ -11,6 +11,8 @@ import type { PoolEnvironment } from './connection-pool.ts';
 /** Checks of one endpoint are spread over the first interval by this share of it at least. */
 const FIRST_CHECK_SHARE = 0.1;
 
+type ConnectCallback = (error: Error | null, socket: Duplex | null) => void;
+
 interface Check {
   readonly backend: BackendState;
   readonly endpoint: EndpointState;
@@ -87,10 +89,7 @@ export class HealthChecker {
     const host = address.includes(':') ? `[${address}]` : address;
     const client = new Client(`http://${host}:${applicationPort}`, {
       connect: (_options, callback) => {
-        this.dial(endpoint, policy.timeoutMs).then(
-          (socket) => callback(null, socket as Parameters<typeof callback>[1] & Duplex),
-          (error: Error) => callback(error, null),
-        );
+        void this.connect(endpoint, policy.timeoutMs, callback as ConnectCallback);
       },
       pipelining: 1,
     });
@@ -108,6 +107,17 @@ export class HealthChecker {
     } finally {
       await client.destroy();
     }
+  }
+
+  private async connect(endpoint: EndpointState, timeoutMs: number, callback: ConnectCallback): Promise<void> {
+    let socket: Duplex;
+    try {
+      socket = await this.dial(endpoint, timeoutMs);
+    } catch (error) {
+      callback(error as Error, null);
+      return;
+    }
+    callback(null, socket);
   }
 
   private dial(endpoint: EndpointState, timeoutMs: number): Promise<Duplex> {

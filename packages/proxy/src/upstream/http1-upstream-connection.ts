@@ -254,8 +254,10 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
   }
 
   private settle(): void {
-    if (this.persistent && !this.pipe.readEnded && !this.closed) this.pool.release(this);
-    else this.close();
+    if (this.persistent && !this.pipe.readEnded && !this.closed) {
+      this.reader.rest();
+      this.pool.release(this);
+    } else this.close();
   }
 
   private readKeepAlive(head: Head): void {
