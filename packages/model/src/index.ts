@@ -46,9 +46,8 @@ export {
   type ParentStatus,
   type ProgrammedCount,
   programmedCondition,
-  statusOf,
-  statusOfRefused,
-} from './status/object-status.ts';
+} from './status/condition.ts';
+export { statusOf, statusOfRefused } from './status/object-status.ts';
 export { type DestinationParts, destinationKey, readDestination } from './view/destination.ts';
 export { type Change, type ChangeEffect, Model, destinations } from './view/model.ts';
 export { resolveBackend, resolveEndpoints } from './view/resolve-endpoints.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { programmedCondition } from './object-status.ts';
+import { programmedCondition } from './condition.ts';
 
 const cases: readonly [string, number, number, number, string, string][] = [
   ['nobody uses it', 0, 0, 0, 'True', 'NoSubscribers'],

@@ -1,0 +1,75 @@
+import type { HttpRouteParentRef } from '../kinds/http-route.ts';
+import type { ObjectOf } from '../kinds/kind-table.ts';
+import { resolveReference } from '../view/backend-reference.ts';
+import { type Model, backendsOf, parentOf } from '../view/model.ts';
+import {
+  attachToGateway,
+  attachToService,
+  gatewayController,
+  isOurGateway,
+  meshController,
+} from '../view/route-attachment.ts';
+import { type Condition, type ParentReference, type ParentStatus, condition } from './condition.ts';
+
+/** One entry per parentRef that is ours to report on, with the standard's reasons. */
+export function routeParents(model: Model, route: ObjectOf<'HTTPRoute'>): ParentStatus[] {
+  const { namespace, generation } = route.metadata;
+  const resolved = resolvedRefs(model, route);
+  const parents: ParentStatus[] = [];
+  for (const ref of route.spec.parentRefs ?? []) {
+    const parent = parentOf(ref, namespace);
+    if (parent === undefined) continue;
+    const [parentNamespace = '', name = ''] = parent.key.split('/');
+    let attachment;
+    if (parent.kind === 'Service') {
+      attachment = attachToService(model.service(parent.key), ref);
+    } else {
+      const gateway = model.object('Gateway', parentNamespace, name);
+      // A Gateway of another controller is that controller's to report on.
+      if (gateway !== undefined && !isOurGateway(model, gateway)) continue;
+      attachment =
+        gateway === undefined
+          ? { ok: false as const, reason: 'NoMatchingParent', message: `Gateway ${parent.key} does not exist` }
+          : attachToGateway(model, gateway, route, ref);
+    }
+    const unused = parent.kind === 'Service' && (route.spec.hostnames ?? []).length > 0;
+    const accepted = attachment.ok
+      ? condition('Accepted', true, 'Accepted', unused ? 'hostnames are not used under a Service' : '', generation)
+      : condition('Accepted', false, attachment.reason, attachment.message, generation);
+    parents.push({
+      parent: routeParentReference(ref, parent.kind, parentNamespace),
+      controllerName: parent.kind === 'Service' ? meshController : gatewayController,
+      conditions: [accepted, resolved],
+    });
+  }
+  return parents;
+}
+
+function resolvedRefs(model: Model, route: ObjectOf<'HTTPRoute'>): Condition {
+  const { generation } = route.metadata;
+  const faults: string[] = [];
+  let reason = '';
+  for (const ref of backendsOf(route.spec)) {
+    const resolved = resolveReference(model, route, ref);
+    if (resolved.ok) continue;
+    if (reason === '') reason = resolved.reason;
+    if (!faults.includes(resolved.message)) faults.push(resolved.message);
+  }
+  if (reason === '') return condition('ResolvedRefs', true, 'ResolvedRefs', '', generation);
+  return condition('ResolvedRefs', false, reason, faults.slice(0, 8).join('; '), generation);
+}
+
+function routeParentReference(
+  ref: HttpRouteParentRef,
+  kind: 'Service' | 'Gateway',
+  namespace: string,
+): ParentReference {
+  return {
+    group: kind === 'Service' ? '' : 'gateway.networking.k8s.io',
+    kind,
+    namespace,
+    name: ref.name,
+    sectionName: ref.sectionName ?? '',
+    port: ref.port ?? 0,
+  };
+}
