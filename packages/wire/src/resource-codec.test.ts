@@ -181,7 +181,7 @@ function reverseProperties(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)
-      .reverse()
+      .toReversed()
       .map(([name, inner]) => [name, reverseProperties(inner)]),
   );
 }
