@@ -1,4 +1,5 @@
 /** Certificates for this package's tests: a root, and leaves with one URI name. Not exported by the package. */
+import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import {
   ExtendedKeyUsageExtension,
