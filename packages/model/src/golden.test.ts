@@ -23,7 +23,8 @@ import {
 /**
  * Each file of `golden/` holds one behaviour: the first comment is its sentence, `# show:` the resources (`key@caller
  * namespace`), `# status:` and `# refused:` the objects and `# sources:` the destinations to look at, `# instance:` attested
- * proxies. The JSON beside it is what came out; `WEFT_GOLDEN=write` writes it anew, and the difference is read by a person.
+ * proxies. The JSON beside it is what came out; `WEFT_GOLDEN=write` writes it anew (run the formatter after it),
+ * and the difference is read by a person.
  */
 const folder = join(import.meta.dirname, '..', 'golden');
 const rewrite = process.env['WEFT_GOLDEN'] === 'write';

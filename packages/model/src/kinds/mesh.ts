@@ -79,7 +79,18 @@ export const meshSpecSchema = object({
     }),
     'A floor that nothing below may weaken.',
   ),
-  gateway: notServed('Settings of edge gateways'),
+  gateway: optional(
+    object({
+      clientAddress: optional(
+        object({
+          trustedHops: optional(choice([0], [1, 2, 3, 4, 5, 6, 7, 8]), 'Proxies in front whose word is taken.', '0'),
+          proxyProtocol: optional(choice(['Off'], ['V1', 'V2']), 'Whether the PROXY protocol is expected.', 'Off'),
+        }),
+        "Where a client's address comes from.",
+      ),
+    }),
+    'Settings of edge gateways; only the defaults are served yet.',
+  ),
 });
 
 export type MeshSpec = ValueOf<typeof meshSpecSchema>;
