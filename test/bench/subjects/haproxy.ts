@@ -1,0 +1,58 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePorts } from '@weft/testkit';
+import { findProgram, versionLine } from '../workbench.ts';
+import { needCertificates } from './pair-certificates.ts';
+import type { Subject, SubjectStart } from './subject.ts';
+
+/** One thread, no master, upstream connections shared by all clients, no log. */
+export const haproxy: Subject = {
+  name: 'haproxy',
+  absent: () => (findProgram('haproxy') === undefined ? 'not on the PATH (Debian: haproxy)' : undefined),
+  version: () => versionLine('haproxy', ['-v']),
+  async start(options) {
+    const { workbench } = options;
+    const [port] = (await freePorts(1)) as [number];
+    const file = join(workbench.makeFolder('haproxy'), 'haproxy.cfg');
+    writeFileSync(file, configuration(options, port));
+    const running = workbench.start({
+      command: findProgram('haproxy') ?? 'haproxy',
+      args: ['-db', '-f', file],
+      processor: 'subject',
+    });
+    await workbench.untilListening(running, port);
+    return { port, groups: [running.pid], stop: () => running.stop() };
+  },
+};
+
+function configuration({ role, upstreamPort, certificates }: SubjectStart, port: number): string {
+  let bind = '';
+  let server = '';
+  if (role === 'server') {
+    const { serverBoth, root } = needCertificates(certificates);
+    bind = ` ssl crt ${serverBoth} ca-file ${root} verify required ssl-min-ver TLSv1.3 curves X25519 ciphersuites TLS_AES_128_GCM_SHA256 alpn http/1.1`;
+  }
+  if (role === 'client') {
+    const { clientBoth, root } = needCertificates(certificates);
+    // The group is the server's choice: 2.6 has no word for it on this side.
+    server = ` ssl crt ${clientBoth} ca-file ${root} verify required ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256 alpn http/1.1`;
+  }
+  return `global
+  nbthread 1
+  maxconn 8000
+defaults
+  mode http
+  no log
+  option http-keep-alive
+  http-reuse always
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  timeout http-keep-alive 1h
+frontend in
+  bind 127.0.0.1:${port}${bind}
+  default_backend out
+backend out
+  server upstream 127.0.0.1:${upstreamPort}${server}
+`;
+}

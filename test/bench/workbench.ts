@@ -1,0 +1,181 @@
+/**
+ * The place where subjects run: processes pinned to processors, in a folder of their own, all gone at the end whatever
+ * happens.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { accessSync, chmodSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { availableParallelism, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Generator and upstream have processor 0, what is measured has processor 1; with one processor they share. */
+export type Processor = 'load' | 'subject';
+
+export interface StartOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly processor: Processor;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Standard input and output as pipes, for programs of our own that are spoken to. */
+  readonly piped?: boolean;
+}
+
+export interface Running {
+  /** Also the number of its process group. */
+  readonly pid: number;
+  readonly child: ChildProcess;
+  /** What it says, unless it is piped. */
+  readonly log: string;
+  stop(): Promise<void>;
+}
+
+export class Workbench {
+  readonly folder: string;
+  private readonly running: Set<Running>;
+  private folders: number;
+  private readonly pin: string | undefined;
+
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
+    // Workers that give up root must reach their files.
+    chmodSync(this.folder, 0o755);
+    this.running = new Set();
+    this.folders = 0;
+    this.pin = availableParallelism() > 1 ? findProgram('taskset') : undefined;
+    // Groups of their own do not get the terminal's Ctrl-C, and must not outlive us on any way out.
+    process.once('exit', () => this.killAll());
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+      ['SIGHUP', 129],
+    ] as const) {
+      process.once(signal, () => process.exit(code));
+    }
+  }
+
+  get pinned(): boolean {
+    return this.pin !== undefined;
+  }
+
+  /** A new folder for one subject's files. */
+  makeFolder(name: string): string {
+    this.folders += 1;
+    const folder = join(this.folder, `${String(this.folders).padStart(3, '0')}-${name}`);
+    mkdirSync(folder);
+    return folder;
+  }
+
+  start(options: StartOptions): Running {
+    const log = join(this.folder, `${this.running.size}-${Date.now().toString(36)}.log`);
+    writeFileSync(log, '');
+    const processor = options.processor === 'load' ? '0' : '1';
+    const [command, args] =
+      this.pin === undefined
+        ? [options.command, options.args]
+        : [this.pin, ['-c', processor, options.command, ...options.args]];
+    // A shell puts both outputs into one file, and then becomes the program.
+    const child =
+      options.piped === true
+        ? spawn(command, args, { detached: true, stdio: ['pipe', 'pipe', 'inherit'], env: environmentOf(options) })
+        : spawn('/bin/sh', ['-c', 'exec "$@" >>"$0" 2>&1', log, command, ...args], {
+            detached: true,
+            stdio: 'ignore',
+            env: environmentOf(options),
+          });
+    const pid = child.pid;
+    if (pid === undefined) throw new Error(`cannot start ${options.command}`);
+    const exited = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
+    const running: Running = {
+      pid,
+      child,
+      log,
+      stop: async () => {
+        this.running.delete(running);
+        killGroup(pid, 'SIGTERM');
+        const timer = setTimeout(() => killGroup(pid, 'SIGKILL'), 2_000);
+        if (child.exitCode === null && child.signalCode === null) await exited;
+        clearTimeout(timer);
+        // Workers of a master that has ended.
+        killGroup(pid, 'SIGKILL');
+      },
+    };
+    this.running.add(running);
+    return running;
+  }
+
+  /** Waits until something listens. Fails with the end of the program's log when it has ended instead. */
+  async untilListening(running: Running, port: number, mostMs = 10_000): Promise<void> {
+    const endMs = performance.now() + mostMs;
+    while (!(await canConnect(port))) {
+      const { exitCode, signalCode } = running.child;
+      if (exitCode !== null || signalCode !== null || performance.now() > endMs) {
+        const how = performance.now() > endMs ? 'does not listen' : `ended (${exitCode ?? signalCode})`;
+        throw new Error(`${running.child.spawnargs.slice(3).join(' ')} ${how}: ${endOf(running.log)}`);
+      }
+      await sleep(5);
+    }
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.running].map((running) => running.stop()));
+  }
+
+  private killAll(): void {
+    for (const { pid } of this.running) killGroup(pid, 'SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The path of a program, or undefined. `/usr/sbin` is looked into as well: daemons live there. */
+export function findProgram(name: string): string | undefined {
+  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']) {
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+/** First line of what a program says about itself, for the report. */
+export function versionLine(command: string, args: readonly string[]): string {
+  const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 5_000 });
+  return (
+    `${stdout}${stderr}`
+      .split('\n')
+      .find((line) => line.trim() !== '')
+      ?.trim() ?? ''
+  );
+}
+
+export function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+function environmentOf(options: StartOptions): NodeJS.ProcessEnv {
+  return { ...process.env, ...options.environment };
+}
+
+function killGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(-group, signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+function endOf(log: string): string {
+  return readFileSync(log, 'utf8').trim().split('\n').slice(-5).join(' | ') || 'it said nothing';
+}
