@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import type { BackendTransition } from '@weft/decision';
-import { openStateFolder } from '@weft/identity';
+import { openStateFolder, readSealedFile, writeSealedFile } from '@weft/identity';
 import type { KeyAgreement, StateFolder, StoredState } from '@weft/identity';
 import { TimerWheel, systemClock, systemRandom } from '@weft/kernel';
 import type { Clock, Random } from '@weft/kernel';
@@ -142,6 +142,8 @@ export interface ProxyStats {
   readonly destinations: readonly unknown[];
 }
 
+const PORTS_FILE = 'ports';
+const PORTS_BYTES = 65_536;
 const REPORT_MS = 10_000;
 const SNAPSHOT_DELAY_MS = 500;
 const DRAIN_WAIT_MS = 5_000;
@@ -471,6 +473,7 @@ class ProxyProcess implements Proxy, AdminPort {
 
   private async openListeners(): Promise<void> {
     const { options } = this;
+    const before = this.readPorts();
     this.plane.serveLocally(
       options.inbound.map(({ applicationPort, applicationHost }) => ({
         key: this.localKey(applicationPort),
@@ -479,26 +482,57 @@ class ProxyProcess implements Proxy, AdminPort {
       })),
     );
     for (const { applicationPort } of options.inbound) {
-      const listener = new InboundListener(
-        this.listenerOptions(options.meshHost, 0),
-        applicationPort,
-        this.localKey(applicationPort),
-        this.workload!.tls,
-        () => this.inboundMode(applicationPort),
-      );
-      await named('the inbound listener', listener.listen());
+      const open = async (port: number): Promise<InboundListener> => {
+        const listener = new InboundListener(
+          this.listenerOptions(options.meshHost, port),
+          applicationPort,
+          this.localKey(applicationPort),
+          this.workload!.tls,
+          () => this.inboundMode(applicationPort),
+        );
+        await listener.listen();
+        return listener;
+      };
+      const listener = await named('the inbound listener', again(before.get(`inbound ${applicationPort}`), open));
       this.listeners.set(`inbound ${applicationPort}`, listener);
       this.inboundPortsByApplication.set(applicationPort, listener.port);
     }
     if (options.outboundPort >= 0) {
-      this.outbound = new PlainListener(
-        this.listenerOptions('127.0.0.1', options.outboundPort),
-        this.ingress('explicit', '', ''),
-      );
-      await named('the outbound proxy', this.outbound.listen());
+      const open = async (port: number): Promise<PlainListener> => {
+        const listener = new PlainListener(this.listenerOptions('127.0.0.1', port), this.ingress('explicit', '', ''));
+        await listener.listen();
+        return listener;
+      };
+      const wanted = options.outboundPort === 0 ? again(before.get('outbound'), open) : open(options.outboundPort);
+      this.outbound = await named('the outbound proxy', wanted);
       this.listeners.set('outbound', this.outbound);
     }
+    this.writePorts();
     await this.followTables();
+  }
+
+  /**
+   * Ports of the life before. Peers and the application know them: a sidecar that restarts while the control plane is away
+   * must be found where it was.
+   */
+  private readPorts(): Map<string, number> {
+    if (this.folder === null) return new Map();
+    const read = readSealedFile(join(this.folder.path, PORTS_FILE), PORTS_BYTES);
+    if (!read.ok) return new Map();
+    const ports = new Map<string, number>();
+    for (const line of read.value.toString('latin1').split('\n')) {
+      const entry = /^(inbound \d+|outbound) (\d{1,5})$/.exec(line);
+      if (entry !== null) ports.set(entry[1]!, Number(entry[2]));
+    }
+    return ports;
+  }
+
+  private writePorts(): void {
+    if (this.folder === null) return;
+    const lines = [...this.inboundPortsByApplication].map(([application, port]) => `inbound ${application} ${port}`);
+    if (this.outbound !== null) lines.push(`outbound ${this.outbound.port}`);
+    const written = writeSealedFile(join(this.folder.path, PORTS_FILE), `${lines.join('\n')}\n`);
+    if (!written.ok) this.options.log.warn(`ports not stored: ${written.error.message}; a restart takes others`);
   }
 
   /** Strict until the control plane has said otherwise. */
@@ -810,10 +844,20 @@ class ProxyProcess implements Proxy, AdminPort {
   }
 }
 
-/** Adds what was being opened to the system's error. */
-async function named(what: string, opened: Promise<void>): Promise<void> {
+/** Opens on the port of the life before; on any free one when there was none or somebody took it meanwhile. */
+async function again<T>(port: number | undefined, open: (port: number) => Promise<T>): Promise<T> {
+  if (port === undefined) return open(0);
   try {
-    await opened;
+    return await open(port);
+  } catch {
+    return open(0);
+  }
+}
+
+/** Adds what was being opened to the system's error. */
+async function named<T>(what: string, opened: Promise<T>): Promise<T> {
+  try {
+    return await opened;
   } catch (error) {
     throw new Error(`${what} cannot listen: ${describe(error)}`, { cause: error });
   }

@@ -7,7 +7,7 @@
  *                               ^   |  no Welcome in 10 s, or it broke         |
  *                               |   v                                          |  broke
  *                             (waiting)  <-------------------------------------+
- *                      full jitter, 100 ms to 10 s; from the start again after a good minute
+ *                      full jitter, 100 ms to 4 s; from the start again after a good minute
  */
 import { type Clock, type Random, type Timer, type TimerWheel, fullJitterBackoffMs } from '@weft/kernel';
 import type { Resource, ResourceKey } from '@weft/model';
@@ -124,7 +124,8 @@ export interface SyncClientOptions {
 }
 
 const BACKOFF_BASE_MS = 100;
-const BACKOFF_MAX_MS = 10_000;
+/** A control plane that is back is found within 4 s; 1,000 sidecars then come at 250 a second. */
+const BACKOFF_MAX_MS = 4_000;
 /** A connection that lasted so long was good: the next failure is a new story. */
 const GOOD_MS = 60_000;
 const WELCOME_TIMEOUT_MS = 10_000;

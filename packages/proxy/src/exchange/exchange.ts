@@ -33,8 +33,11 @@ import { refusalReply } from './refusal-reply.ts';
 /** A request for a destination that is not held waits so long for the control plane. */
 const CONFIG_WAIT_MS = 1_000;
 
-/** A request that must not be sent twice takes no connection that the peer may be about to close. */
-const FRESH_WITHIN_MS = 1_000;
+/**
+ * A request that must not be sent twice takes no connection that the peer may be about to close. Below the shortest idle
+ * time-out in use (1 s) by as much as a busy machine may be late.
+ */
+const FRESH_WITHIN_MS = 750;
 
 /**
  * Where an exchange stands. Everything that can wait is a state here and nothing else waits.

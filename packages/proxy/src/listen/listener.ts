@@ -49,6 +49,7 @@ const SWEEP_MS = 1_000;
 export abstract class Listener implements ConnectionHome {
   readonly engine: Engine;
   readonly limits: Http1Limits;
+  /** Every reply says `close`. Set before `drain`, so that callers leave while new connections are still served. */
   draining: boolean;
   protected readonly options: ListenerOptions;
   protected readonly connections: Set<Http1DownstreamConnection>;
@@ -157,8 +158,7 @@ export abstract class Listener implements ConnectionHome {
     socket.on('error', ignore);
     this.options.sink.accepted();
     const { maxConnections } = this.options;
-    if (this.draining) this.refuse(socket, 'draining', 'listener');
-    else if (maxConnections > 0 && this.connections.size >= maxConnections) {
+    if (maxConnections > 0 && this.connections.size >= maxConnections) {
       this.refuse(socket, 'connection-limit', `maxConnections ${maxConnections}`);
     } else this.accept(socket);
   }

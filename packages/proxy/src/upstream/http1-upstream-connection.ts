@@ -119,7 +119,6 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
   sendEnd(trailers: Head | null): void {
     if (this.chunked) writeLastChunk(this.pipe.writer(), trailers ?? undefined);
     this.requestWhole = true;
-    if (this.responseWhole) this.settle();
   }
 
   discard(): void {
@@ -155,25 +154,29 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
 
   onPipeBytes(chunk: Buffer, start: number, end: number): void {
     this.pool.tick();
-    if (this.discarding) {
-      this.discarded += end - start;
-      if (this.discarded > DISCARD_BYTES) this.cancel();
-      else if (this.reader.feed(chunk, start, end) < end - start) this.close();
-      return;
-    }
-    if (this.observer === null) {
+    if (this.observer === null && !this.discarding) {
       // RFC 9112 §9.3: bytes nobody asked for. Whatever they are, they must not be read as the next response.
       if (!this.closed) this.close();
       return;
     }
     if (this.reader.tunnel) {
-      this.observer.onUpstreamTunnelBytes(chunk, start, end);
+      this.observer?.onUpstreamTunnelBytes(chunk, start, end);
       return;
     }
+    if (this.discarding) {
+      this.discarded += end - start;
+      if (this.discarded > DISCARD_BYTES) {
+        this.cancel();
+        return;
+      }
+    }
     const consumed = this.reader.feed(chunk, start, end);
-    if (consumed === end - start) return;
-    if (this.reader.tunnel) this.observer?.onUpstreamTunnelBytes(chunk, start + consumed, end);
-    else this.close();
+    const rest = end - start - consumed;
+    if (this.responseWhole) this.finishResponse(rest === 0);
+    else if (rest > 0) {
+      if (this.reader.tunnel) this.observer?.onUpstreamTunnelBytes(chunk, start + consumed, end);
+      else this.close();
+    }
   }
 
   onPipeEnd(): void {
@@ -188,6 +191,10 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     }
     this.persistent = false;
     this.reader.eof();
+    if (this.responseWhole) {
+      this.finishResponse(false);
+      return;
+    }
     // Nothing at all had come: the reader has nothing to say about an empty message.
     if (this.observer !== null) this.onTermination(this.headSeen ? 'upstream-cut' : 'upstream-reset', 'closed');
   }
@@ -224,15 +231,9 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     if (!this.discarding) this.observer?.onUpstreamTrailers(trailers);
   }
 
+  /** The rest is `finishResponse`, once the reader has returned: it must not be armed for another response inside. */
   onEnd(): void {
-    const observer = this.discarding ? null : this.observer;
     this.responseWhole = true;
-    this.observer = null;
-    this.discarding = false;
-    // Before the observer hears of it: the request that waits next may then take this very connection.
-    if (this.requestWhole) this.settle();
-    else this.close();
-    observer?.onUpstreamEnd();
   }
 
   onTermination(code: TerminationCode, detail: string): void {
@@ -240,6 +241,17 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     this.observer = null;
     this.close();
     observer?.onUpstreamFailure(code, detail);
+  }
+
+  /** `clean`: the bytes ended where the response did. What follows it unasked for would be the next one's answer. */
+  private finishResponse(clean: boolean): void {
+    const observer = this.discarding ? null : this.observer;
+    this.observer = null;
+    this.discarding = false;
+    // Before the observer hears of it: the request that comes next may then take this very connection.
+    if (clean && this.requestWhole) this.settle();
+    else this.close();
+    observer?.onUpstreamEnd();
   }
 
   private begin(observer: UpstreamObserver, methodId: number, upgrade: string, chunked: boolean): void {
