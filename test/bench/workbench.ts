@@ -60,10 +60,10 @@ export class Workbench {
   }
 
   /** A new folder for one subject's files. */
-  makeFolder(name: string): string {
+  makeFolder(name: string, mode = 0o755): string {
     this.folders += 1;
     const folder = join(this.folder, `${String(this.folders).padStart(3, '0')}-${name}`);
-    mkdirSync(folder);
+    mkdirSync(folder, { mode });
     return folder;
   }
 

@@ -2,6 +2,7 @@
  * CPU per request of all subjects, round by round: A B C, A B C. The processor time is that of every thread and child of
  * the proxy, in nanoseconds; the requests are those the generator got answers to, held against what the upstream served.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SubjectName } from '../figure.ts';
 import { startClosedLoop } from '../load/closed-loop.ts';
 import type { ClosedLoop } from '../load/closed-loop.ts';
@@ -16,6 +17,9 @@ import type { BenchContext, Deployed, Shape } from './measure.ts';
 /** V8 has optimised what is hot by then. */
 const WARM_UP_REQUESTS = 20_000;
 const WARM_UP_RUNS = 10;
+
+/** What was under way when the generator stopped has reached the upstream by then. */
+const SETTLE_MS = 100;
 
 export interface CpuRounds {
   /** Microseconds per request. */
@@ -68,6 +72,7 @@ async function warmUp(loop: ClosedLoop, subject: Deployed, connections: number):
     }
     completed += result.completed;
   }
+  await sleep(SETTLE_MS);
 }
 
 async function takeRound(
@@ -81,6 +86,7 @@ async function takeRound(
   const before = cpuNs(subject.groups);
   const result = await loop.run(subject.port, benchHost, connections, seconds);
   const spentNs = cpuNs(subject.groups) - before;
+  await sleep(SETTLE_MS);
   const served = (await upstream.served()) - servedBefore;
   if (result.errors > 0) throw new Error(`${subject.name}: ${result.errors} errors among ${result.completed} requests`);
   // Each connection may have one request that was served and not waited for.

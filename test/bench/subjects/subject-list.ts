@@ -3,5 +3,6 @@ import { haproxy } from './haproxy.ts';
 import { nginx } from './nginx.ts';
 import { nodeHttp } from './node-http.ts';
 import type { Subject } from './subject.ts';
+import { weft } from './weft.ts';
 
-export const subjects: readonly Subject[] = [haproxy, nginx, envoy, nodeHttp];
+export const subjects: readonly Subject[] = [weft, haproxy, nginx, envoy, nodeHttp];

@@ -1,0 +1,145 @@
+/**
+ * State folders of sidecars that serve from what an earlier life was told: key, leaf, roots, snapshot, ports. No control
+ * plane is needed, and every bench of the request path has the same start.
+ */
+import { join } from 'node:path';
+import { createAuthority, openStateFolder, readAuthority, workloadId, writeSealedFile } from '@weft/identity';
+import type { Authority } from '@weft/identity';
+import { systemClock } from '@weft/kernel';
+import { builtInDefaults } from '@weft/model';
+import type { Resource } from '@weft/model';
+import { encodeSnapshot, versionResource } from '@weft/wire';
+import { benchHost } from './subject.ts';
+
+export const benchNamespace = 'bench';
+export const benchTrustDomain = 'bench.test';
+const DAY_MS = 86_400_000;
+
+/** The service every request is for; the port is what `Host: echo` means. */
+const destination = `${benchNamespace}/${benchHost}:80`;
+
+let authority: Promise<Authority> | undefined;
+
+/** One root for all sidecars of a run. */
+export function benchAuthority(): Promise<Authority> {
+  authority ??= makeAuthority();
+  return authority;
+}
+
+async function makeAuthority(): Promise<Authority> {
+  const material = await createAuthority({
+    trustDomain: benchTrustDomain,
+    lifetimeMs: 2 * DAY_MS,
+    nowMs: systemClock.wallMs(),
+  });
+  const read = await readAuthority(material, benchTrustDomain);
+  if (!read.ok) throw new Error(`the bench's own authority: ${read.error}`);
+  return read.value;
+}
+
+export function benchId(workload: string): string {
+  return workloadId(benchTrustDomain, benchNamespace, workload)!;
+}
+
+/** Writes all that a sidecar of this name starts from. `ports` are lines of the ports file. */
+export async function writeState(
+  folder: string,
+  workload: string,
+  resources: readonly Resource[],
+  ports: readonly string[],
+): Promise<void> {
+  const opened = openStateFolder(folder);
+  if (!opened.ok) throw new Error(opened.error.message);
+  const signer = await benchAuthority();
+  const svid = await signer.issueOwn(benchId(workload), DAY_MS, systemClock.wallMs());
+  if (!svid.ok) throw new Error(`no leaf for ${workload}: ${svid.error}`);
+  const held = resources.map((resource) => {
+    const { key, hash } = versionResource(resource);
+    return [key, { hash, resource }] as const;
+  });
+  for (const written of [
+    opened.value.writeSvid(svid.value),
+    opened.value.writeBundle(signer.bundle),
+    await opened.value.writeSnapshot(encodeSnapshot(new Map(held))),
+    writeSealedFile(join(folder, 'ports'), `${ports.join('\n')}\n`),
+  ]) {
+    if (!written.ok) throw new Error(written.error.message);
+  }
+}
+
+/** What a caller of `echo` holds; every policy at its default, as a user has it who configured nothing. */
+export function callerResources(endpointPort: number, mesh: boolean): Resource[] {
+  const defaults = builtInDefaults;
+  return [
+    meshSettings,
+    {
+      type: 'names',
+      name: benchNamespace,
+      services: [{ service: benchHost, ports: [{ port: 80, name: 'http', protocol: 'Http1' }], addresses: [] }],
+    },
+    {
+      type: 'routes',
+      name: destination,
+      rules: [
+        {
+          route: `Service ${benchNamespace}/${benchHost}`,
+          rule: 'default',
+          hostnames: [],
+          matches: [{ path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [] }],
+          filters: [],
+          backends: [{ backend: destination, weight: 1, filters: [] }],
+          timeouts: defaults.timeouts,
+          retries: defaults.retries,
+        },
+      ],
+    },
+    {
+      type: 'backend',
+      name: destination,
+      protocol: 'Http1',
+      loadBalancer: defaults.loadBalancer,
+      connections: defaults.connections,
+      circuitBreaker: defaults.circuitBreaker,
+      maxRequests: defaults.maxRequests,
+      outlierDetection: defaults.outlierDetection,
+      healthCheck: defaults.healthCheck,
+    },
+    {
+      type: 'endpoints',
+      name: destination,
+      endpoints: [
+        {
+          key: 'echo-1',
+          address: '127.0.0.1',
+          port: endpointPort,
+          applicationPort: endpointPort,
+          identity: mesh ? benchId('server') : '',
+          mesh,
+          zone: '',
+          weight: 1,
+        },
+      ],
+    },
+  ];
+}
+
+/** What a workload holds that only answers. */
+export function answererResources(applicationPort: number): Resource[] {
+  return [
+    meshSettings,
+    {
+      type: 'inbound',
+      name: `${benchNamespace}/server`,
+      identity: benchId('server'),
+      ports: [{ port: applicationPort, name: 'http', protocol: 'Http1', mtls: 'Strict' }],
+    },
+  ];
+}
+
+const meshSettings: Resource = {
+  type: 'mesh',
+  name: 'default',
+  trustDomain: benchTrustDomain,
+  trustDomainAliases: [],
+  egress: 'DeclaredOnly',
+};
