@@ -64,6 +64,8 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
   private chunked: boolean;
   private tunnel: boolean;
   private retiring: boolean;
+  /** The exchange wants no more of the body for now. */
+  private requestPaused: boolean;
   private feeding: boolean;
   private lingering: boolean;
   private discarded: number;
@@ -82,6 +84,7 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
     this.chunked = false;
     this.tunnel = false;
     this.retiring = false;
+    this.requestPaused = false;
     this.feeding = false;
     this.lingering = false;
     this.discarded = 0;
@@ -160,14 +163,9 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
       this.exchange.onDownstreamTunnelEnd();
       return;
     }
-    // A client may half-close behind its last request and still wait for the answer (RFC 9112 §9.6).
-    this.keep = false;
-    if (this.active) {
-      if (!this.requestWhole) this.reader.eof();
-      return;
-    }
-    this.reader.eof();
-    if (!this.lingering) this.pipe.end();
+    // A client may half-close behind its last request and still wait for the answers (RFC 9112 §9.6).
+    if (this.heldBytes === 0) this.reader.eof();
+    if (!this.active && this.heldBytes === 0 && !this.lingering) this.pipe.end();
   }
 
   onPipeDrained(): void {
@@ -176,7 +174,9 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
 
   onPipeClose(error: string): void {
     if (this.active) {
-      const code = this.ending === 'completed' ? 'downstream-reset' : this.ending;
+      // A tunnel has no other end than this.
+      const cut = this.tunnel && error === '' ? 'completed' : 'downstream-reset';
+      const code = this.ending === 'completed' ? cut : this.ending;
       this.exchange.abort(code, error === '' ? 'closed' : error);
     }
     if (this.ending === 'completed' && error !== '') this.ending = 'downstream-reset';
@@ -186,10 +186,10 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
   onHead(head: Head): void {
     this.active = true;
     this.waitingSinceMs = 0;
-    this.requestWhole = false;
+    this.requestWhole = head.framing === Framing.None;
     this.responseWhole = false;
     this.chunked = false;
-    this.keep = head.persistent && !this.pipe.readEnded;
+    this.keep = head.persistent;
     this.exchange.begin(head);
   }
 
@@ -207,7 +207,9 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
 
   onEnd(): void {
     this.requestWhole = true;
-    if (!this.responseWhole) this.exchange.onRequestEnd();
+    if (this.active) {
+      if (!this.responseWhole) this.exchange.onRequestEnd();
+    } else if (!this.lingering) this.nextRequest();
   }
 
   onTermination(code: TerminationCode, detail: string): void {
@@ -264,12 +266,14 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
   }
 
   pauseRequest(): void {
+    this.requestPaused = true;
     this.reader.pause();
     this.pipe.pause();
   }
 
   resumeRequest(): void {
-    this.pipe.resume();
+    if (!this.requestPaused) return;
+    this.requestPaused = false;
     this.continueHeld();
   }
 
@@ -297,7 +301,19 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
       this.pipe.end();
       return;
     }
-    if (!this.keep) {
+    this.requestPaused = false;
+    if (!this.keep) this.linger();
+    else if (this.reader.ended) this.nextRequest();
+    else this.continueHeld();
+  }
+
+  private get heldBytes(): number {
+    return this.held === null ? 0 : this.held.length;
+  }
+
+  /** Both messages are whole: the connection is ready for what comes next on it. */
+  private nextRequest(): void {
+    if (this.pipe.readEnded && this.heldBytes === 0 && !this.feeding) {
       this.linger();
       return;
     }
@@ -310,7 +326,7 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
     let at = start;
     this.feeding = true;
     // An exchange may end inside `feed`; then the next request of the same bytes is read in this loop, not deeper.
-    while (at < end && !this.reader.ended && !this.reader.dead && !this.lingering && !this.tunnel) {
+    while (at < end && this.reads) {
       const consumed = this.reader.feed(chunk, at, end);
       at += consumed;
       if (consumed === 0) break;
@@ -318,6 +334,11 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
     this.feeding = false;
     if (this.waitingSinceMs === 0 && !this.active) this.waitingSinceMs = this.home.engine.nowMs;
     return this.reader.dead || this.lingering ? end : at;
+  }
+
+  /** True while bytes that are there may be read: neither an answer nor room is waited for. */
+  private get reads(): boolean {
+    return !this.reader.ended && !this.reader.dead && !this.lingering && !this.tunnel && !this.requestPaused;
   }
 
   private hold(chunk: Buffer, start: number, end: number): void {
@@ -331,16 +352,22 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
   }
 
   private continueHeld(): void {
-    const held = this.held;
-    if (held === null || held.length === 0) {
-      if (held !== null) this.pipe.resume();
-      return;
-    }
     if (this.feeding) return;
-    const bytes = held.take(held.length);
-    const taken = this.feed(bytes, 0, bytes.length);
-    if (taken < bytes.length) this.hold(bytes, taken, bytes.length);
-    else this.pipe.resume();
+    const { held } = this;
+    if (held !== null && held.length > 0) {
+      const bytes = held.take(held.length);
+      const taken = this.feed(bytes, 0, bytes.length);
+      if (taken < bytes.length) {
+        this.hold(bytes, taken, bytes.length);
+        return;
+      }
+    }
+    if (!this.requestPaused) this.pipe.resume();
+    // The peer's end came while bytes before it were held.
+    if (this.pipe.readEnded && !this.lingering) {
+      if (!this.reader.ended && !this.reader.dead) this.reader.eof();
+      if (!this.active && !this.lingering) this.linger();
+    }
   }
 
   /** Answers what never became an exchange. */
