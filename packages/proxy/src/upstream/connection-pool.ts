@@ -128,6 +128,8 @@ export class ConnectionPool {
     this.waiters.push(waiter);
     this.counters.pending += 1;
     this.tellFull();
+    // A dial of somebody who was served meanwhile will do.
+    if (this.dials.size >= this.waiters.length) return null;
     if (maxPerEndpoint === 0 || this.all.size + this.dials.size < maxPerEndpoint) this.dial(waiter.connectTimeoutMs);
     else if (this.idle.length > 0) {
       // All places are taken and the ones at rest are too old for this request: one of them makes room.
@@ -246,8 +248,8 @@ export class ConnectionPool {
       onDialFailed: (code, detail) => {
         this.dials.delete(dial);
         this.counters.connectFailures += 1;
-        // One dial was one request's chance. The others have dials of their own.
-        this.takeWaiter()?.onLeaseFailed(code, detail);
+        // One dial is one request's chance; those that still have a dial of their own wait for it.
+        if (this.waiters.length > this.dials.size) this.takeWaiter()?.onLeaseFailed(code, detail);
       },
     };
     const dial = new Dial(target, tls, environment.wheel, environment.now, timeoutMs, observer);
