@@ -2,7 +2,7 @@ import type { Buffer } from 'node:buffer';
 import { TriedEndpoints } from '@weft/balance';
 import type { EndpointState } from '@weft/balance';
 import { RouteDecision, decide, rewrittenTarget } from '@weft/decision';
-import type { BackendState, RouteTable, Tables } from '@weft/decision';
+import type { BackendState, NameTable, RouteTable, Tables } from '@weft/decision';
 import {
   FieldId,
   Framing,
@@ -10,12 +10,14 @@ import {
   MethodId,
   RequestFacts,
   ResponseFacts,
+  TargetForm,
   isIdempotentMethod,
   noEdits,
   readAuthority,
 } from '@weft/http';
 import { ByteQueue } from '@weft/kernel';
 import type { Timer } from '@weft/kernel';
+import type { DestinationKey } from '@weft/model';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { planRetry, remainingMs, timeoutCode } from '@weft/resilience';
@@ -105,6 +107,10 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
   private responseTrailers: Head | null;
   private destinationAsked: string;
   private mirrors: MirrorRequest[] | null;
+  // What the host of the request before meant: nearly always what this one's means.
+  private lastAuthority: string;
+  private lastNames: NameTable | null;
+  private lastKey: DestinationKey;
   /** A failed try could be followed by another, so it may find out whether an endpoint works again. */
   private mayProbe: boolean;
   /** Of the present try; 0 before its head. */
@@ -159,6 +165,9 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     this.responseTrailers = null;
     this.destinationAsked = '';
     this.mirrors = null;
+    this.lastAuthority = '';
+    this.lastNames = null;
+    this.lastKey = '';
     this.mayProbe = false;
     this.headStatus = 0;
     this.trailersGrpcStatus = -1;
@@ -381,20 +390,8 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
 
   private destinationRoutes(): RouteTable | undefined {
     const { ingress, tables } = this;
-    let key = ingress.destination;
-    if (key === '') {
-      const authority = readAuthority(this.head.authority);
-      if (authority === undefined) {
-        this.refuse('unknown-host', 'the request names no host');
-        return undefined;
-      }
-      const port = authority.port < 0 ? 80 : authority.port;
-      key = tables.names.resolve(authority.host, port, this.engine.namespace);
-      if (key === '') {
-        this.leave(authority.host, port);
-        return undefined;
-      }
-    }
+    const key = ingress.kind === 'inbound' ? ingress.destination : this.namedDestination();
+    if (key === '') return undefined;
     this.destination = key;
     const destination = tables.destination(key);
     if (destination !== undefined) return destination.routes;
@@ -408,6 +405,41 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     this.downstream.pauseRequest();
     this.engine.awaitDestination(key, this);
     return undefined;
+  }
+
+  /** What the local application means; empty when the request has been answered, or leaves the mesh. */
+  private namedDestination(): DestinationKey | '' {
+    const { ingress, tables, head } = this;
+    const named = head.authority;
+    // A browser's page speaks to us in origin form under a name of its own choice (DNS rebinding), and says where it is from.
+    if (head.targetForm === TargetForm.Origin && head.field(FieldId.Origin) >= 0 && !isSameOrigin(head)) {
+      this.refuse('cross-site-origin', head.value(head.field(FieldId.Origin)));
+      return '';
+    }
+    if (named === this.lastAuthority && tables.names === this.lastNames) return this.lastKey;
+    const authority = readAuthority(named);
+    if (authority === undefined && ingress.kind === 'explicit') {
+      this.refuse('unknown-host', 'the request names no host');
+      return '';
+    }
+    const host = authority?.host ?? 'localhost';
+    const port = authority === undefined || authority.port < 0 ? 80 : authority.port;
+    let key = tables.names.resolve(host, port, this.engine.namespace);
+    if (ingress.kind === 'fixed') {
+      if (key === '' && !isLoopback(host)) {
+        this.refuse('misdirected', host);
+        return '';
+      }
+      key = ingress.destination;
+    }
+    if (key === '') {
+      this.leave(host, port);
+      return '';
+    }
+    this.lastAuthority = named;
+    this.lastNames = tables.names;
+    this.lastKey = key;
+    return key;
   }
 
   /** For a host that is no service of the mesh. */
@@ -772,6 +804,15 @@ function readRefused(head: Head): TerminationCode | '' {
   if (head.field(FieldId.WeftOwned) < 0) return '';
   const value = head.valueOf('weft-refused');
   return value !== undefined && Object.hasOwn(terminations, value) ? (value as TerminationCode) : '';
+}
+
+/** RFC 6454 §7: the origin is the very place the request is for. */
+function isSameOrigin(head: Head): boolean {
+  return head.value(head.field(FieldId.Origin)).toLowerCase() === `http://${head.authority}`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 /** `shop/orders:80` as a `Host` for a client that sent none (HTTP/1.0). */

@@ -75,9 +75,11 @@ export class InboundListener extends Listener {
       this.refuse(socket, 'request-head-timeout', 'first-bytes');
     });
     socket.once('close', () => deadline.cancel());
-    socket.once('end', () => socket.destroy());
+    const gone = (): void => void socket.destroy();
+    socket.once('end', gone);
     socket.once('data', (first: Buffer) => {
       deadline.cancel();
+      socket.removeListener('end', gone);
       socket.pause();
       this.detect(socket, first);
     });
@@ -92,7 +94,6 @@ export class InboundListener extends Listener {
   private detect(socket: Socket, first: Buffer): void {
     const seen = sniffFirstBytes(first, 0, first.length);
     const mode = this.modeNow();
-    socket.removeAllListeners('end');
     if (seen === 'tls' && mode !== 'Disabled') {
       socket.unshift(first);
       // Not a TLSSocket of our own making: that one would not verify (docs/security.md).
