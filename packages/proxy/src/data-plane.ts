@@ -134,7 +134,12 @@ export class DataPlane implements Engine {
   useIdentity(tls: MeshTls): void {
     this.tls = tls;
     tls.onChange(() => {
-      for (const entry of this.pools) if (entry !== undefined && entry.pool.target.identity !== '') entry.pool.renew();
+      this.tick();
+      const dial = tls.dialTls();
+      for (const entry of this.pools) {
+        if (entry !== undefined && entry.pool.target.identity !== '') entry.pool.renew(dial);
+      }
+      for (const entry of this.leaving) if (entry.pool.target.identity !== '') entry.pool.renew(dial);
     });
   }
 

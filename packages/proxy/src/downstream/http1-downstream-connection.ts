@@ -159,6 +159,7 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
   }
 
   onPipeEnd(): void {
+    this.home.engine.tick();
     if (this.tunnel) {
       this.exchange.onDownstreamTunnelEnd();
       return;
@@ -173,6 +174,7 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
   }
 
   onPipeClose(error: string): void {
+    this.home.engine.tick();
     if (this.active) {
       // A tunnel has no other end than this.
       const cut = this.tunnel && error === '' ? 'completed' : 'downstream-reset';
@@ -283,7 +285,8 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
       const early = this.held.take(this.held.length);
       this.exchange.onDownstreamTunnelBytes(early, 0, early.length);
     }
-    this.pipe.resume();
+    if (this.pipe.readEnded) this.exchange.onDownstreamTunnelEnd();
+    else this.pipe.resume();
   }
 
   sendTunnelBytes(chunk: Buffer, start: number, end: number): void {
@@ -324,6 +327,7 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
 
   private feed(chunk: Buffer, start: number, end: number): number {
     let at = start;
+    const resting = this.reader.idle;
     this.feeding = true;
     // An exchange may end inside `feed`; then the next request of the same bytes is read in this loop, not deeper.
     while (at < end && this.reads) {
@@ -332,7 +336,10 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
       if (consumed === 0) break;
     }
     this.feeding = false;
-    if (this.waitingSinceMs === 0 && !this.active) this.waitingSinceMs = this.home.engine.nowMs;
+    // The time a head may take counts from its first byte, not from the request before it.
+    if (!this.active && (this.waitingSinceMs === 0 || (resting && !this.reader.idle))) {
+      this.waitingSinceMs = this.home.engine.nowMs;
+    }
     return this.reader.dead || this.lingering ? end : at;
   }
 

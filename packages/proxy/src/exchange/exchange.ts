@@ -198,6 +198,8 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     this.budgetSpent = false;
     this.endpoint = null;
     this.backend = null;
+    // A request that no rule decides must not be logged under the rule of the one before.
+    this.decision.rule = undefined;
     this.requestWhole = false;
     this.responseBegun = false;
     this.requestTrailers = null;
@@ -240,13 +242,19 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
   /** The request body broke off or is malformed: nothing of it may look whole to the upstream. */
   refuseRequestBody(code: TerminationCode, detail: string): void {
     if (this.state === State.Idle) return;
+    if (this.state === State.Config) this.engine.recorder.begun(this);
     this.finishTry(code);
-    this.reply(code, detail);
+    if (this.responseBegun) {
+      // A second head inside the response would be read as its body.
+      this.downstream.cut();
+      this.finish(code, detail);
+    } else this.reply(code, detail);
   }
 
   /** The caller's connection is gone, or is being taken away. */
   abort(code: TerminationCode, detail: string): void {
     if (!this.active) return;
+    if (this.state === State.Config) this.engine.recorder.begun(this);
     this.finishTry(code);
     this.finish(code, detail);
   }

@@ -1,6 +1,7 @@
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { checkPeer, meshContext, verifySvid } from '@weft/identity';
-import type { KeyAgreement, MeshContext, TrustBundle, WorkloadSvid } from '@weft/identity';
+import { checkPeer, isVouchedFor, meshContext, verifySvid } from '@weft/identity';
+import type { KeyAgreement, MeshContext, PeerIdentity, TrustBundle, WorkloadSvid } from '@weft/identity';
 import type { Clock } from '@weft/kernel';
 import type { DialTls } from '../transport/dial.ts';
 
@@ -16,6 +17,8 @@ export class MeshTls {
   private readonly keyAgreement: KeyAgreement;
   private readonly listeners: (() => void)[];
   private dial: DialTls;
+  /** Servers that were dialled and checked, for as long as their connections live. */
+  private readonly servers: WeakMap<Socket, PeerIdentity>;
 
   constructor(svid: WorkloadSvid, bundle: TrustBundle, clock: Clock, keyAgreement: KeyAgreement) {
     this.svid = svid;
@@ -23,6 +26,7 @@ export class MeshTls {
     this.clock = clock;
     this.keyAgreement = keyAgreement;
     this.listeners = [];
+    this.servers = new WeakMap();
     this.context = meshContext(svid, bundle, keyAgreement);
     this.dial = this.makeDial();
   }
@@ -58,9 +62,13 @@ export class MeshTls {
       check: (socket: TLSSocket, expectedIdentity: string) => {
         const checked = checkPeer(socket, this.bundle, this.clock.wallMs(), 'server');
         if (!checked.ok) return checked.error.reason;
-        return checked.value.id === expectedIdentity
-          ? undefined
-          : `expected ${expectedIdentity}, got ${checked.value.id}`;
+        if (checked.value.id !== expectedIdentity) return `expected ${expectedIdentity}, got ${checked.value.id}`;
+        this.servers.set(socket, checked.value);
+        return undefined;
+      },
+      vouched: (socket: Socket) => {
+        const peer = this.servers.get(socket);
+        return peer !== undefined && isVouchedFor(peer, this.bundle, this.clock.wallMs());
       },
     };
   }

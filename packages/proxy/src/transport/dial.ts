@@ -19,6 +19,8 @@ export interface DialTls {
   readonly alpn: readonly string[];
   /** Our own verification of the peer; a reason when it is refused. Called before a byte of ours is sent. */
   check(socket: TLSSocket, expectedIdentity: string): string | undefined;
+  /** Whether a peer that was checked before is still vouched for by a root in force. */
+  vouched(socket: Socket): boolean;
 }
 
 export interface DialObserver {

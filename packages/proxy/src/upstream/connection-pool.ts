@@ -74,6 +74,8 @@ export class ConnectionPool {
   private readonly waiters: LeaseWaiter[];
   private sweeping: boolean;
   private closing: boolean;
+  /** Connections opened before it stand on an older leaf. */
+  private renewedMs: number;
 
   constructor(endpoint: EndpointState, policy: ConnectionPolicy, environment: PoolEnvironment, counters: PoolCounters) {
     const { address, port, identity, mesh } = endpoint.endpoint;
@@ -88,6 +90,7 @@ export class ConnectionPool {
     this.waiters = [];
     this.sweeping = false;
     this.closing = false;
+    this.renewedMs = Number.NEGATIVE_INFINITY;
   }
 
   get openCount(): number {
@@ -130,12 +133,10 @@ export class ConnectionPool {
     this.tellFull();
     // A dial of somebody who was served meanwhile will do.
     if (this.dials.size >= this.waiters.length) return null;
-    if (maxPerEndpoint === 0 || this.all.size + this.dials.size < maxPerEndpoint) this.dial(waiter.connectTimeoutMs);
-    else if (this.idle.length > 0) {
-      // All places are taken and the ones at rest are too old for this request: one of them makes room.
-      this.idle[0]!.close();
-      this.dial(waiter.connectTimeoutMs);
-    }
+    const full = maxPerEndpoint > 0 && this.all.size + this.dials.size >= maxPerEndpoint;
+    if (!full) this.dialForWaiters();
+    // All places are taken and the ones at rest are too old for this request: one of them makes room.
+    else if (this.idle.length > 0) this.idle[0]!.close();
     return null;
   }
 
@@ -155,6 +156,7 @@ export class ConnectionPool {
     const { maxLifetimeMs, maxRequestsPerConnection } = this.policy;
     if (
       (this.closing && this.waiters.length === 0) ||
+      connection.createdMs <= this.renewedMs ||
       (maxLifetimeMs > 0 && nowMs - connection.createdMs >= maxLifetimeMs) ||
       (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)
     ) {
@@ -181,7 +183,7 @@ export class ConnectionPool {
       this.counters.idle -= 1;
     }
     // Somebody may wait for the place.
-    if (this.waiters.length > this.dials.size && !this.closing) this.dial(this.waiters[0]!.connectTimeoutMs);
+    this.dialForWaiters();
   }
 
   /** The endpoint, the leaf or the policy is gone: idle connections end now, busy ones after their request. */
@@ -190,19 +192,27 @@ export class ConnectionPool {
     for (const connection of this.idle.slice()) connection.close();
   }
 
-  /** Ends idle connections and those given back later were opened before; new ones use the new leaf. */
-  renew(): void {
+  /**
+   * The leaf or the roots changed: idle connections end now, busy ones behind their request, and those of a peer that no
+   * root vouches for any more at once.
+   */
+  renew(tls: DialTls): void {
+    this.renewedMs = this.environment.now();
     for (const connection of this.idle.slice()) connection.close();
+    for (const connection of Array.from(this.all)) {
+      if (!tls.vouched(connection.socket)) connection.cutOff('policy-cut', 'root-removed');
+    }
   }
 
   destroy(): void {
     this.closing = true;
-    for (const dial of this.dials) dial.cancel();
-    this.dials.clear();
-    for (const connection of Array.from(this.all)) connection.close();
+    // First those who wait: a place that falls free must not be dialled for again.
     for (let waiter = this.takeWaiter(); waiter !== undefined; waiter = this.takeWaiter()) {
       waiter.onLeaseFailed('draining', 'proxy stopped');
     }
+    for (const dial of this.dials) dial.cancel();
+    this.dials.clear();
+    for (const connection of Array.from(this.all)) connection.close();
   }
 
   private idleLimitMs(connection: Http1UpstreamConnection): number {
@@ -224,6 +234,15 @@ export class ConnectionPool {
     this.endpoint.full = maxPending > 0 && this.waiters.length >= maxPending;
   }
 
+  /** One dial for each that waits, as far as there are places. */
+  private dialForWaiters(): void {
+    const { maxPerEndpoint } = this.policy;
+    while (this.waiters.length > this.dials.size) {
+      if (maxPerEndpoint > 0 && this.all.size + this.dials.size >= maxPerEndpoint) return;
+      this.dial(this.waiters[0]!.connectTimeoutMs);
+    }
+  }
+
   private dial(timeoutMs: number): void {
     const { environment, target } = this;
     const tls = target.identity === '' ? null : environment.dialTls();
@@ -235,7 +254,7 @@ export class ConnectionPool {
     const observer: DialObserver = {
       onDialed: (socket: Socket, tlsStartedMs: number) => {
         this.dials.delete(dial);
-        const nowMs = environment.now();
+        const nowMs = environment.tick();
         if (tlsStartedMs > 0) {
           this.counters.handshakes += 1;
           this.counters.handshakeMsTotal += nowMs - tlsStartedMs;
@@ -247,9 +266,12 @@ export class ConnectionPool {
       },
       onDialFailed: (code, detail) => {
         this.dials.delete(dial);
+        environment.tick();
         this.counters.connectFailures += 1;
         // One dial is one request's chance; those that still have a dial of their own wait for it.
         if (this.waiters.length > this.dials.size) this.takeWaiter()?.onLeaseFailed(code, detail);
+        // Under a cap some had none.
+        this.dialForWaiters();
       },
     };
     const dial = new Dial(target, tls, environment.wheel, environment.now, timeoutMs, observer);

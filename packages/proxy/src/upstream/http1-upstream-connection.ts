@@ -80,6 +80,10 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     return this.requests > 0;
   }
 
+  get socket(): Socket {
+    return this.pipe.socket;
+  }
+
   get localPort(): number {
     return this.pipe.socket.localPort ?? 0;
   }
@@ -152,6 +156,11 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     this.pipe.destroy();
   }
 
+  /** Ends the connection and the request on it, with the reason. */
+  cutOff(code: TerminationCode, detail: string): void {
+    this.onTermination(code, detail);
+  }
+
   onPipeBytes(chunk: Buffer, start: number, end: number): void {
     this.pool.tick();
     if (this.observer === null && !this.discarding) {
@@ -180,6 +189,7 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
   }
 
   onPipeEnd(): void {
+    this.pool.tick();
     const observer = this.observer;
     if (observer === null || this.discarding) {
       this.close();
@@ -204,13 +214,14 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
   }
 
   onPipeClose(error: string): void {
+    this.pool.tick();
     const wasClosed = this.closed;
     this.closed = true;
     if (!wasClosed) this.pool.forget(this);
     const observer = this.discarding ? null : this.observer;
     this.observer = null;
     if (observer === null) return;
-    if (this.reader.tunnel) observer.onUpstreamTunnelEnd();
+    if (this.reader.tunnel && error === '') observer.onUpstreamTunnelEnd();
     else observer.onUpstreamFailure(this.headSeen ? 'upstream-cut' : 'upstream-reset', error === '' ? 'closed' : error);
   }
 
