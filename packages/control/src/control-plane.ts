@@ -1,0 +1,458 @@
+/**
+ * The control plane, put together:
+ *
+ *   source --> store --> feed --> index (resolved, encoded once) --> hub --> sessions --> proxies
+ *                         ^  |                                                  |
+ *                 registry   +--> progress <--------- acknowledgements ---------+
+ *                 (attested proxies become instances)
+ */
+import { join } from 'node:path';
+import type { TlsOptions } from 'node:tls';
+import { checkPeer, openSealedFolder, type PeerIdentity } from '@weft/identity';
+import { type Clock, type Random, type Result, type TimerWheel, fail, ok } from '@weft/kernel';
+import {
+  type Change,
+  type ConfigObject,
+  type ObjectOf,
+  type Problem,
+  formatProblem,
+  resolveMesh,
+  resolveMeshControl,
+} from '@weft/model';
+import {
+  AdminServer,
+  type CallFault,
+  ControlServer,
+  type ControlService,
+  type CreateTokenResponse,
+  type MeshEvent,
+  type ObjectStatus,
+  type ProxyStatus,
+  type ServerInfo,
+  type SyncSession,
+} from '@weft/wire';
+import { AdminDesk } from './admin-desk.ts';
+import { ChangeFeed } from './change-feed.ts';
+import { ConfigStore } from './config-store.ts';
+import { ControlMetrics } from './control-metrics.ts';
+import { EventLog } from './event-log.ts';
+import { HealthServer } from './health-server.ts';
+import { openIdentityDesk } from './identity-desk.ts';
+import type { Log } from './log.ts';
+import { ObjectReport } from './object-report.ts';
+import { ProxyRegistry } from './proxy-registry.ts';
+import { reportProxy } from './proxy-report.ts';
+import { PushProgress } from './push-progress.ts';
+import { ResourceIndex } from './resource-index.ts';
+import type { ConfigPlace } from './source/config-place.ts';
+import { FileSource } from './source/file-source.ts';
+import type { ObjectSource } from './source/object-source.ts';
+import { WorkloadMemory } from './workload-memory.ts';
+
+export interface ControlOptions {
+  /** Name of this replica, shown to proxies and people. */
+  readonly name: string;
+  /** Folder of YAML and JSON files; needed when there is no `source`. */
+  readonly configFolder?: string;
+  /** A source of one's own in place of the folder. */
+  readonly source?: ObjectSource;
+  /** Holds the authority and what is to outlive the process; made with mode 0700, refused with another. */
+  readonly stateFolder: string;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Path of the UNIX socket for people and tools; made with mode 0600. */
+  readonly adminSocket: string;
+  /** Loopback HTTP with `/metrics`, `/ready`, `/live`: 0 takes a free port, absent opens none. */
+  readonly metricsPort?: number;
+  /** Host that tokens tell proxies to connect to; `host`, or 127.0.0.1 when that means all addresses. */
+  readonly advertisedHost?: string;
+  /** In place of what the Mesh object says. */
+  readonly trustDomain?: string;
+  readonly leafLifetimeMs?: number;
+  readonly version?: string;
+  readonly clock: Clock;
+  /** Driven by the caller: `start()`ed, or advanced by a test. */
+  readonly wheel: TimerWheel;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** A running control plane. */
+export interface ControlPlane {
+  /** `host:port` where proxies connect. */
+  readonly address: string;
+  readonly port: number;
+  /** 0 when none was asked for. */
+  readonly metricsPort: number;
+  readonly adminSocket: string;
+  /** Rejects with one line for a person, as `Admin.CreateToken` does. Empty or absent fields as there. */
+  createToken(request: TokenRequest): Promise<CreateTokenResponse>;
+  status(): ControlStatus;
+  /** Says the events remembered at once, then new ones until the returned function is called. */
+  watchEvents(emit: (event: MeshEvent) => void): () => void;
+  readonly roots: RootRotation;
+  /** Asks proxies to move, ends their streams, and leaves no socket, file or timer behind. */
+  stop(): Promise<void>;
+}
+
+export interface TokenRequest {
+  /** `default` when absent. */
+  readonly namespace?: string;
+  /** A Service, a WorkloadEntry or a Gateway. */
+  readonly service: string;
+  /** The service's name when absent. */
+  readonly serviceAccount?: string;
+  /** 10 minutes when absent. */
+  readonly lifetimeMs?: number;
+}
+
+export interface ControlStatus {
+  readonly server: ServerInfo;
+  readonly proxies: readonly ProxyStatus[];
+  readonly objects: readonly ObjectStatus[];
+}
+
+/** Changing the root without a failed handshake: prepare, wait until all proxies have it, activate, remove the old one. */
+export interface RootRotation {
+  /** Fingerprints of the signing certificates, the one that signs first. */
+  prepare(): Promise<string>;
+  activate(fingerprint: string): Promise<void>;
+  remove(fingerprint: string): Promise<void>;
+}
+
+/** The control plane can't start; the message is one line for a person. */
+export class ControlStartError extends Error {
+  override readonly name = 'ControlStartError';
+}
+
+/** Proxies are told to come back within this long, and their streams ended after it. */
+const MOVE_WITHIN_MS = 1000;
+const STOP_GRACE_MS = 500;
+
+/** Rejects with a `ControlStartError`; then nothing is left open. */
+export async function startControlPlane(options: ControlOptions): Promise<ControlPlane> {
+  const closers: Closer[] = [];
+  try {
+    return await assemble(options, closers);
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+type Closer = () => Promise<void> | void;
+
+async function assemble(options: ControlOptions, closers: Closer[]): Promise<ControlPlane> {
+  const { clock, wheel, random, log } = options;
+  const startedAtMs = clock.wallMs();
+  const version = options.version ?? '0.0.0';
+  const state = openSealedFolder(options.stateFolder);
+  if (!state.ok) throw new ControlStartError(state.error.message);
+
+  const index = new ResourceIndex();
+  const store = new ConfigStore();
+  const events = new EventLog(clock, log);
+  const totals = { transactions: 0, acknowledgements: 0 };
+  let server: ControlServer<PeerIdentity> | null = null;
+  const metrics = new ControlMetrics({
+    sessions: () => server?.hub.sessions.size ?? 0,
+    transactions: () => sum(server, (session) => session.lastTransaction) + totals.transactions,
+    acknowledgements: () => sum(server, (session) => session.acknowledgedTransaction) + totals.acknowledgements,
+    encodedResources: () => index.encodedTotal,
+    openPushes: () => progress.openCount,
+    dirtyResources: () => sum(server, (session) => session.dirtyCount),
+    workloads: () => registry.size,
+    objects: () => countObjects(store),
+    problems: () => countProblems(store),
+  });
+  const progress = new PushProgress(clock, wheel, ({ session }, key, reason) => registry.refused(session, key, reason));
+  closers.push(() => progress.stop());
+  const feed = new ChangeFeed(index, progress, metrics);
+  const memory = new WorkloadMemory(options.stateFolder, wheel, log);
+  closers.push(() => memory.stop());
+  const registry = new ProxyRegistry({
+    feed,
+    memory,
+    clock,
+    wheel,
+    events,
+    onRefused: () => metrics.resourceRefused(),
+  });
+  closers.push(() => registry.stop());
+
+  const source = sourceOf(options);
+  const take = (places: readonly ConfigPlace[]): void => {
+    const startedMs = clock.nowMs();
+    const { changes, news, refused } = store.replace(places);
+    for (const problem of news) {
+      if (problem.severity === 'error') log.error(formatProblem(problem));
+      else log.warn(formatProblem(problem));
+    }
+    for (const { ref, problems, object } of refused) {
+      const kept = object === undefined ? 'it is not in force' : 'its last good version stays in force';
+      const subject = `${ref.kind} ${ref.namespace === '' ? '' : `${ref.namespace}/`}${ref.name}`;
+      const first = problems.find(({ severity }) => severity === 'error');
+      events.add('error', 'object-refused', subject, `${subject} is refused, ${kept}: ${first?.message ?? ''}`);
+    }
+    if (changes.length > 0) {
+      const effect = feed.apply(withTrustDomain(changes, options.trustDomain));
+      registry.refresh(effect.objects);
+      const message = `configuration changed: ${changes.length} ${changes.length === 1 ? 'object' : 'objects'}`;
+      events.add('info', 'configuration-changed', source.description, message);
+    }
+    metrics.reloaded(clock.nowMs() - startedMs);
+  };
+  if (options.trustDomain !== undefined)
+    feed.apply([{ type: 'Upsert', object: meshOf(options.trustDomain, undefined) }]);
+  const started = await source.start(take);
+  if (!started.ok) throw new ControlStartError(started.error);
+  closers.push(() => source.stop());
+
+  const settings = resolveMesh(index.model);
+  let tls: TlsOptions = {};
+  const opened = await openIdentityDesk({
+    folder: join(options.stateFolder, 'ca'),
+    trustDomain: settings.trustDomain,
+    aliases: settings.trustDomainAliases,
+    rootLifetimeMs: resolveMeshControl(index.model).rootLifetimeMs,
+    leafLifetimeMs: () => options.leafLifetimeMs ?? resolveMeshControl(index.model).leafLifetimeMs,
+    clock,
+    wheel,
+    random,
+    log,
+    onIssued: (id, how, serial) => {
+      metrics.certificateIssued(how);
+      events.add('info', 'certificate-issued', id, `certificate ${serial} issued to ${id} by its ${how}`);
+    },
+    onRefused: (address, { code, message }) => {
+      metrics.certificateRefused(code);
+      events.add('warning', 'certificate-refused', address, `no certificate for ${address}: ${message}`);
+    },
+    onTls: (next) => {
+      tls = next;
+      server?.setTls(next);
+    },
+    onTrust: (bundle) => {
+      server?.hub.trustChanged(bundle);
+      events.add('info', 'roots-changed', bundle.trustDomain, `${bundle.roots.length} roots are trusted now`);
+    },
+  });
+  if (!opened.ok) throw new ControlStartError(opened.error);
+  const identity = opened.value;
+  closers.push(() => identity.stop());
+  registry.restore();
+
+  const service: ControlService<PeerIdentity> = {
+    authenticate: (socket) => {
+      // A connection without a certificate may ask for one, and for nothing else.
+      if (socket.getPeerX509Certificate() === undefined) return ok(null);
+      const peer = checkPeer(socket, identity.bundle, clock.wallMs(), 'client');
+      return peer.ok
+        ? peer
+        : fail(peer.error.detail === '' ? peer.error.reason : `${peer.error.reason}: ${peer.error.detail}`);
+    },
+    admit: (hello, peer) => {
+      const admitted = registry.admit(hello, peer);
+      if (!admitted.ok) events.add('warning', 'proxy-refused', peer.id, admitted.error.message);
+      return admitted;
+    },
+    opened: (session, peer, address) => registry.opened(session, peer, address),
+    advanced: (session, what) => registry.advanced(session, what),
+    closed: (session, reason) => {
+      totals.transactions += session.lastTransaction;
+      totals.acknowledgements += session.acknowledgedTransaction;
+      registry.closed(session, reason);
+    },
+    issue: (request, peer, address) => identity.issue(request, peer, address),
+    trustBundle: () => identity.trustBundle,
+    refused: (address, reason) => {
+      metrics.connectionRefused(reason.split(':')[0] ?? reason);
+      log.warn(`a connection was refused: ${reason}`, { address });
+    },
+  };
+  const control = new ControlServer({
+    server: options.name,
+    mesh: settings.trustDomain,
+    tls,
+    service,
+    clock,
+    timers: wheel,
+  });
+  server = control;
+  feed.connect(control.hub);
+  const { port } = await control.listen(options.host, options.port).catch((error: unknown) => {
+    throw listenError(error, options.host, options.port, '--port');
+  });
+  closers.push(() => control.close(MOVE_WITHIN_MS, STOP_GRACE_MS));
+  const address = `${bracketed(advertisedHost(options))}:${port}`;
+
+  const objects = new ObjectReport(store, index, feed.followers);
+  const serverInfo = (): ServerInfo => {
+    const { inForce, refused } = countObjects(store);
+    return {
+      server: options.name,
+      mesh: settings.trustDomain,
+      version,
+      trustDomain: settings.trustDomain,
+      startedAtMs,
+      address,
+      source: source.description,
+      proxies: registry.size,
+      objects: inForce,
+      objectsRefused: refused,
+    };
+  };
+  const desk = new AdminDesk({
+    registry,
+    objects,
+    events,
+    identity,
+    memory,
+    model: index.model,
+    wheel,
+    server: serverInfo,
+    address: () => address,
+  });
+  const admin = new AdminServer(desk);
+  const bound = await admin.listen(options.adminSocket);
+  if (!bound.ok) throw new ControlStartError(`the admin socket cannot be opened: ${bound.error}`);
+  closers.push(() => admin.close());
+
+  let isStopping = false;
+  let metricsPort = 0;
+  if (options.metricsPort !== undefined) {
+    const health = new HealthServer(metrics.registry, () => (isStopping ? 'stopping' : ''));
+    metricsPort = await health.listen(options.metricsPort).catch((error: unknown) => {
+      throw listenError(error, '127.0.0.1', options.metricsPort ?? 0, '--metrics-port');
+    });
+    closers.push(() => health.close());
+  }
+  log.info(`control plane ${options.name} listens on ${address}`, {
+    source: source.description,
+    objects: countObjects(store).inForce,
+    adminSocket: options.adminSocket,
+    metricsPort,
+  });
+
+  let stopped: Promise<void> | null = null;
+  return {
+    address,
+    port,
+    metricsPort,
+    adminSocket: options.adminSocket,
+    createToken: async ({ namespace = 'default', service: name, serviceAccount = '', lifetimeMs = 0 }) =>
+      orThrow(desk.createToken({ namespace, service: name, serviceAccount, lifetimeMs })),
+    status: () => ({
+      server: serverInfo(),
+      proxies: Array.from(registry.records, reportProxy),
+      objects: objects.list({ kind: '', namespace: '', name: '' }),
+    }),
+    watchEvents: (emit) => events.watch(emit),
+    roots: {
+      prepare: async () => orThrow(await identity.prepareRoot()),
+      activate: async (fingerprint) => {
+        orThrow(await identity.activateRoot(fingerprint));
+      },
+      remove: async (fingerprint) => {
+        orThrow(await identity.removeRoot(fingerprint));
+      },
+    },
+    stop: () => {
+      isStopping = true;
+      stopped ??= closeAll(closers);
+      return stopped;
+    },
+  };
+}
+
+/** The last opened is closed first. */
+async function closeAll(closers: Closer[]): Promise<void> {
+  for (const close of closers.splice(0).toReversed()) await close();
+}
+
+function sourceOf(options: ControlOptions): ObjectSource {
+  const { source, configFolder, clock, wheel, log } = options;
+  if (source !== undefined) return source;
+  if (configFolder === undefined) throw new ControlStartError('no configuration; give a folder with --config');
+  return new FileSource({ folder: configFolder, clock, wheel, log });
+}
+
+function advertisedHost({ advertisedHost: said, host }: ControlOptions): string {
+  if (said !== undefined) return said;
+  return host === '' || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** The trust domain given at start stands over what the Mesh object says, and stays when that goes. */
+function withTrustDomain(changes: readonly Change[], trustDomain: string | undefined): readonly Change[] {
+  if (trustDomain === undefined) return changes;
+  return changes.map((change): Change => {
+    if (change.type === 'Upsert' && change.object.kind === 'Mesh') {
+      return { type: 'Upsert', object: meshOf(trustDomain, change.object) };
+    }
+    if (change.type === 'Remove' && change.key.startsWith('Mesh/')) {
+      return { type: 'Upsert', object: meshOf(trustDomain, undefined) };
+    }
+    return change;
+  });
+}
+
+function meshOf(trustDomain: string, mesh: ObjectOf<'Mesh'> | undefined): ConfigObject {
+  return {
+    apiVersion: 'weft.dev/v1alpha1',
+    kind: 'Mesh',
+    metadata: mesh?.metadata ?? { name: 'default', namespace: '', labels: {}, generation: 0, createdAtMs: 0 },
+    spec: { ...mesh?.spec, trustDomain },
+  };
+}
+
+function listenError(error: unknown, host: string, port: number, flag: string): ControlStartError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    return new ControlStartError(
+      `port ${port} on ${host} is taken; stop what listens there or give another with ${flag}`,
+    );
+  }
+  if (code === 'EACCES')
+    return new ControlStartError(`port ${port} on ${host} needs a privilege; give one above 1023 with ${flag}`);
+  return new ControlStartError(`cannot listen on ${host}:${port}: ${message}`);
+}
+
+function sum(server: ControlServer<PeerIdentity> | null, read: (session: SyncSession) => number): number {
+  let total = 0;
+  for (const session of server?.hub.sessions ?? []) total += read(session);
+  return total;
+}
+
+function countObjects(store: ConfigStore): { readonly inForce: number; readonly refused: number } {
+  let inForce = 0;
+  let refused = 0;
+  for (const record of store.records.values()) {
+    if (record.object !== undefined) inForce += 1;
+    if (record.isRefused) refused += 1;
+  }
+  return { inForce, refused };
+}
+
+function countProblems(store: ConfigStore): { readonly errors: number; readonly warnings: number } {
+  let errors = 0;
+  let warnings = 0;
+  const count = (problems: readonly Problem[]): void => {
+    for (const { severity } of problems) {
+      if (severity === 'error') errors += 1;
+      else warnings += 1;
+    }
+  };
+  count(store.problems);
+  for (const { problems } of store.records.values()) count(problems);
+  return { errors, warnings };
+}
+
+function orThrow<T>(result: Result<T, CallFault | string>): T {
+  if (result.ok) return result.value;
+  throw new Error(typeof result.error === 'string' ? result.error : result.error.message);
+}

@@ -1,0 +1,172 @@
+/** What became of each object, as people are shown it: conditions, problems, and how many proxies have it in force. */
+import {
+  type ResourceKey,
+  type Problem,
+  byCodeUnit,
+  programmedCondition,
+  statusOf,
+  statusOfRefused,
+} from '@weft/model';
+import type { Condition, ListObjectsRequest, ObjectProblem, ObjectStatus } from '@weft/wire';
+import { stringify } from 'yaml';
+import type { ConfigStore, ObjectRecord } from './config-store.ts';
+import { resourcesOf } from './object-resources.ts';
+import type { Follower } from './push-progress.ts';
+import type { ResourceIndex } from './resource-index.ts';
+
+/** Files with documents that nobody can name are shown under this kind. */
+const FILE_KIND = 'File';
+/** YAML of an object that is larger than this is cut out of the answer's reach, not the answer. */
+const MAX_YAML = 1024 * 1024;
+
+/** Who of the connected proxies uses a resource, and who of them does not have its newest version. */
+interface Use {
+  readonly holders: readonly Follower[];
+  readonly behind: readonly Follower[];
+}
+
+export class ObjectReport {
+  private readonly store: ConfigStore;
+  private readonly index: ResourceIndex;
+  private readonly followers: ReadonlySet<Follower>;
+
+  constructor(store: ConfigStore, index: ResourceIndex, followers: ReadonlySet<Follower>) {
+    this.store = store;
+    this.index = index;
+    this.followers = followers;
+  }
+
+  /** Sorted by kind, namespace, name. The YAML is written when the request names one object. */
+  list({ kind, namespace, name }: ListObjectsRequest): ObjectStatus[] {
+    const uses = new Map<ResourceKey, Use>();
+    const statuses: ObjectStatus[] = [];
+    for (const record of this.store.records.values()) {
+      const { ref } = record;
+      if (kind !== '' && ref.kind.toLowerCase() !== kind.toLowerCase()) continue;
+      if ((namespace !== '' && ref.namespace !== namespace) || (name !== '' && ref.name !== name)) continue;
+      statuses.push(this.report(record, uses, name !== ''));
+    }
+    if (namespace === '') statuses.push(...this.files(kind, name));
+    return statuses.sort(
+      (left, right) =>
+        byCodeUnit(left.kind, right.kind) ||
+        byCodeUnit(left.namespace, right.namespace) ||
+        byCodeUnit(left.name, right.name),
+    );
+  }
+
+  private report(record: ObjectRecord, uses: Map<ResourceKey, Use>, withYaml: boolean): ObjectStatus {
+    const { ref, problems } = record;
+    const generation = record.object?.metadata.generation ?? 0;
+    const conditions: Condition[] = [];
+    const status = record.isRefused ? statusOfRefused(ref, problems) : statusOf(this.index.model, record.key);
+    for (const condition of status?.conditions ?? []) conditions.push({ ...pick(condition), about: '' });
+    for (const { parent, conditions: own } of status?.parents ?? []) {
+      const section = parent.sectionName === '' ? '' : `/${parent.sectionName}`;
+      const about = `${parent.kind} ${parent.namespace}/${parent.name}${section}`;
+      for (const condition of own) conditions.push({ ...pick(condition), about });
+    }
+    for (const { name, conditions: own } of status?.listeners ?? []) {
+      for (const condition of own) conditions.push({ ...pick(condition), about: `listener ${name}` });
+    }
+    const keys = record.object === undefined ? [] : resourcesOf(this.index.model, record.object);
+    const { holders, behind, reasons } = this.count(keys, uses);
+    if (keys.length > 0) {
+      const count = { subscribers: holders, acknowledged: holders - behind, tooOld: 0 };
+      const programmed = pick(programmedCondition(count, generation));
+      const why = reasons.length === 0 ? '' : `; refused: ${reasons.slice(0, 3).join('; ')}`;
+      const kept = record.isRefused ? '; this is the last good version' : '';
+      conditions.push({ ...programmed, message: `${programmed.message}${why}${kept}`, about: '' });
+    }
+    const shown = { conditions, problems: problems.map(problemOf) };
+    return {
+      ...ref,
+      ...shown,
+      proxies: holders,
+      programmed: holders - behind,
+      file: record.place,
+      line: record.line,
+      yaml: withYaml ? yamlOf(record.raw, shown.conditions) : '',
+    };
+  }
+
+  private count(
+    keys: readonly ResourceKey[],
+    uses: Map<ResourceKey, Use>,
+  ): { readonly holders: number; readonly behind: number; readonly reasons: readonly string[] } {
+    const holders = new Set<Follower>();
+    const behind = new Set<Follower>();
+    const reasons = new Set<string>();
+    for (const key of keys) {
+      let use = uses.get(key);
+      if (use === undefined) {
+        use = this.use(key);
+        uses.set(key, use);
+      }
+      for (const follower of use.holders) holders.add(follower);
+      for (const follower of use.behind) {
+        behind.add(follower);
+        const reason = follower.session.refusal(key);
+        if (reason !== '') reasons.add(`${follower.session.hello.workload.instance}: ${reason}`);
+      }
+    }
+    return { holders: holders.size, behind: behind.size, reasons: [...reasons] };
+  }
+
+  private use(key: ResourceKey): Use {
+    const holders: Follower[] = [];
+    const behind: Follower[] = [];
+    for (const follower of this.followers) {
+      const { session, view } = follower;
+      const inForce = session.inForce(key);
+      const current = session.wants(key) ? (view.lookup(key)?.hash ?? '') : '';
+      if (inForce === '' && current === '') continue;
+      holders.push(follower);
+      if (inForce !== current) behind.push(follower);
+    }
+    return { holders, behind };
+  }
+
+  /** Files with problems that belong to no object that has a name. */
+  private files(kind: string, name: string): ObjectStatus[] {
+    if (kind !== '' && kind.toLowerCase() !== FILE_KIND.toLowerCase()) return [];
+    const byFile = new Map<string, Problem[]>();
+    for (const problem of this.store.problems) {
+      const file = problem.origin?.file ?? '';
+      if (name !== '' && name !== file) continue;
+      const known = byFile.get(file);
+      if (known === undefined) byFile.set(file, [problem]);
+      else known.push(problem);
+    }
+    return Array.from(byFile, ([file, problems]) => {
+      const ref = { apiVersion: '', kind: FILE_KIND, namespace: '', name: file };
+      return {
+        ...ref,
+        conditions: statusOfRefused(ref, problems).conditions.map((condition) => ({ ...pick(condition), about: '' })),
+        problems: problems.map(problemOf),
+        proxies: 0,
+        programmed: 0,
+        file,
+        line: problems[0]?.origin?.line ?? 0,
+        yaml: '',
+      };
+    });
+  }
+}
+
+function pick(condition: Omit<Condition, 'about'>): Omit<Condition, 'about'> {
+  const { type, status, reason, message } = condition;
+  return { type, status, reason, message };
+}
+
+function problemOf({ code, severity, path, message, expected, fix, origin }: Problem): ObjectProblem {
+  const { file = '', line = 0, column = 0 } = origin ?? {};
+  return { code, severity, path, message, expected, fix, file, line, column };
+}
+
+function yamlOf(raw: unknown, conditions: readonly Condition[]): string {
+  if (typeof raw !== 'object' || raw === null) return '';
+  const status = { conditions: conditions.map(({ about, ...rest }) => (about === '' ? rest : { ...rest, about })) };
+  const text = stringify({ ...raw, status });
+  return text.length > MAX_YAML ? `${text.slice(0, MAX_YAML)}\n# cut here\n` : text;
+}

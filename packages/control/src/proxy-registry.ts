@@ -1,0 +1,348 @@
+/**
+ * Who is connected, and what that makes of the mesh:
+ *
+ *   Hello --judge--> connected --Report.draining--> draining --stream ends--> gone
+ *                     |     ^                        (endpoints left at once)
+ *         stream ends |     | same instance, same identity, within 10 s
+ *                     v     |
+ *                    lost --+--10 s--> gone, its endpoints with it
+ *
+ * A workload that had a sidecar is never called in plaintext afterwards: a `WorkloadEntry` whose proxy is gone has no
+ * endpoints until a proxy comes back or the entry is made anew.
+ */
+import type { PeerIdentity } from '@weft/identity';
+import { type Clock, type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
+import { type ObjectKey, type ResourceKey, type WorkloadInstance, objectKey } from '@weft/model';
+import type { CallFault, Hello, SyncSession, View } from '@weft/wire';
+import type { ChangeFeed } from './change-feed.ts';
+import type { EventLog } from './event-log.ts';
+import type { Follower } from './push-progress.ts';
+import type { Audience } from './resource-index.ts';
+import { type Admission, admitWorkload, judgeHello } from './workload-admission.ts';
+import type { WorkloadMemory } from './workload-memory.ts';
+
+/** One proxy, from its Hello until its endpoints are gone. Fields are the registry's to write. */
+export interface ProxyRecord extends Follower {
+  /** `namespace/instance`. */
+  readonly name: string;
+  readonly peer: PeerIdentity;
+  readonly hello: Hello;
+  readonly address: string;
+  readonly session: SyncSession;
+  readonly view: View;
+  readonly connectedAtMs: number;
+  readonly audience: { namespace: string; workload: string; gateway: string };
+  instance: WorkloadInstance | undefined;
+  withheld: string;
+  lastAckAtMs: number;
+  isConnected: boolean;
+  isDraining: boolean;
+  /** A newer stream of the same instance has taken its place. */
+  isSuperseded: boolean;
+  /** All it holds is to be looked through for refusals, once it is up to date. */
+  isScanDue: boolean;
+  /** Refusals told of, by key: the reason. */
+  readonly refusals: Map<ResourceKey, string>;
+  timer: Timer | null;
+}
+
+export interface ProxyRegistryOptions {
+  readonly feed: ChangeFeed;
+  readonly memory: WorkloadMemory;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly events: EventLog;
+  /** A proxy refused a resource. */
+  readonly onRefused: () => void;
+}
+
+const WITHDRAW_MS = 10_000;
+/** After a restart of this process: proxies reconnect after at most 10 s of backoff, and then some are slow. */
+const RESTORED_MS = 30_000;
+const DRAIN_WAIT_MS = 5000;
+/** A proxy that opens a second stream ends the first itself, once it was welcomed on the second. */
+const SUPERSEDED_MS = 5000;
+
+export class ProxyRegistry {
+  private readonly options: ProxyRegistryOptions;
+  private readonly byName: Map<string, ProxyRecord>;
+  private readonly bySession: Map<SyncSession, ProxyRecord>;
+  private readonly admitted: WeakMap<Hello, { readonly audience: ProxyRecord['audience']; readonly view: View }>;
+  /** Workload key to the proxy whose instance stands in the model. */
+  private readonly owners: Map<string, ProxyRecord>;
+  private readonly timers: Set<Timer>;
+
+  constructor(options: ProxyRegistryOptions) {
+    this.options = options;
+    this.byName = new Map();
+    this.bySession = new Map();
+    this.admitted = new WeakMap();
+    this.owners = new Map();
+    this.timers = new Set();
+  }
+
+  /** Connected proxies, and those lost less than 10 s ago. */
+  get records(): Iterable<ProxyRecord> {
+    return this.byName.values();
+  }
+
+  get size(): number {
+    return this.byName.size;
+  }
+
+  find(name: string): ProxyRecord | undefined {
+    return this.byName.get(name);
+  }
+
+  /** Puts back what the last process knew; whoever does not reconnect in time is withdrawn. */
+  restore(): void {
+    const { feed, memory, wheel } = this.options;
+    const instances = [...memory.remembered.values()];
+    if (instances.length === 0) return;
+    feed.apply(instances.map((instance) => ({ type: 'UpsertInstance', instance })));
+    this.after(RESTORED_MS, wheel, () => {
+      for (const { workload } of instances) if (!this.owners.has(workload)) this.withdraw(workload);
+    });
+  }
+
+  /** Judges a Hello, and gives what its proxy may see. */
+  admit(hello: Hello, peer: PeerIdentity): Result<View, CallFault> {
+    const { feed, memory } = this.options;
+    const judged = judgeHello(hello, peer, memory);
+    if (!judged.ok) return judged;
+    const name = nameOf(hello);
+    const known = this.byName.get(name);
+    if (known !== undefined && known.peer.id !== peer.id) {
+      const message = `the instance ${name} is ${known.peer.id}, not ${peer.id}; give every process an instance name of its own`;
+      return fail({ code: 'PermissionDenied', message });
+    }
+    const { workload } = admitWorkload(hello, peer, feed.index.model, memory, false);
+    const audience = { namespace: hello.workload.namespace, workload, gateway: hello.gateway };
+    const view = feed.index.view(audience satisfies Audience);
+    this.admitted.set(hello, { audience, view });
+    return ok(view);
+  }
+
+  /** The session of an admitted Hello is about to start. */
+  opened(session: SyncSession, peer: PeerIdentity, address: string): void {
+    const { hello } = session;
+    const admitted = this.admitted.get(hello);
+    if (admitted === undefined) return;
+    const name = nameOf(hello);
+    const previous = this.byName.get(name);
+    const nowMs = this.options.clock.wallMs();
+    const record: ProxyRecord = {
+      name,
+      peer,
+      hello,
+      address,
+      session,
+      ...admitted,
+      connectedAtMs: nowMs,
+      instance: undefined,
+      withheld: previous?.withheld ?? '',
+      lastAckAtMs: 0,
+      isConnected: true,
+      isDraining: false,
+      isSuperseded: false,
+      isScanDue: true,
+      refusals: new Map(),
+      timer: null,
+    };
+    this.byName.set(name, record);
+    this.bySession.set(session, record);
+    if (previous !== undefined) this.supersede(previous);
+    this.options.feed.followers.add(record);
+    if (previous === undefined || !previous.isConnected) {
+      this.options.events.add('info', 'proxy-connected', name, `${name} connected from ${address} as ${peer.id}`);
+    }
+    this.update(record);
+  }
+
+  /** A message of the proxy was taken in. */
+  advanced(session: SyncSession, what: 'subscribe' | 'ack' | 'report' | 'answer'): void {
+    const record = this.bySession.get(session);
+    if (record === undefined || record.isSuperseded) return;
+    if (what === 'subscribe') record.isScanDue = true;
+    else if (what === 'ack') this.acknowledged(record);
+    else if (what === 'report') this.reported(record);
+  }
+
+  closed(session: SyncSession, reason: string): void {
+    const record = this.bySession.get(session);
+    if (record === undefined) return;
+    const { feed, events, wheel } = this.options;
+    this.bySession.delete(session);
+    feed.followers.delete(record);
+    feed.progress.gone(record);
+    record.isConnected = false;
+    if (record.isSuperseded) {
+      record.timer?.cancel();
+      return;
+    }
+    if (record.isDraining) {
+      events.add('info', 'proxy-left', record.name, `${record.name} left after draining`);
+      this.remove(record);
+      return;
+    }
+    events.add('warning', 'proxy-lost', record.name, `the stream of ${record.name} ended: ${reason}`);
+    record.timer = wheel.schedule(WITHDRAW_MS, () => this.remove(record));
+  }
+
+  /** Configuration changed: what proxies stand for may have, too. */
+  refresh(objects: ReadonlySet<ObjectKey>): void {
+    const namespaces = new Set<string>();
+    for (const key of objects) {
+      const [kind, namespace = '', name = ''] = key.split('/');
+      if (kind !== 'Service' && kind !== 'WorkloadEntry') continue;
+      namespaces.add(namespace);
+      if (kind === 'WorkloadEntry') this.forgetWithoutEntry(`${namespace}/${name}`, key);
+    }
+    if (namespaces.size === 0) return;
+    for (const record of this.byName.values()) {
+      if (record.isConnected && namespaces.has(record.audience.namespace)) this.update(record);
+    }
+  }
+
+  /** Ends all timers; sessions are ended by the server. */
+  stop(): void {
+    for (const timer of this.timers) timer.cancel();
+    for (const record of [...this.byName.values(), ...this.bySession.values()]) record.timer?.cancel();
+  }
+
+  private supersede(previous: ProxyRecord): void {
+    previous.timer?.cancel();
+    if (!previous.isConnected) return;
+    previous.isSuperseded = true;
+    this.options.feed.followers.delete(previous);
+    this.options.feed.progress.gone(previous);
+    previous.timer = this.options.wheel.schedule(SUPERSEDED_MS, () => previous.session.close('replaced'));
+  }
+
+  /** Brings the model in line with what a connected proxy stands for now. */
+  private update(record: ProxyRecord): void {
+    const { feed, memory } = this.options;
+    const next = admitWorkload(record.hello, record.peer, feed.index.model, memory, record.isDraining);
+    const before = record.audience.workload;
+    record.audience.workload = next.workload;
+    if (before !== '' && before !== next.workload && this.owners.get(before) === record) this.withdraw(before);
+    this.tellWithheld(record, next);
+    if (next.instance === undefined) {
+      record.instance = undefined;
+      return;
+    }
+    const isOwner = this.owners.get(next.workload) === record;
+    if (isOwner && isSame(record.instance, next.instance)) return;
+    record.instance = next.instance;
+    this.owners.set(next.workload, record);
+    if (!record.isDraining) memory.remember(next.instance);
+    feed.apply([{ type: 'UpsertInstance', instance: next.instance }]);
+  }
+
+  private tellWithheld(record: ProxyRecord, { withheld }: Admission): void {
+    const services = withheld.join(', ');
+    if (services === record.withheld) return;
+    record.withheld = services;
+    if (services === '') return;
+    this.options.events.add(
+      'warning',
+      'labels-withheld',
+      record.name,
+      `${record.name} has labels that would make it an endpoint of ${services}, which no token of its account was made for`,
+    );
+  }
+
+  private acknowledged(record: ProxyRecord): void {
+    record.lastAckAtMs = this.options.clock.wallMs();
+    this.options.feed.progress.acknowledged(record);
+    const { session } = record;
+    if (!record.isScanDue || session.dirtyCount > 0 || session.unacknowledgedCount > 0) return;
+    record.isScanDue = false;
+    for (const { key, error } of session.versions()) if (error !== '') this.refused(session, key, error);
+  }
+
+  /** A proxy refused a resource: told once for each reason. */
+  refused(session: SyncSession, key: ResourceKey, reason: string): void {
+    const record = this.bySession.get(session);
+    if (record === undefined || record.refusals.get(key) === reason) return;
+    record.refusals.set(key, reason);
+    this.options.onRefused();
+    this.options.events.add('error', 'resource-refused', record.name, `${record.name} refused ${key}: ${reason}`);
+  }
+
+  private reported(record: ProxyRecord): void {
+    const isDraining = record.session.report?.draining === true;
+    if (isDraining === record.isDraining) return;
+    record.isDraining = isDraining;
+    if (isDraining) this.drain(record);
+    else this.update(record);
+  }
+
+  /** Endpoints leave, those who use them acknowledge, the proxy is told: only then does it refuse new connections. */
+  private drain(record: ProxyRecord): void {
+    const { feed, memory, events } = this.options;
+    events.add('info', 'proxy-draining', record.name, `${record.name} is draining`);
+    const { workload } = record.audience;
+    if (record.instance === undefined || this.owners.get(workload) !== record) {
+      record.session.drain({ reason: 'Withdrawn', subscribers: 0, acknowledged: 0, withinMs: 0 });
+      return;
+    }
+    record.instance = { ...record.instance, draining: true };
+    if (this.hasEntry(workload)) memory.remember(record.instance);
+    else memory.forget(workload);
+    const effect = feed.apply([{ type: 'UpsertInstance', instance: record.instance }]);
+    const endpoints = [...effect.resources].filter((key) => key.startsWith('endpoints:'));
+    const others = [...feed.followers].filter((follower) => follower !== record);
+    feed.progress.begin(endpoints, others, DRAIN_WAIT_MS, ({ subscribers, acknowledged }) => {
+      record.session.drain({ reason: 'Withdrawn', subscribers, acknowledged, withinMs: 0 });
+    });
+  }
+
+  private remove(record: ProxyRecord): void {
+    if (this.byName.get(record.name) === record) this.byName.delete(record.name);
+    const { workload } = record.audience;
+    if (workload !== '' && this.owners.get(workload) === record) this.withdraw(workload);
+  }
+
+  private withdraw(workload: string): void {
+    const { feed, memory } = this.options;
+    this.owners.delete(workload);
+    const instance = memory.remembered.get(workload);
+    if (this.hasEntry(workload) && instance !== undefined) {
+      const withdrawn = { ...instance, draining: true };
+      memory.remember(withdrawn);
+      feed.apply([{ type: 'UpsertInstance', instance: withdrawn }]);
+      return;
+    }
+    memory.forget(workload);
+    feed.apply([{ type: 'RemoveInstance', workload }]);
+  }
+
+  /** An entry that is gone takes with it that it once had a sidecar. */
+  private forgetWithoutEntry(workload: string, key: ObjectKey): void {
+    const { feed, memory } = this.options;
+    if (feed.index.model.byKey(key) !== undefined || this.owners.has(workload)) return;
+    if (memory.remembered.has(workload)) this.withdraw(workload);
+  }
+
+  private hasEntry(workload: string): boolean {
+    const [namespace = '', name = ''] = workload.split('/');
+    return this.options.feed.index.model.byKey(objectKey('WorkloadEntry', namespace, name)) !== undefined;
+  }
+
+  private after(delayMs: number, wheel: TimerWheel, action: () => void): void {
+    const timer = wheel.schedule(delayMs, () => {
+      this.timers.delete(timer);
+      action();
+    });
+    this.timers.add(timer);
+  }
+}
+
+function nameOf({ workload }: Hello): string {
+  return `${workload.namespace}/${workload.instance}`;
+}
+
+function isSame(left: WorkloadInstance | undefined, right: WorkloadInstance): boolean {
+  return left !== undefined && JSON.stringify(left) === JSON.stringify(right);
+}
