@@ -1,6 +1,6 @@
 /** What the machine was doing meanwhile: without it no figure means anything. */
 import { readFileSync } from 'node:fs';
-import { arch, availableParallelism, cpus, loadavg, platform, release } from 'node:os';
+import { arch, cpus, loadavg, platform, release } from 'node:os';
 
 export interface CpuTicks {
   readonly total: number;
@@ -27,5 +27,5 @@ export function loadText(): string {
 }
 
 export function machineText(): string {
-  return `${availableParallelism()} x ${cpus()[0]?.model ?? 'unknown processor'}, ${platform()} ${release()} ${arch()}, Node ${process.version}`;
+  return `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}, ${platform()} ${release()} ${arch()}, Node ${process.version}`;
 }

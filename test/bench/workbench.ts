@@ -28,6 +28,8 @@ export interface Running {
   readonly child: ChildProcess;
   /** What it says, unless it is piped. */
   readonly log: string;
+  /** When it was started, on the clock of `performance.now`. */
+  readonly startedMs: number;
   stop(): Promise<void>;
 }
 
@@ -44,6 +46,8 @@ export class Workbench {
     this.running = new Set();
     this.folders = 0;
     this.pin = availableParallelism() > 1 ? findProgram('taskset') : undefined;
+    // We ourselves stay away from the measured processor; what we start is pinned by itself.
+    if (this.pin !== undefined) spawnSync(this.pin, ['-cp', '0', String(process.pid)]);
     // Groups of their own do not get the terminal's Ctrl-C, and must not outlive us on any way out.
     process.once('exit', () => this.killAll());
     for (const [signal, code] of [
@@ -75,6 +79,7 @@ export class Workbench {
       this.pin === undefined
         ? [options.command, options.args]
         : [this.pin, ['-c', processor, options.command, ...options.args]];
+    const startedMs = performance.now();
     // A shell puts both outputs into one file, and then becomes the program.
     const child =
       options.piped === true
@@ -91,6 +96,7 @@ export class Workbench {
       pid,
       child,
       log,
+      startedMs,
       stop: async () => {
         this.running.delete(running);
         killGroup(pid, 'SIGTERM');
@@ -114,7 +120,7 @@ export class Workbench {
         const how = performance.now() > endMs ? 'does not listen' : `ended (${exitCode ?? signalCode})`;
         throw new Error(`${running.child.spawnargs.slice(3).join(' ')} ${how}: ${endOf(running.log)}`);
       }
-      await sleep(5);
+      await sleep(1);
     }
   }
 

@@ -1,8 +1,7 @@
 /** Speaks to load-program.ts, one command at a time. */
-import { createInterface } from 'node:readline';
-import type { Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Running, Workbench } from '../workbench.ts';
+import { LineProgram } from '../line-program.ts';
+import type { Workbench } from '../workbench.ts';
 
 /** Requests at a fixed rate, each at a random moment of its slot. */
 export interface OpenRun {
@@ -55,43 +54,27 @@ export interface LoadReply {
   readonly lateShare?: number;
   readonly latency?: readonly (readonly [number, number])[];
   readonly port?: number;
-  readonly failure?: string;
 }
 
 const program = fileURLToPath(new URL('load-program.ts', import.meta.url));
 
 export class LoadDriver {
-  private readonly running: Running;
-  private readonly lines: AsyncIterator<string>;
-  private readonly reader: Interface;
+  private readonly program: LineProgram;
 
   constructor(workbench: Workbench) {
-    this.running = workbench.start({
+    this.program = new LineProgram(workbench, {
       command: process.execPath,
       // A young generation that a round does not fill: a collection would be the generator's own lateness.
       args: ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64', program],
       processor: 'load',
-      piped: true,
     });
-    this.reader = createInterface({ input: this.running.child.stdout! });
-    this.lines = this.reader[Symbol.asyncIterator]();
-  }
-
-  get group(): number {
-    return this.running.pid;
   }
 
   async run(command: LoadCommand): Promise<LoadReply> {
-    this.running.child.stdin!.write(`${JSON.stringify(command)}\n`);
-    const { value, done } = await this.lines.next();
-    if (done === true) throw new Error('the load program has ended');
-    const reply = JSON.parse(value) as LoadReply;
-    if (reply.failure !== undefined) throw new Error(`${command.do}: ${reply.failure}`);
-    return reply;
+    return (await this.program.ask(command)) as LoadReply;
   }
 
-  async stop(): Promise<void> {
-    this.reader.close();
-    await this.running.stop();
+  stop(): Promise<void> {
+    return this.program.stop();
   }
 }

@@ -8,11 +8,11 @@
  */
 import { createServer, connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { connect as connectTls } from 'node:tls';
 import { readFileSync } from 'node:fs';
 import { seededRandom } from '@weft/kernel';
 import { LatencyHistogram } from '../latency-histogram.ts';
+import { answerLines } from '../line-program.ts';
 import { ReplyReader } from './reply-reader.ts';
 import type { ClosedRun, HoldRun, LoadCommand, LoadReply, OpenRun } from './load-driver.ts';
 
@@ -257,12 +257,4 @@ async function obey(command: LoadCommand): Promise<LoadReply> {
   }
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  let reply: LoadReply;
-  try {
-    reply = await obey(JSON.parse(line) as LoadCommand);
-  } catch (error) {
-    reply = { completed: 0, errors: 1, failure: error instanceof Error ? error.message : String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
+await answerLines(obey);

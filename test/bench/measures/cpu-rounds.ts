@@ -15,7 +15,7 @@ import { deployAll } from './measure.ts';
 import type { BenchContext, Deployed, Shape } from './measure.ts';
 
 /** V8 has optimised what is hot by then. */
-const WARM_UP_REQUESTS = 20_000;
+const WARM_UP_REQUESTS = 50_000;
 const WARM_UP_RUNS = 10;
 
 /** What was under way when the generator stopped has reached the upstream by then. */

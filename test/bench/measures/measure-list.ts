@@ -1,7 +1,12 @@
+import { connections } from './connections.ts';
+import { garbage } from './garbage.ts';
 import { h1Plain } from './h1-plain.ts';
+import { idle } from './idle.ts';
 import { latency1k } from './latency-1k.ts';
 import type { Measure } from './measure.ts';
 import { mtlsPair } from './mtls-pair.ts';
+import { push } from './push.ts';
+import { syscalls } from './syscalls.ts';
 
 /** In the order of the default run. */
-export const measures: readonly Measure[] = [h1Plain, mtlsPair, latency1k];
+export const measures: readonly Measure[] = [h1Plain, mtlsPair, latency1k, idle, connections, push, syscalls, garbage];

@@ -33,7 +33,7 @@ export const envoy: Subject = {
       processor: 'subject',
     });
     await workbench.untilListening(running, port);
-    return { port, groups: [running.pid], stop: () => running.stop() };
+    return { port, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };
   },
 };
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '@weft/testkit';
 import { needCertificates } from './pair-certificates.ts';
+import { nodeCommand } from './subject.ts';
 import type { Subject } from './subject.ts';
 
 const program = fileURLToPath(new URL('node-http-program.ts', import.meta.url));
@@ -22,12 +23,8 @@ export const nodeHttp: Subject = {
           : [files.clientCertificate, files.clientKey]),
       );
     }
-    const running = workbench.start({
-      command: process.execPath,
-      args: probe === undefined ? args : ['--expose-gc', '--import', probe, ...args],
-      processor: 'subject',
-    });
+    const running = workbench.start({ ...nodeCommand(args, probe), processor: 'subject' });
     await workbench.untilListening(running, port);
-    return { port, groups: [running.pid], stop: () => running.stop() };
+    return { port, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };
   },
 };

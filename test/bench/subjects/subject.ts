@@ -2,6 +2,7 @@
 import type { SubjectName } from '../figure.ts';
 import type { Workbench } from '../workbench.ts';
 import type { PairCertificates } from './pair-certificates.ts';
+import { probeProgram } from './probe.ts';
 
 /**
  * `plain` takes HTTP/1.1 and passes it on as HTTP/1.1. A pair is a `client`, which takes HTTP/1.1 and passes it on over
@@ -19,7 +20,7 @@ export interface SubjectStart {
   readonly upstreamPort: number;
   /** For the two roles of a pair. */
   readonly certificates: PairCertificates | undefined;
-  /** Loaded into subjects that run on Node, for what only V8 knows; see probe.ts. */
+  /** Folder for the sockets of probes, which are then loaded into subjects that run on Node; see probe.ts. */
   readonly probe?: string;
 }
 
@@ -27,6 +28,8 @@ export interface Sidecar {
   readonly port: number;
   /** Its process groups. */
   readonly groups: readonly number[];
+  /** When its process was started, on the clock of `performance.now`. */
+  readonly startedMs: number;
   stop(): Promise<void>;
 }
 
@@ -37,4 +40,18 @@ export interface Subject {
   version(): string;
   /** Resolves when it listens. */
   start(options: SubjectStart): Promise<Sidecar>;
+}
+
+/** How a subject that runs on Node is started, with or without a probe. */
+export function nodeCommand(
+  args: readonly string[],
+  probe: string | undefined,
+): { command: string; args: readonly string[]; environment: Readonly<Record<string, string>> } {
+  return probe === undefined
+    ? { command: process.execPath, args, environment: {} }
+    : {
+        command: process.execPath,
+        args: ['--import', probeProgram, ...args],
+        environment: { WEFT_BENCH_PROBE: probe },
+      };
 }

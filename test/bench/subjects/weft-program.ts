@@ -1,8 +1,15 @@
-/** Run by weft.ts: role, state folder, application port and, if there is one, the control plane's address. */
+/** Run by weft.ts: role, state folder, application port and, where there is one, the control plane's
+ * address and a join token. */
 import { startProxy } from '@weft/proxy';
 import { benchNamespace } from './weft-state.ts';
 
-const [role, stateFolder, applicationPort, controlAddress = ''] = process.argv.slice(2) as [string, string, string, string?];
+const [role, stateFolder, applicationPort, controlAddress = '', token = ''] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string?,
+  string?,
+];
 const isServer = role === 'server';
 const note = (message: string): void => void process.stderr.write(`${message}\n`);
 const proxy = await startProxy({
@@ -18,11 +25,9 @@ const proxy = await startProxy({
   service: '',
   gateway: '',
   controlAddress,
-  token: '',
+  token,
   stateFolder,
-  inbound: isServer
-    ? [{ applicationPort: Number(applicationPort), name: 'http', applicationHost: '127.0.0.1' }]
-    : [],
+  inbound: isServer ? [{ applicationPort: Number(applicationPort), name: 'http', applicationHost: '127.0.0.1' }] : [],
   meshHost: '127.0.0.1',
   // 0 takes the one of the life before, which the state folder names.
   outboundPort: isServer ? -1 : 0,

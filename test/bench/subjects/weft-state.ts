@@ -2,13 +2,15 @@
  * State folders of sidecars that serve from what an earlier life was told: key, leaf, roots, snapshot, ports. No control
  * plane is needed, and every bench of the request path has the same start.
  */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createAuthority, openStateFolder, readAuthority, workloadId, writeSealedFile } from '@weft/identity';
+import { createAuthority, openStateFolder, readAuthority, toCaPem, workloadId, writeSealedFile } from '@weft/identity';
 import type { Authority } from '@weft/identity';
 import { systemClock } from '@weft/kernel';
 import { builtInDefaults } from '@weft/model';
 import type { Resource } from '@weft/model';
 import { encodeSnapshot, versionResource } from '@weft/wire';
+import type { Workbench } from '../workbench.ts';
 import { benchHost } from './subject.ts';
 
 export const benchNamespace = 'bench';
@@ -143,3 +145,22 @@ const meshSettings: Resource = {
   trustDomainAliases: [],
   egress: 'DeclaredOnly',
 };
+
+/** Files with which a client of the bench itself may speak to a sidecar of role `server`. */
+export async function clientTls(
+  workbench: Workbench,
+): Promise<{ root: string; certificate: string; key: string; protocols: readonly string[] }> {
+  const signer = await benchAuthority();
+  const svid = await signer.issueOwn(benchId('client'), DAY_MS, systemClock.wallMs());
+  if (!svid.ok) throw new Error(`no leaf for the client: ${svid.error}`);
+  const folder = workbench.makeFolder('client-tls', 0o700);
+  const files = {
+    root: join(folder, 'root.pem'),
+    certificate: join(folder, 'leaf.pem'),
+    key: join(folder, 'leaf.key'),
+  };
+  writeFileSync(files.root, toCaPem(signer.bundle));
+  writeFileSync(files.certificate, svid.value.certificatesPem);
+  writeFileSync(files.key, svid.value.keyPem);
+  return { ...files, protocols: ['weft-http/1.1'] };
+}
