@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+// The way in. Whatever Node runs this, old ones too, so it keeps to syntax that Node 12 reads: its only work is to find the
+// Node that Weft is made for and to become it.
+'use strict';
+
+const childProcess = require('child_process');
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
+
+const NEEDED_MAJOR = 26;
+
+// A small young generation: what a request allocates dies young, and each megabyte here is resident up to three times.
+// The same numbers stand in src/v8-flags.ts, for sidecars that `weft run` starts; a test holds both together.
+const V8_FLAGS = { proxy: ['--max-semi-space-size=4'] };
+
+main();
+
+function main() {
+  const node = findNode();
+  if (node === '') {
+    fail(
+      'weft needs Node ' +
+        NEEDED_MAJOR +
+        ' or newer and found only ' +
+        process.version +
+        '; run `npm ci` without ' +
+        '--omit=optional in the folder of the package to get it, or install Node ' +
+        NEEDED_MAJOR,
+    );
+    return;
+  }
+  const argv = process.argv.slice(2);
+  const args = nodeOptions(argv).concat([findProgram()], argv);
+  if (becomes(node, args)) return;
+  runBeside(node, args, argv);
+}
+
+/** The pinned one of the platform's package, else this one if it is new enough, else ''. */
+function findNode() {
+  const name = 'node-' + process.platform + '-' + process.arch;
+  const file = process.platform === 'win32' ? 'node.exe' : 'node';
+  try {
+    return require.resolve(name + '/bin/' + file);
+  } catch {
+    return parseInt(process.versions.node, 10) >= NEEDED_MAJOR ? process.execPath : '';
+  }
+}
+
+/** The bundle beside the package or at the root of the repository when it was built, else the source. */
+function findProgram() {
+  const built = [path.join(__dirname, '../dist/weft.mjs'), path.join(__dirname, '../../../dist/weft.mjs')];
+  for (let i = 0; i < built.length; i += 1) if (fs.existsSync(built[i])) return built[i];
+  return path.join(__dirname, '../src/main.ts');
+}
+
+function nodeOptions(argv) {
+  return Object.prototype.hasOwnProperty.call(V8_FLAGS, argv[0]) ? V8_FLAGS[argv[0]] : [];
+}
+
+/** Replaces this process where Node can: nothing stands between then, neither signals nor exit codes need passing on. */
+function becomes(node, args) {
+  if (typeof process.execve !== 'function' || process.platform === 'win32' || process.connected) return false;
+  // Said to be experimental on stderr, which is the user's.
+  process.emitWarning = function () {};
+  try {
+    process.execve(node, [node].concat(args), process.env);
+  } catch {
+    return false;
+  }
+  return true;
+}
+
+function runBeside(node, args, argv) {
+  const stdio = ['inherit', 'inherit', 'inherit'];
+  const readyFd = readyDescriptor(argv);
+  for (let fd = 3; fd <= readyFd; fd += 1) stdio.push(fd === readyFd ? fd : 'ignore');
+  // The channel carries nothing. When this process dies in whatever way, it closes, and the child ends itself.
+  stdio.push('ipc');
+  const child = childProcess.spawn(node, args, { stdio: stdio });
+  ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'].forEach(function (signal) {
+    process.on(signal, function () {
+      child.kill(signal);
+    });
+  });
+  child.on('error', function (error) {
+    fail('weft cannot start ' + node + ': ' + error.message);
+  });
+  child.on('exit', function (code, signal) {
+    if (signal === null) process.exit(code);
+    // Ends as the child ended, so that a shell sees the signal.
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+    // A signal that does not end this process: the shell's convention for one that did.
+    setTimeout(function () {
+      process.exit(128 + ((os.constants && os.constants.signals[signal]) || 0));
+    }, 100);
+  });
+}
+
+/** The descriptor beyond the usual three that `--ready-fd` names; 0 when there is none. */
+function readyDescriptor(argv) {
+  const at = argv.indexOf('--ready-fd');
+  let text = at >= 0 ? argv[at + 1] : process.env.WEFT_READY_FD;
+  argv.forEach(function (arg) {
+    if (arg.indexOf('--ready-fd=') === 0) text = arg.slice('--ready-fd='.length);
+  });
+  const fd = parseInt(text, 10);
+  return fd >= 3 && fd < 64 ? fd : 0;
+}
+
+function fail(message) {
+  process.stderr.write(message + '\n');
+  process.exit(1);
+}

@@ -1,0 +1,59 @@
+import { Command, CommanderError } from 'commander';
+import { checkCommand } from './commands/check-command.ts';
+import { versionCommand } from './commands/version-command.ts';
+import { type ExitCode, exitCodes } from './exit-code.ts';
+import type { Terminal } from './output/terminal.ts';
+import { weftVersion } from './weft-version.ts';
+
+const examples = `
+Exit codes: 0 all is well; 1 the thing asked about is not; 2 not typed right; 3 whoever should answer is not there.
+NO_COLOR=1 switches colours off; they are shown on terminals only.
+
+Start here:
+  weft control --config ./mesh                           # a folder of YAML, served to sidecars
+  weft run --service cart --port 8080 -- python3 cart.py # a program with a sidecar beside it
+  weft status                                            # who is there, and is up to date`;
+
+/**
+ * Runs the command that `args` (without node and script) name and resolves with its exit code. Throws a `CommandFault` for
+ * the one line that ends a command early. `weft proxy` does not come this way (main.ts).
+ */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let code: ExitCode = exitCodes.ok;
+  const finish = (ended: ExitCode): void => void (code = ended);
+  const program = new Command('weft')
+    .description('A service mesh: sidecar, gateway and control plane')
+    .version(weftVersion, '-V, --version', 'show the version of Weft')
+    .addHelpText('after', examples);
+  program.addCommand(checkCommand(terminal, finish));
+  // Only named here, for --help; its own reader is in main.ts.
+  program.addCommand(new Command('proxy').description('the sidecar or gateway process itself; see weft proxy --help'));
+  program.addCommand(versionCommand(terminal, finish));
+  for (const command of [program, ...allUnder(program)]) {
+    command
+      .exitOverride()
+      .showHelpAfterError(`(see ${nameOf(command)} --help)`)
+      .showSuggestionAfterError(true)
+      .configureOutput({
+        writeOut: (text) => terminal.out(text),
+        writeErr: (text) => terminal.err(text),
+        outputError: (text, write) => write(text.replace(/^error: /, 'weft: ')),
+      });
+  }
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version that were asked for end with 0; help in place of a forgotten command does not.
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  }
+  return code;
+}
+
+function allUnder(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...allUnder(child)]);
+}
+
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
+}

@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Proxy } from '@weft/proxy';
+import { DeferredLog } from '../deferred-log.ts';
+import { followEndSignals } from '../end-signals.ts';
+import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
+import { describeFlags, readFlags } from '../proxy/flag-reader.ts';
+import { proxyFlags } from '../proxy/proxy-flags.ts';
+import { type ProxySettings, readProxySettings } from '../proxy/proxy-settings.ts';
+import { announceReady, readyLine } from '../proxy/ready-line.ts';
+import { nodeWarning } from '../node-release.ts';
+import type { Terminal } from '../output/terminal.ts';
+import { weftVersion } from '../weft-version.ts';
+
+/** How long a token is good for a first configuration to arrive is of no concern here: a day stands for "until asked to end". */
+const LONGEST_START_MS = 86_400_000;
+
+const help = `Usage: weft proxy [flags]
+
+The proxy beside one program (sidecar) or at the border (gateway). It needs a join token once, and its state folder
+after that. SIGTERM drains and ends it; a second signal ends it at once.
+
+Flags (each has a variable; a flag wins over it):
+${describeFlags(proxyFlags)}
+Examples:
+  # Beside a program that listens on 8080:
+  weft proxy --service cart --port http=8080 --token-file cart.token --state ./cart-state
+  # Again, after a restart; no token is needed:
+  weft proxy --service cart --port http=8080 --control 127.0.0.1:15012 --state ./cart-state
+  # At the border, with the Gateway's port 80 opened as 8000:
+  weft proxy --mode gateway --gateway shop/edge --gateway-port 80=8000 --token-file edge.token --state ./edge-state
+`;
+
+/**
+ * `weft proxy`. Loads nothing but the data plane: no argument library, no control plane, and the log writer only once
+ * requests are served. Resolves when the proxy has ended.
+ */
+export async function runProxy(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const flags = readFlags(proxyFlags, args, process.env);
+  if (!flags.ok) throw new CommandFault(exitCodes.usage, `${flags.error}; see weft proxy --help`);
+  if (flags.value.given('help')) {
+    terminal.out(help);
+    return exitCodes.ok;
+  }
+  const settings = readProxySettings(flags.value, {
+    hostName: hostname(),
+    randomName: randomBytes(4).toString('hex'),
+    readFile: readText,
+  });
+  if (!settings.ok) throw new CommandFault(exitCodes.usage, `${settings.error}; see weft proxy --help`);
+  // The application's children and crash reports need not see it.
+  delete process.env['WEFT_TOKEN'];
+  return serve(settings.value);
+}
+
+async function serve(settings: ProxySettings): Promise<ExitCode> {
+  const { options, logLevel } = settings;
+  const log = new DeferredLog(logLevel, { weft: 'proxy', workload: `${options.namespace}/${options.name}` });
+  const { promise: ended, resolve: end } = Promise.withResolvers<ExitCode>();
+  let proxy: Proxy | undefined;
+  followEndSignals({
+    first(reason) {
+      log.info(`ending: ${reason}`);
+      if (proxy === undefined) end(exitCodes.ok);
+      else void proxy.drain().then(() => end(exitCodes.ok));
+    },
+    second(reason) {
+      log.warn(`ending at once: ${reason}`);
+      end(exitCodes.ok);
+    },
+  });
+  const warning = nodeWarning(process.versions.node);
+  if (warning !== '') log.warn(warning);
+  const { startProxy } = await import('@weft/proxy');
+  const started = startProxy({
+    ...options,
+    version: weftVersion,
+    log,
+    setLogLevel: (level) => log.setLevel(level),
+  }).then(async (running) => {
+    proxy = running;
+    followParent(running);
+    await running.whenReady(LONGEST_START_MS);
+    const line = readyLine(running);
+    announceReady(line, settings.readyFd, settings.readyFile);
+    log.info('ready', {
+      identity: line.identity,
+      version: line.version,
+      outbound: line.outboundPort,
+      inbound: writePorts(line.inboundPorts),
+      gateway: writePorts(line.gatewayPorts),
+      stats: line.statsPort,
+      metrics: line.metricsPort,
+    });
+    await log.open();
+  });
+  started.catch((error: unknown) => {
+    if (proxy !== undefined && proxy.notReady() === 'stopped') return;
+    log.error((error as Error).message);
+    end(exitCodes.unwell);
+  });
+  // A start that hangs says why.
+  const patience = setTimeout(() => void log.open(), 2000);
+  const code = await ended;
+  clearTimeout(patience);
+  await proxy?.stop();
+  await log.open();
+  return code;
+}
+
+/** `weft run` asks its sidecar to drain before it stops the program, and to stay until the program has ended. */
+function followParent(proxy: Proxy): void {
+  if (process.channel === undefined) return;
+  process.on('message', (message) => {
+    if (message !== 'drain') return;
+    void proxy.drain().then(() => process.send?.('drained'));
+  });
+  process.channel?.unref();
+}
+
+function writePorts(ports: Readonly<Record<string, number>>): string {
+  return Object.entries(ports)
+    .map(([declared, actual]) => `${declared}=${actual}`)
+    .join(' ');
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
