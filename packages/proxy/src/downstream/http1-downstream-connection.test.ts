@@ -345,7 +345,7 @@ describe('tunnels', () => {
     upstream.reset();
     await client.closed();
     await ended(hop, 1);
-    assert.equal(hop.fixture.recorder.codes[0], 'upstream-cut');
+    assert.deepEqual(hop.fixture.recorder.codes, ['upstream-cut'], JSON.stringify(hop.fixture.recorder.ends));
   });
 
   hopTest('get what the client sent before the 101, after it', async (hop) => {

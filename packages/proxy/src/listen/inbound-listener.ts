@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
@@ -5,7 +6,8 @@ import { checkPeer, drainAtMs, meshProtocol, meshServerOptions } from '@weft/ide
 import type { PeerIdentity } from '@weft/identity';
 import type { MtlsMode } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
-import { sniffFirstBytes } from '@weft/sniff';
+import { SNIFF_MAX_BYTES, sniffFirstBytes } from '@weft/sniff';
+import type { FirstBytes } from '@weft/sniff';
 import type { Http1DownstreamConnection } from '../downstream/http1-downstream-connection.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import type { MeshTls } from '../security/mesh-tls.ts';
@@ -77,12 +79,19 @@ export class InboundListener extends Listener {
     socket.once('close', () => deadline.cancel());
     const gone = (): void => void socket.destroy();
     socket.once('end', gone);
-    socket.once('data', (first: Buffer) => {
+    let first: Buffer | null = null;
+    const sniff = (chunk: Buffer): void => {
+      first = first === null ? chunk : Buffer.concat([first, chunk]);
+      const seen = sniffFirstBytes(first, 0, first.length);
+      // The limit is the sniffer's own; a client that dribbles is ended by the deadline.
+      if (seen === 'need-more' && first.length < SNIFF_MAX_BYTES) return;
       deadline.cancel();
       socket.removeListener('end', gone);
+      socket.removeListener('data', sniff);
       socket.pause();
-      this.detect(socket, first);
-    });
+      this.detect(socket, first, seen);
+    };
+    socket.on('data', sniff);
   }
 
   protected override sweep(): void {
@@ -91,8 +100,7 @@ export class InboundListener extends Listener {
     for (const [connection, peer] of this.meshPeers) if (wallMs >= peer.retireAtMs) connection.retire();
   }
 
-  private detect(socket: Socket, first: Buffer): void {
-    const seen = sniffFirstBytes(first, 0, first.length);
+  private detect(socket: Socket, first: Buffer, seen: FirstBytes): void {
     const mode = this.modeNow();
     if (seen === 'tls' && mode !== 'Disabled') {
       socket.unshift(first);

@@ -222,7 +222,10 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     this.observer = null;
     if (observer === null) return;
     if (this.reader.tunnel && error === '') observer.onUpstreamTunnelEnd();
-    else observer.onUpstreamFailure(this.headSeen ? 'upstream-cut' : 'upstream-reset', error === '' ? 'closed' : error);
+    else {
+      const begun = this.headSeen || this.reader.tunnel;
+      observer.onUpstreamFailure(begun ? 'upstream-cut' : 'upstream-reset', error === '' ? 'closed' : error);
+    }
   }
 
   onHead(head: Head): void {
