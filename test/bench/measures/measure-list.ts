@@ -1,3 +1,4 @@
+import { apply } from './apply.ts';
 import { connections } from './connections.ts';
 import { garbage } from './garbage.ts';
 import { h1Plain } from './h1-plain.ts';
@@ -9,4 +10,14 @@ import { push } from './push.ts';
 import { syscalls } from './syscalls.ts';
 
 /** In the order of the default run. */
-export const measures: readonly Measure[] = [h1Plain, mtlsPair, latency1k, idle, connections, push, syscalls, garbage];
+export const measures: readonly Measure[] = [
+  h1Plain,
+  mtlsPair,
+  latency1k,
+  idle,
+  connections,
+  apply,
+  push,
+  syscalls,
+  garbage,
+];

@@ -1,12 +1,14 @@
 /**
- * What only V8 itself knows of a subject, asked over a UNIX socket. `probe-program.ts` is loaded into the subject with
- * `--import`; a subject that is measured for time never has it.
+ * What only a subject's own process knows, asked over a UNIX socket. `probe-program.ts` is loaded into the subject with
+ * `--import`; a subject whose CPU is measured never has it.
  */
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export const probeProgram = fileURLToPath(new URL('probe-program.ts', import.meta.url));
+
+export type ProbeQuestion = 'read' | 'collect' | 'watch';
 
 export interface HeapFacts {
   /** Bytes ever allocated on the heap of V8. */
@@ -15,6 +17,8 @@ export interface HeapFacts {
   readonly usedBytes: number;
   /** Held outside the heap by objects on it. */
   readonly externalBytes: number;
+  /** Longest turn of the event loop since `watchTurns`, milliseconds; 0 when nobody watches. */
+  readonly longestTurnMs: number;
 }
 
 /** Each Node process takes the name of its own socket from its number. */
@@ -22,10 +26,20 @@ export function probeSocket(folder: string, pid: number): string {
   return `${folder}/probe-${pid}.sock`;
 }
 
-export async function readHeap(folder: string, pid: number, collect: boolean): Promise<HeapFacts> {
+/** With `collect` after a full garbage collection. Also ends the watch over turns. */
+export function readHeap(folder: string, pid: number, collect: boolean): Promise<HeapFacts> {
+  return ask(folder, pid, collect ? 'collect' : 'read');
+}
+
+/** From now on the loop turns without a pause, and how long its longest turn takes is noted. */
+export async function watchTurns(folder: string, pid: number): Promise<void> {
+  await ask(folder, pid, 'watch');
+}
+
+async function ask(folder: string, pid: number, question: ProbeQuestion): Promise<HeapFacts> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await askHeap(probeSocket(folder, pid), collect);
+      return await askOnce(probeSocket(folder, pid), question);
     } catch (error) {
       if (attempt === 50) throw error;
       await sleep(20);
@@ -33,12 +47,12 @@ export async function readHeap(folder: string, pid: number, collect: boolean): P
   }
 }
 
-function askHeap(path: string, collect: boolean): Promise<HeapFacts> {
+function askOnce(path: string, question: ProbeQuestion): Promise<HeapFacts> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     let text = '';
     socket.setEncoding('utf8');
-    socket.once('connect', () => socket.end(collect ? 'collect' : 'read'));
+    socket.once('connect', () => socket.end(question));
     socket.on('data', (part: string) => (text += part));
     socket.once('end', () => resolve(JSON.parse(text) as HeapFacts));
     socket.once('error', reject);

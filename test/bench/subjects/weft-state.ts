@@ -138,7 +138,7 @@ export function answererResources(applicationPort: number): Resource[] {
   ];
 }
 
-const meshSettings: Resource = {
+export const meshSettings: Resource = {
   type: 'mesh',
   name: 'default',
   trustDomain: benchTrustDomain,
