@@ -47,11 +47,34 @@ function findNode() {
   }
 }
 
-/** The bundle beside the package or at the root of the repository when it was built, else the source. */
+/** The bundle of a published package; in the repository its bundle if it is newer than the source, else the source. */
 function findProgram() {
-  const built = [path.join(__dirname, '../dist/weft.mjs'), path.join(__dirname, '../../../dist/weft.mjs')];
-  for (let i = 0; i < built.length; i += 1) if (fs.existsSync(built[i])) return built[i];
+  const published = path.join(__dirname, '../dist/weft.mjs');
+  if (fs.existsSync(published)) return published;
+  const packages = path.join(__dirname, '../..');
+  const built = path.join(packages, '../dist/weft.mjs');
+  if (fs.existsSync(built) && !isOlder(fs.statSync(built).mtimeMs, packages)) return built;
   return path.join(__dirname, '../src/main.ts');
+}
+
+/** Whether any source changed after `atMs`: an old bundle would run what nobody sees any more. A few milliseconds. */
+function isOlder(atMs, packages) {
+  return fs.readdirSync(packages).some(function (name) {
+    return hasNewer(path.join(packages, name, 'src'), atMs);
+  });
+}
+
+function hasNewer(folder, atMs) {
+  let entries;
+  try {
+    entries = fs.readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return false;
+  }
+  return entries.some(function (entry) {
+    const file = path.join(folder, entry.name);
+    return entry.isDirectory() ? hasNewer(file, atMs) : fs.statSync(file).mtimeMs > atMs;
+  });
 }
 
 function nodeOptions(argv) {

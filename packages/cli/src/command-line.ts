@@ -1,5 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check-command.ts';
+import { controlCommand } from './commands/control-command.ts';
+import { statusCommand } from './commands/status-command.ts';
+import { tokenCommand } from './commands/token-command.ts';
 import { versionCommand } from './commands/version-command.ts';
 import { type ExitCode, exitCodes } from './exit-code.ts';
 import type { Terminal } from './output/terminal.ts';
@@ -25,6 +28,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     .description('A service mesh: sidecar, gateway and control plane')
     .version(weftVersion, '-V, --version', 'show the version of Weft')
     .addHelpText('after', examples);
+  program.addCommand(controlCommand(terminal, finish));
+  program.addCommand(statusCommand(terminal, finish));
+  program.addCommand(tokenCommand(terminal, finish));
   program.addCommand(checkCommand(terminal, finish));
   // Only named here, for --help; its own reader is in main.ts.
   program.addCommand(new Command('proxy').description('the sidecar or gateway process itself; see weft proxy --help'));

@@ -11,6 +11,8 @@ interface Line {
   readonly fields: LogFields;
 }
 
+const levels: readonly string[] = ['debug', 'info', 'warn', 'error'];
+
 /** Far more than a start says; what is said beyond it is lost and counted. */
 const MOST_LINES = 1000;
 
@@ -20,15 +22,17 @@ const MOST_LINES = 1000;
  */
 export class DeferredLog {
   private readonly fields: LogFields;
+  private readonly plain: boolean;
   private level: string;
   private logger: Logger | null;
   private opening: Promise<void> | null;
   private lines: Line[];
   private lost: number;
 
-  /** `fields` stand on every line. */
-  constructor(level: string, fields: LogFields) {
+  /** `fields` stand on every JSON line; `plain` writes lines for a person instead, at once. */
+  constructor(level: string, fields: LogFields, plain = false) {
     this.fields = fields;
+    this.plain = plain;
     this.level = level;
     this.logger = null;
     this.opening = null;
@@ -54,7 +58,7 @@ export class DeferredLog {
 
   /** False when the word is no level. */
   setLevel(level: string): boolean {
-    if (!['debug', 'info', 'warn', 'error'].includes(level)) return false;
+    if (!levels.includes(level)) return false;
     this.level = level;
     if (this.logger !== null) this.logger.level = level;
     return true;
@@ -67,6 +71,7 @@ export class DeferredLog {
   }
 
   private async load(): Promise<void> {
+    if (this.plain) return;
     const { destination, pino } = await import('pino');
     this.logger = pino(
       {
@@ -87,9 +92,17 @@ export class DeferredLog {
 
   private write(level: Level, message: string, fields: LogFields): void {
     const line = { level, atMs: Date.now(), message, fields };
-    if (this.logger !== null) this.hand(line);
+    if (this.plain) this.say(line);
+    else if (this.logger !== null) this.hand(line);
     else if (this.lines.length < MOST_LINES) this.lines.push(line);
     else this.lost += 1;
+  }
+
+  private say({ level, atMs, message, fields }: Line): void {
+    if (levels.indexOf(level) < levels.indexOf(this.level)) return;
+    const time = new Date(atMs).toTimeString().slice(0, 8);
+    const facts = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
+    process.stderr.write(`${time} ${level.padEnd(5)} ${message}${facts.join('')}\n`);
   }
 
   private hand({ level, atMs, message, fields }: Line): void {

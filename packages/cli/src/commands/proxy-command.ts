@@ -8,7 +8,8 @@ import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
 import { describeFlags, readFlags } from '../proxy/flag-reader.ts';
 import { proxyFlags } from '../proxy/proxy-flags.ts';
 import { type ProxySettings, readProxySettings } from '../proxy/proxy-settings.ts';
-import { announceReady, readyLine } from '../proxy/ready-line.ts';
+import { readyLine } from '../proxy/ready-line.ts';
+import { writeReady } from '../ready-file.ts';
 import { nodeWarning } from '../node-release.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { weftVersion } from '../weft-version.ts';
@@ -83,7 +84,7 @@ async function serve(settings: ProxySettings): Promise<ExitCode> {
     followParent(running);
     await running.whenReady(LONGEST_START_MS);
     const line = readyLine(running);
-    announceReady(line, settings.readyFd, settings.readyFile);
+    writeReady(line, settings.readyFd, settings.readyFile);
     log.info('ready', {
       identity: line.identity,
       version: line.version,

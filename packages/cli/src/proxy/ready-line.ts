@@ -1,4 +1,3 @@
-import { closeSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import type { Proxy } from '@weft/proxy';
 
 /** What a supervisor learns when a proxy is ready. Map keys are texts: ports, or `namespace/service:port`. */
@@ -28,19 +27,4 @@ export function readyLine(proxy: Proxy): ReadyLine {
     metricsPort: proxy.metricsPort,
     adminSocket: proxy.adminSocket,
   };
-}
-
-/** Writes the line to the descriptor (-1: none; closed after, unless it is a standard one) and the file (empty: none). */
-export function announceReady(line: ReadyLine, fd: number, file: string): void {
-  const text = `${JSON.stringify(line)}\n`;
-  if (fd >= 0) {
-    writeSync(fd, text);
-    if (fd > 2) closeSync(fd);
-  }
-  if (file !== '') {
-    // Whoever polls for the file finds the whole line or nothing.
-    const fresh = `${file}.${process.pid}.new`;
-    writeFileSync(fresh, text, { mode: 0o600 });
-    renameSync(fresh, file);
-  }
 }
