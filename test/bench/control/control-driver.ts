@@ -1,5 +1,5 @@
 /** A real control plane as a process of its own, over a folder of YAML. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LineProgram } from '../line-program.ts';
@@ -19,6 +19,10 @@ export interface Control {
   token(service: string): Promise<string>;
   /** Puts the one endpoint file of this number at a new application port. */
   moveEndpoint(index: number, port: number): void;
+  /** Takes the endpoint file of this number away. */
+  removeEndpoint(index: number): void;
+  /** Attaches a route to `echo` whose request time-out is this. */
+  routeWithTimeout(seconds: number): void;
   stop(): Promise<void>;
 }
 
@@ -53,6 +57,8 @@ export async function startControl(workbench: Workbench, setUp: ControlSetUp): P
     address,
     group: lines.running.pid,
     moveEndpoint,
+    removeEndpoint: (index) => rmSync(join(configFolder, `echo-${index}.yaml`), { force: true }),
+    routeWithTimeout: (seconds) => writeFileSync(join(configFolder, 'route.yaml'), routeYaml(seconds)),
     async token(service) {
       const command = { do: 'token', namespace: benchNamespace, service } as const satisfies ControlCommand;
       return ((await lines.ask(command)) as { token: string }).token;
@@ -75,5 +81,17 @@ function entryYaml(index: number, port: number): string {
 kind: WorkloadEntry
 metadata: {name: echo-${index}, namespace: ${benchNamespace}}
 spec: {address: 127.0.0.1, ports: [{name: http, port: ${port}}], labels: {app: ${benchHost}}, serviceAccount: ${benchHost}}
+`;
+}
+
+function routeYaml(seconds: number): string {
+  return `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: echo, namespace: ${benchNamespace}}
+spec:
+  parentRefs: [{group: "", kind: Service, name: ${benchHost}, port: 80}]
+  rules:
+    - timeouts: {request: ${seconds}s}
+      backendRefs: [{name: ${benchHost}, port: 80}]
 `;
 }

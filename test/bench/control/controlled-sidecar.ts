@@ -14,14 +14,18 @@ export interface ControlledSidecar extends Sidecar {
 }
 
 /** One with nothing but a join token: it gets its certificate and all its configuration first. */
-export async function startColdSidecar(workbench: Workbench, control: Control): Promise<ControlledSidecar> {
+export async function startColdSidecar(
+  workbench: Workbench,
+  control: Control,
+  probe?: string,
+): Promise<ControlledSidecar> {
   const token = await control.token('client');
   const stateFolder = workbench.makeFolder('weft-cold', 0o700);
   const [port] = (await freePorts(1)) as [number];
   // Nothing of an earlier life but where to listen, so that it can be found.
   const written = writeSealedFile(join(stateFolder, 'ports'), `outbound ${port}\n`);
   if (!written.ok) throw new Error(written.error.message);
-  return start(workbench, control, stateFolder, port, token);
+  return start(workbench, control, stateFolder, port, token, probe);
 }
 
 /** The same workload again, from what the first life has stored, with its control stream. */
@@ -51,6 +55,7 @@ async function start(
   stateFolder: string,
   port: number,
   token: string,
+  probe?: string,
 ): Promise<ControlledSidecar> {
   const running = await startWeftSidecar({
     workbench,
@@ -59,6 +64,7 @@ async function start(
     applicationPort: 0,
     controlAddress: control.address,
     token,
+    ...(probe === undefined ? {} : { probe }),
   });
   await workbench.untilListening(running, port);
   return { port, stateFolder, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };

@@ -7,6 +7,7 @@ import { latency1k } from './latency-1k.ts';
 import type { Measure } from './measure.ts';
 import { mtlsPair } from './mtls-pair.ts';
 import { push } from './push.ts';
+import { soak } from './soak.ts';
 import { syscalls } from './syscalls.ts';
 
 /** In the order of the default run. */
@@ -20,4 +21,5 @@ export const measures: readonly Measure[] = [
   push,
   syscalls,
   garbage,
+  soak,
 ];
