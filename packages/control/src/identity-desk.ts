@@ -20,6 +20,7 @@ import {
   openAuthorityFolder,
   readCsr,
   readJoinToken,
+  verifySvid,
   withRoot,
   workloadId,
   writeJoinToken,
@@ -77,12 +78,7 @@ export async function openIdentityDesk(options: IdentityDeskOptions): Promise<Re
     nowMs: clock.wallMs(),
   });
   if (!opened.ok) {
-    const { reason, message } = opened.error;
-    const hint =
-      reason === 'damaged'
-        ? `; if it belongs to another mesh (this one is ${trustDomain}), give another state folder`
-        : '';
-    return fail(`${message}${hint}`);
+    return fail(opened.error.message);
   }
   const desk = new IdentityDesk(options, opened.value);
   const { signing } = opened.value;
@@ -217,6 +213,15 @@ export class IdentityDesk {
     const nowMs = clock.wallMs();
     const issued = await this.authorities.signing.issueOwn(this.ownId(), this.options.leafLifetimeMs(), nowMs);
     if (!issued.ok) return fail(`no certificate for the control plane itself: ${issued.error}`);
+    const { folder, trustDomain } = this.options;
+    // Roots are confined to their trust domain: those of another mesh would sign, and nobody would believe it.
+    const verified = verifySvid(issued.value.chain, this.roots, nowMs, 'server');
+    if (!verified.ok) {
+      return fail(
+        `${folder} holds the authority of another mesh (this one is ${trustDomain}): ${verified.error.reason}; ` +
+          'give another state folder, or the trust domain it was made for',
+      );
+    }
     onTls(meshContext(withRoot(issued.value, this.roots), this.roots).material);
     const life = { obtainedAtMs: nowMs, notAfterMs: issued.value.notAfterMs };
     if (this.rotation === null) this.rotation = new Rotation(life, random);
