@@ -21,7 +21,8 @@ export function startCountedServer(name, answer) {
     request.on('error', () => {});
     request.on('end', async () => {
       if (faults.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, faults.delayMs));
-      const { status, body } = faults.status === 0 ? await answer(request, bodyBytes) : { status: faults.status, body: 'broken on purpose\n' };
+      const { status, body } =
+        faults.status === 0 ? await answer(request, bodyBytes) : { status: faults.status, body: 'broken on purpose\n' };
       response.writeHead(status, { 'content-type': 'text/plain', 'x-instance': instance, 'x-version': version });
       response.end(body);
       counts.answered += 1;

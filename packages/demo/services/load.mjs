@@ -8,7 +8,17 @@ const runs = new Map();
 const TIMEOUT_MS = 30_000;
 
 class Run {
-  constructor({ proxyPort, url, rate, limit = Infinity, method = 'GET', bodyBytes = 0, jitter = 0, connections = 256 }) {
+  constructor({
+    proxyPort,
+    url,
+    rate,
+    limit = Infinity,
+    method = 'GET',
+    bodyBytes = 0,
+    jitter = 0,
+    burst = 1,
+    connections = 256,
+  }) {
     const target = new URL(url);
     this.agent = new http.Agent({ keepAlive: true, maxSockets: connections, scheduling: 'lifo' });
     this.options = {
@@ -24,6 +34,7 @@ class Run {
     if (this.body !== undefined) this.options.headers['content-length'] = bodyBytes;
     this.gapMs = 1000 / rate;
     this.jitter = jitter;
+    this.burst = burst;
     this.limit = limit;
     this.total = freshCounts();
     this.window = freshCounts();
@@ -38,7 +49,7 @@ class Run {
     if (this.stopped) return;
     const now = performance.now();
     while (this.dueMs <= now && this.total.sent < this.limit) {
-      this.send(this.dueMs);
+      for (let i = 0; i < this.burst; i += 1) this.send(this.dueMs);
       this.dueMs += this.gapMs * (1 + this.jitter * (Math.random() * 2 - 1));
     }
     if (this.total.sent >= this.limit) {
@@ -95,7 +106,19 @@ class Run {
 }
 
 function freshCounts() {
-  return { startMs: performance.now(), sent: 0, ok: 0, failed: 0, statuses: {}, refused: {}, instances: {}, versions: {}, errors: {}, latencies: [], refusalMs: [] };
+  return {
+    startMs: performance.now(),
+    sent: 0,
+    ok: 0,
+    failed: 0,
+    statuses: {},
+    refused: {},
+    instances: {},
+    versions: {},
+    errors: {},
+    latencies: [],
+    refusalMs: [],
+  };
 }
 
 function count(counts, status, reason, headers, latencyMs, serviceMs) {
@@ -117,7 +140,12 @@ function count(counts, status, reason, headers, latencyMs, serviceMs) {
 
 function describe(counts) {
   const { startMs, latencies, refusalMs, ...rest } = counts;
-  return { ...rest, elapsedMs: performance.now() - startMs, latency: quantiles(latencies), refusal: quantiles(refusalMs) };
+  return {
+    ...rest,
+    elapsedMs: performance.now() - startMs,
+    latency: quantiles(latencies),
+    refusal: quantiles(refusalMs),
+  };
 }
 
 function quantiles(samples) {

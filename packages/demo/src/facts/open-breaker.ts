@@ -1,0 +1,43 @@
+import { delay } from '../wait-until.ts';
+import { milliseconds } from './fact.ts';
+import type { Shop } from '../shop.ts';
+import type { Trial } from './fact.ts';
+
+const RATE = 200;
+const LONGEST_REFUSAL_MS = 5;
+const BROKEN_MS = 3_500;
+
+/** Every instance fails: the caller is told at once, and why, and the instances are left alone. */
+export const openBreaker: Trial<Shop> = {
+  facts: [
+    {
+      name: 'every instance failing: the breaker opens and refuses at once',
+      expected: `refusals with weft-refused: circuit-open; p99 under ${LONGEST_REFUSAL_MS} ms`,
+    },
+  ],
+  async run(shop) {
+    const caller = shop.instance('orders-v1').sidecar;
+    await Promise.all(shop.stock.map(({ service }) => service.set({ status: 503 })));
+    await shop.load.start('breaker', { proxyPort: caller.spec.outboundPort, url: 'http://stock/stock', rate: RATE });
+    let open = false;
+    try {
+      const untilMs = performance.now() + BROKEN_MS;
+      while (performance.now() < untilMs) {
+        await delay(250);
+        const { destinations } = await caller.stats();
+        open ||= destinations.find(({ key }) => key === 'shop/stock:80')?.breaker.state === 'open';
+      }
+    } finally {
+      await Promise.all(shop.stock.map(({ service }) => service.set({ status: 0 })));
+    }
+    const { refused, refusal, sent } = await shop.load.finish('breaker');
+    const byBreaker = refused['circuit-open'] ?? 0;
+    const reasons = Object.entries(refused).map(([reason, count]) => `${count} x ${reason}`);
+    return [
+      {
+        ok: open && byBreaker >= 100 && refusal.p99Ms < LONGEST_REFUSAL_MS,
+        measured: `${open ? 'open' : 'not open'}; of ${sent}: ${reasons.join(', ') || 'none refused'}; p50 ${milliseconds(refusal.p50Ms)}, p99 ${milliseconds(refusal.p99Ms)}, longest ${milliseconds(refusal.maxMs)}`,
+      },
+    ];
+  },
+};
