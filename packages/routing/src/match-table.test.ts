@@ -126,6 +126,10 @@ const cases: Record<string, Case> = {
       ['POST h/a/b/c', {}, 0],
     ],
   },
+  'a request about the server as a whole is taken by the prefix / alone': {
+    rules: [{ prefix: '/a' }, { prefix: '/' }, { exact: '/' }],
+    requests: [['OPTIONS h*', {}, 1]],
+  },
   'an exact path stands above a prefix, the longer prefix above the shorter': {
     rules: [{ prefix: '/' }, { prefix: '/a' }, { prefix: '/a/b' }, { exact: '/a/b' }, { prefix: '/a/b/c/' }],
     requests: [
@@ -312,11 +316,11 @@ for (const [name, { rules, requests }] of Object.entries(cases)) {
   });
 }
 
-test('a target that is no path matches no prefix', () => {
-  const table = compile([rule([{ prefix: '/' }]), rule([{ regex: '.*', method: 'OPTIONS' }])]);
+test('a target that is no path matches no prefix but the one that takes everything', () => {
+  const table = compile([rule([{ prefix: '/a' }]), rule([{ regex: '.*', method: 'OPTIONS' }])]);
   const view = (method: string, path: string): RequestView => ({ ...request('GET h/'), method, path });
   assert.equal(table.find(view('GET', '*')), undefined);
-  assert.equal(table.find(view('CONNECT', '')), undefined);
+  assert.equal(compile([rule([{ prefix: '/' }])]).find(view('CONNECT', '')), undefined);
   assert.equal(table.find(view('OPTIONS', '*'))?.rule, 1);
 });
 

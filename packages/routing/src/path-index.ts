@@ -97,7 +97,8 @@ export class PathIndex {
   }
 
   #deepest(path: string, steps: LookupSteps): PrefixNode {
-    if (path.charCodeAt(0) !== SLASH) return nothing;
+    // `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7): only what takes every path takes it.
+    if (path.charCodeAt(0) !== SLASH) return path === '*' ? this.#root : nothing;
     let deepest = this.#root;
     if (this.#nodes.size === 0) return deepest;
     let hash = OFFSET_BASIS;

@@ -113,6 +113,8 @@ export function compareEntries(a: RouteEntry, b: RouteEntry): number {
 
 /** Whether `/orders` covers a path by whole segments: `/orders`, `/orders/`, `/orders/7`, not `/orders7`. */
 export function prefixCovers(prefix: string, path: string): boolean {
+  // `OPTIONS *` (RFC 9110 §9.3.7) is taken by what takes every path.
+  if (path === '*') return prefix === '';
   if (path.charCodeAt(0) !== SLASH || !path.startsWith(prefix)) return false;
   return path.length === prefix.length || path.charCodeAt(prefix.length) === SLASH;
 }
