@@ -12,6 +12,9 @@ import type { Exchange } from './exchange.ts';
 /** A mirror that falls behind by more than this is given up: the request itself must not wait for it. */
 const MIRROR_BYTES = 1 << 20;
 
+/** Nobody waits for a mirror, so nobody would end one that never answers: its connection is given up after this. */
+const MIRROR_MS = 30_000;
+
 /**
  * A copy of a request, sent to another backend while the request goes its way (Gateway API `HTTPRequestMirrorFilter`). The
  * answer is read and dropped. It is counted in no breaker, no budget and no ejection, and a failure of it is nobody's.
@@ -50,6 +53,7 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
     }
     const pool = engine.pool(mirror.state!, endpoint);
     this.pool = pool;
+    engine.wheel.schedule(MIRROR_MS, () => this.giveUp());
     const connection = pool.lease(this, engine.nowMs);
     if (connection !== null) this.onLease(connection);
   }
@@ -98,7 +102,9 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
     this.over = true;
   }
 
-  onUpstreamHead(): void {
+  onUpstreamHead(head: Head): void {
+    // `100 Continue` invites the body; an answer is still to come.
+    if (head.status < 200) return;
     this.stream?.discard();
     this.stream = null;
     this.over = true;

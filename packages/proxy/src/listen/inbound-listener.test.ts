@@ -247,12 +247,12 @@ describe('a dial to a peer', () => {
     const pair = await SidecarPair.start((application.address() as AddressInfo).port);
     try {
       const { port } = await pair.web.listen();
-      let done = false;
+      const load = { done: false };
       let answered = 0;
       const failures: string[] = [];
       const callers = Array.from({ length: 8 }, async () => {
         const client = await ScriptedPeer.connect(port);
-        while (!done) {
+        while (!load.done) {
           await client.send('POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 3\r\n\r\nabc');
           const answer = (await client.receive(/\r\n\r\n(ok|weft: [^\n]*\n)/)).toString();
           if (answer.startsWith('HTTP/1.1 200')) answered += 1;
@@ -266,7 +266,7 @@ describe('a dial to a peer', () => {
         pair.webTls.update(await makeSvid(pair.authority, 'web'), pair.authority.bundle);
         pair.ordersTls.update(await makeSvid(pair.authority, 'orders'), pair.authority.bundle);
       }
-      done = true;
+      load.done = true;
       await Promise.all(callers);
       assert.deepEqual(failures, []);
       assert.ok(answered >= 400);

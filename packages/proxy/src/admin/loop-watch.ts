@@ -1,13 +1,11 @@
 import { PerformanceObserver, monitorEventLoopDelay } from 'node:perf_hooks';
-import type { LoopFacts, ProcessFacts } from '@weft/telemetry';
+import type { LoopFacts } from '@weft/telemetry';
 
 /** Twenty samples a second see every stall of note and cost an idle process nothing one could measure. */
 const RESOLUTION_MS = 50;
 
-/** How the event loop and the collector of this process do. */
-export class ProcessWatch {
-  private readonly version: string;
-  private readonly startMs: number;
+/** How the event loop and the collector of this thread do. */
+export class LoopWatch {
   private readonly histogram: ReturnType<typeof monitorEventLoopDelay>;
   private readonly observer: PerformanceObserver;
   private pauses: number;
@@ -15,9 +13,7 @@ export class ProcessWatch {
   private pauseMaxMs: number;
   private lastP99Ms: number;
 
-  constructor(version: string, startMs: number) {
-    this.version = version;
-    this.startMs = startMs;
+  constructor() {
     this.histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
     this.histogram.enable();
     this.pauses = 0;
@@ -55,21 +51,6 @@ export class ProcessWatch {
   /** As last read by `loop`, or now when nothing has read it yet. */
   loopDelayP99Ms(): number {
     return this.lastP99Ms === 0 ? this.loop().delayP99Ms : this.lastP99Ms;
-  }
-
-  process(): ProcessFacts {
-    const memory = process.memoryUsage();
-    const cpu = process.cpuUsage();
-    return {
-      residentBytes: memory.rss,
-      heapUsedBytes: memory.heapUsed,
-      externalBytes: memory.external,
-      cpuUserMs: cpu.user / 1000,
-      cpuSystemMs: cpu.system / 1000,
-      startMs: this.startMs,
-      weftVersion: this.version,
-      nodeVersion: process.versions.node,
-    };
   }
 
   stop(): void {

@@ -1,0 +1,63 @@
+import type { KeyAgreement } from '@weft/identity';
+import type { Clock, Random } from '@weft/kernel';
+import type { AccessLogWhen } from '@weft/telemetry';
+import type { Log } from './log.ts';
+
+/** One port of the local application that peers may call. */
+export interface InboundOptions {
+  readonly applicationPort: number;
+  /** As in the Service; may be empty. */
+  readonly name: string;
+  /** Where the application listens. */
+  readonly applicationHost: string;
+}
+
+export interface ProxyOptions {
+  readonly mode: 'sidecar' | 'gateway';
+  readonly namespace: string;
+  /** The workload: what `weft run` was given as service, or a deployment. */
+  readonly name: string;
+  readonly serviceAccount: string;
+  /** Unique in the mesh for the life of the process. */
+  readonly instance: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly node: string;
+  readonly zone: string;
+  readonly weight: number;
+  /** The Service an ephemeral instance belongs to; empty when a `WorkloadEntry` stands in the configuration. */
+  readonly service: string;
+  /** `namespace/name` of the Gateway served; empty for a sidecar. */
+  readonly gateway: string;
+  /** `host:port` of the control plane; empty to serve from the stored snapshot alone, or to use the token's. */
+  readonly controlAddress: string;
+  readonly token: string;
+  /** Empty keeps nothing. */
+  readonly stateFolder: string;
+  readonly inbound: readonly InboundOptions[];
+  /** Where peers reach the inbound listeners. */
+  readonly meshHost: string;
+  /** Of the explicit proxy for the local application; 0 takes a free one, -1 opens none. */
+  readonly outboundPort: number;
+  /** Opens a loopback address for each service that may be called, for programs that know no proxy. */
+  readonly localAddresses: boolean;
+  /** Address a gateway listens on. */
+  readonly gatewayHost: string;
+  /** Ports to listen on in place of a Gateway's declared ones; 0 takes a free one. Absent: the declared one. */
+  readonly gatewayPorts: ReadonlyMap<number, number>;
+  readonly statsPort: number;
+  readonly metricsPort: number;
+  readonly metricsHost: string;
+  /** Empty: `admin.sock` in the state folder. */
+  readonly adminSocket: string;
+  readonly accessLog: AccessLogWhen;
+  readonly drainDeadlineMs: number;
+  readonly maxConnections: number;
+  readonly keyAgreement: KeyAgreement;
+  readonly version: string;
+  readonly log: Log;
+  setLogLevel(level: string): boolean;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Where access log lines go; standard output when absent. */
+  readonly accessLogFd?: number;
+}

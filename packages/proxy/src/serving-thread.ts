@@ -1,0 +1,267 @@
+import type { BackendTransition, ReceivedResource, ResourceError } from '@weft/decision';
+import type { Clock, Random, TimerWheel } from '@weft/kernel';
+import type { DestinationKey, ResourceKey } from '@weft/model';
+import { terminationIndex } from '@weft/outcome';
+import type { TerminationCode } from '@weft/outcome';
+import { AccessLog, ConnectionMetrics, LineSink, RequestMetrics, SeriesTable } from '@weft/telemetry';
+import type { AccessLogWhen, LineTarget, MetricsSnapshot } from '@weft/telemetry';
+import type { Changes } from '@weft/wire';
+import { LoopWatch } from './admin/loop-watch.ts';
+import { DataPlane } from './data-plane.ts';
+import type { Ingress } from './exchange/ingress.ts';
+import { TelemetryRecorder } from './exchange/recorder.ts';
+import { InboundListener } from './listen/inbound-listener.ts';
+import { defaultDeadlines } from './listen/listener.ts';
+import type { Listener, ListenerOptions } from './listen/listener.ts';
+import { PlainListener } from './listen/plain-listener.ts';
+import type { Log } from './log.ts';
+import type { InboundOptions } from './proxy-options.ts';
+import type { MeshTls } from './security/mesh-tls.ts';
+import { ServingFacts } from './serving-facts.ts';
+import type { InForce, ListenerPlan, Serving, ServingLoad } from './serving.ts';
+
+/** What a serving thread is told about itself. Plain data: it may be sent to a thread. */
+export interface ServingSettings {
+  readonly mode: 'sidecar' | 'gateway';
+  readonly namespace: string;
+  readonly name: string;
+  readonly serviceAccount: string;
+  readonly zone: string;
+  readonly meshHost: string;
+  readonly inbound: readonly InboundOptions[];
+  /** Of all threads together; 0 is no cap. */
+  readonly maxConnections: number;
+  readonly accessLog: AccessLogWhen;
+  /** Threads that share the ports and the limits; 1 when this is the only one. */
+  readonly workers: number;
+}
+
+/** What a serving thread needs of the process around it. */
+export interface ServingPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly wheel: TimerWheel;
+  readonly log: Log;
+  /** Where access log lines go. */
+  readonly lines: LineTarget;
+  /** A destination is wanted that is not held. */
+  onDemand(key: DestinationKey): void;
+}
+
+/** Everything one thread serves with: data plane, listeners, recorder, and the identity in use. */
+export class ServingThread implements Serving {
+  private readonly settings: ServingSettings;
+  private readonly ports: ServingPorts;
+  private readonly series: SeriesTable;
+  private readonly connectionMetrics: ConnectionMetrics;
+  private readonly watch: LoopWatch;
+  private readonly facts: ServingFacts;
+  private readonly plane: DataPlane;
+  private readonly listeners: Map<string, Listener>;
+  private tls: MeshTls | null;
+
+  constructor(settings: ServingSettings, ports: ServingPorts) {
+    const { clock, random, wheel } = ports;
+    this.settings = settings;
+    this.ports = ports;
+    this.series = new SeriesTable();
+    this.connectionMetrics = new ConnectionMetrics(this.series);
+    this.watch = new LoopWatch();
+    this.listeners = new Map();
+    this.tls = null;
+    const lines = new LineSink(ports.lines);
+    this.plane = new DataPlane({
+      clock,
+      wheel,
+      random,
+      namespace: settings.namespace,
+      zone: settings.zone,
+      gateway: settings.mode === 'gateway',
+      workers: settings.workers,
+      recorder: new TelemetryRecorder({
+        metrics: new RequestMetrics(this.series),
+        clock,
+        accessLog: new AccessLog(),
+        lines,
+        accessLogWhen: settings.accessLog,
+      }),
+      onDemand: (key) => ports.onDemand(key),
+      onTransition: (event) => this.transition(event),
+      isOwnAddress: (host, port) => this.isOwnAddress(host, port),
+    });
+    this.facts = new ServingFacts(this.series, this.plane, this.watch, lines);
+    this.plane.serveLocally(
+      settings.inbound.map(({ applicationPort, applicationHost }) => ({
+        key: this.localKey(applicationPort),
+        host: applicationHost,
+        port: applicationPort,
+      })),
+    );
+  }
+
+  get inForce(): InForce {
+    const { version, refused, names } = this.plane.tables;
+    const gatewayPorts = new Set(Array.from(this.plane.tables.listeners(), ({ port }) => port));
+    return {
+      version,
+      refused: Array.from(refused, ([key, { hash, message }]) => ({ key, hash, message })),
+      wanted: { gatewayPorts: [...gatewayPorts], destinations: [...names.destinations()] },
+    };
+  }
+
+  get load(): ServingLoad {
+    let openConnections = 0;
+    for (const listener of this.listeners.values()) openConnections += listener.openCount;
+    const active: DestinationKey[] = [];
+    for (const backend of this.plane.tables.backends()) if (backend.activeRequests > 0) active.push(backend.key);
+    const { longestStallMs } = this.plane;
+    return { openConnections, active, longestStallMs, loopDelayP99Ms: this.watch.loopDelayP99Ms() };
+  }
+
+  useIdentity(tls: MeshTls): void {
+    this.tls = tls;
+    this.plane.useIdentity(tls);
+  }
+
+  restore(resources: ReadonlyMap<ResourceKey, ReceivedResource>): Promise<void> {
+    this.plane.applyNow(resources);
+    return Promise.resolve();
+  }
+
+  apply(_changes: Changes, resources: ReadonlyMap<ResourceKey, ReceivedResource>): Promise<readonly ResourceError[]> {
+    return this.plane.apply(resources);
+  }
+
+  async listen(plan: ListenerPlan, port: number): Promise<number> {
+    const listener = this.listener(plan, port);
+    await listener.listen();
+    this.listeners.set(plan.name, listener);
+    return listener.port;
+  }
+
+  close(name: string): void {
+    const listener = this.listeners.get(name);
+    this.listeners.delete(name);
+    listener?.drain();
+    listener?.closeIdle();
+  }
+
+  missing(keys: readonly DestinationKey[]): void {
+    this.plane.missing(keys);
+  }
+
+  leave(): void {
+    for (const listener of this.listeners.values()) listener.draining = true;
+  }
+
+  drain(): void {
+    for (const listener of this.listeners.values()) listener.drain();
+  }
+
+  closeIdle(): void {
+    for (const listener of this.listeners.values()) listener.closeIdle();
+  }
+
+  countBusy(): Promise<number> {
+    let busy = 0;
+    for (const listener of this.listeners.values()) busy += listener.busyCount;
+    return Promise.resolve(busy);
+  }
+
+  destinations(): readonly unknown[] {
+    const nowMs = this.plane.tick();
+    return Array.from(this.plane.tables.backends(), (backend) => ({
+      ...backend.snapshot(nowMs),
+      connections: this.plane.counters.get(backend.key) ?? null,
+    }));
+  }
+
+  readDestinations(): Promise<readonly unknown[]> {
+    return Promise.resolve(this.destinations());
+  }
+
+  readMetrics(): Promise<MetricsSnapshot> {
+    return Promise.resolve(this.series.snapshot());
+  }
+
+  destroy(): Promise<void> {
+    for (const listener of this.listeners.values()) listener.destroy();
+    this.plane.destroy();
+    this.watch.stop();
+    return Promise.resolve();
+  }
+
+  private listener(plan: ListenerPlan, port: number): Listener {
+    const options = this.listenerOptions(plan.host, port);
+    if (plan.kind === 'gateway') return new PlainListener(options, this.ingress('gateway', '', `${plan.declaredPort}`));
+    if (plan.kind === 'fixed') return new PlainListener(options, this.ingress('fixed', plan.destination, ''));
+    if (plan.kind === 'explicit') return new PlainListener(options, this.ingress('explicit', '', ''));
+    const { applicationPort } = plan;
+    return new InboundListener(
+      options,
+      applicationPort,
+      this.localKey(applicationPort),
+      this.tls!,
+      // Strict until the control plane has said otherwise.
+      () => this.plane.tables.inbound(applicationPort)?.mtls ?? 'Strict',
+    );
+  }
+
+  private listenerOptions(host: string, port: number): ListenerOptions {
+    const { maxConnections, workers } = this.settings;
+    return {
+      engine: this.plane,
+      limits: this.plane.limits,
+      host,
+      port,
+      reusePort: workers > 1,
+      deadlines: defaultDeadlines,
+      maxConnections: Math.ceil(maxConnections / workers),
+      sink: {
+        accepted: () => this.connectionMetrics.accept(),
+        ended: (code, detail, peer) => this.connectionEnded(code, detail, peer),
+      },
+    };
+  }
+
+  private ingress(kind: Ingress['kind'], destination: DestinationKey, listener: string): Ingress {
+    const { namespace, serviceAccount } = this.settings;
+    return {
+      kind,
+      destination,
+      listener,
+      source: kind === 'gateway' ? 'unknown' : `${namespace}/${serviceAccount}`,
+      peerIdentity: '',
+      clientAddress: '',
+      scheme: 'http',
+    };
+  }
+
+  private localKey(applicationPort: number): DestinationKey {
+    return `${this.settings.namespace}/${this.settings.name}:${applicationPort}`;
+  }
+
+  private isOwnAddress(host: string, port: number): boolean {
+    const loopback =
+      host === 'localhost' || host.startsWith('127.') || host === '::1' || host === '0.0.0.0' || host === '::';
+    if (!loopback && host !== this.settings.meshHost) return false;
+    for (const listener of this.listeners.values()) if (listener.port === port) return true;
+    return false;
+  }
+
+  private connectionEnded(code: TerminationCode, detail: string, peer: string): void {
+    this.connectionMetrics.finish(terminationIndex(code));
+    if (code === 'peer-identity-refused' || code === 'mtls-required') {
+      this.ports.log.warn('connection refused', { termination: code, detail, peer });
+    } else if (code !== 'completed') this.ports.log.debug('connection ended', { termination: code, detail, peer });
+  }
+
+  private transition(event: BackendTransition): void {
+    this.facts.changed(event);
+    const { log } = this.ports;
+    const fields = { backend: event.backend, endpoint: event.endpoint, forMs: Math.round(event.untilMs - event.atMs) };
+    const message = event.endpoint === '' ? `breaker ${event.type}` : `endpoint ${event.type}`;
+    if (event.type === 'ejected' || event.type === 'opened' || event.type === 'unhealthy') log.warn(message, fields);
+    else log.info(message, fields);
+  }
+}

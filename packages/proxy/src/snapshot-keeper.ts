@@ -1,0 +1,41 @@
+import type { Buffer } from 'node:buffer';
+import type { StateFolder } from '@weft/identity';
+import type { Timer, TimerWheel } from '@weft/kernel';
+import type { Log } from './log.ts';
+
+/** Changes that come together are written once. */
+const DELAY_MS = 500;
+
+/** Stores the last good configuration for the next life. A folder that cannot be written costs that one, not this. */
+export class SnapshotKeeper {
+  private readonly folder: StateFolder | null;
+  private readonly snapshot: () => Buffer | undefined;
+  private readonly log: Log;
+  private readonly timer: Timer;
+
+  /** Null keeps nothing. */
+  constructor(folder: StateFolder | null, snapshot: () => Buffer | undefined, log: Log, wheel: TimerWheel) {
+    this.folder = folder;
+    this.snapshot = snapshot;
+    this.log = log;
+    this.timer = wheel.create(() => void this.write());
+  }
+
+  storeSoon(): void {
+    if (this.folder !== null && !this.timer.armed) this.timer.reschedule(DELAY_MS);
+  }
+
+  /** Writes now what was to be written soon. */
+  async flush(): Promise<void> {
+    if (!this.timer.armed) return;
+    this.timer.cancel();
+    await this.write();
+  }
+
+  private async write(): Promise<void> {
+    const snapshot = this.snapshot();
+    if (this.folder === null || snapshot === undefined) return;
+    const written = await this.folder.writeSnapshot(snapshot);
+    if (!written.ok) this.log.warn(`configuration not stored: ${written.error.message}; serving goes on`);
+  }
+}
