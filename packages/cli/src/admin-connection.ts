@@ -33,6 +33,6 @@ export function answerOf<T>(result: Result<T, CallFault>, socket: string): T {
 }
 
 function exitCodeOf(code: CallFault['code']): ExitCode {
-  if (code === 'Unavailable' || code === 'DeadlineExceeded' || code === 'NotFound') return exitCodes.unreachable;
+  if (code === 'Unavailable' || code === 'DeadlineExceeded') return exitCodes.unreachable;
   return code === 'InvalidArgument' ? exitCodes.usage : exitCodes.unwell;
 }

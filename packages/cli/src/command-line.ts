@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check-command.ts';
 import { controlCommand } from './commands/control-command.ts';
+import { runCommand } from './commands/run-command.ts';
 import { statusCommand } from './commands/status-command.ts';
 import { tokenCommand } from './commands/token-command.ts';
 import { versionCommand } from './commands/version-command.ts';
@@ -27,8 +28,10 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   const program = new Command('weft')
     .description('A service mesh: sidecar, gateway and control plane')
     .version(weftVersion, '-V, --version', 'show the version of Weft')
-    .addHelpText('after', examples);
+    .addHelpText('after', examples)
+    .enablePositionalOptions();
   program.addCommand(controlCommand(terminal, finish));
+  program.addCommand(runCommand(terminal, finish));
   program.addCommand(statusCommand(terminal, finish));
   program.addCommand(tokenCommand(terminal, finish));
   program.addCommand(checkCommand(terminal, finish));

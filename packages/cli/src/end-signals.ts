@@ -7,6 +7,9 @@ export interface EndSignalHandlers {
   second(reason: string): void;
 }
 
+/** The reason that is no signal. */
+export const orphaned = 'the process that started this one is gone';
+
 /**
  * Terminals send Ctrl-C to all processes of the foreground, and npm and the launcher pass on what they get: one wish of a
  * person arrives up to three times within milliseconds, and counts once.
@@ -26,16 +29,16 @@ export function followEndSignals(handlers: EndSignalHandlers): () => void {
       handlers.first(reason);
     } else if (nowMs - firstAtMs > ONE_WISH_MS) handlers.second(reason);
   };
-  const orphaned = (): void => wish('the process that started this one is gone');
+  const disconnected = (): void => wish(orphaned);
   const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, wish);
   if (process.channel !== undefined) {
-    process.on('disconnect', orphaned);
+    process.on('disconnect', disconnected);
     // Listened to, but no reason to stay.
     process.channel?.unref();
   }
   return () => {
     for (const signal of signals) process.removeListener(signal, wish);
-    process.removeListener('disconnect', orphaned);
+    process.removeListener('disconnect', disconnected);
   };
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Proxy } from '@weft/proxy';
 import { DeferredLog } from '../deferred-log.ts';
-import { followEndSignals } from '../end-signals.ts';
+import { followEndSignals, orphaned } from '../end-signals.ts';
 import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
 import { describeFlags, readFlags } from '../proxy/flag-reader.ts';
 import { proxyFlags } from '../proxy/proxy-flags.ts';
@@ -60,9 +60,11 @@ async function serve(settings: ProxySettings): Promise<ExitCode> {
   const log = new DeferredLog(logLevel, { weft: 'proxy', workload: `${options.namespace}/${options.name}` });
   const { promise: ended, resolve: end } = Promise.withResolvers<ExitCode>();
   let proxy: Proxy | undefined;
+  let guarded = 0;
   followEndSignals({
     first(reason) {
       log.info(`ending: ${reason}`);
+      if (reason === orphaned && guarded > 0) endProcess(guarded);
       if (proxy === undefined) end(exitCodes.ok);
       else void proxy.drain().then(() => end(exitCodes.ok));
     },
@@ -81,7 +83,7 @@ async function serve(settings: ProxySettings): Promise<ExitCode> {
     setLogLevel: (level) => log.setLevel(level),
   }).then(async (running) => {
     proxy = running;
-    followParent(running);
+    followParent(running, (pid) => void (guarded = pid));
     await running.whenReady(LONGEST_START_MS);
     const line = readyLine(running);
     writeReady(line, settings.readyFd, settings.readyFile);
@@ -106,18 +108,30 @@ async function serve(settings: ProxySettings): Promise<ExitCode> {
   const code = await ended;
   clearTimeout(patience);
   await proxy?.stop();
+  if (settings.discardState) rmSync(options.stateFolder, { recursive: true, force: true });
   await log.open();
   return code;
 }
 
-/** `weft run` asks its sidecar to drain before it stops the program, and to stay until the program has ended. */
-function followParent(proxy: Proxy): void {
+/**
+ * `weft run` asks its sidecar to drain before it stops the program, and to stay until the program has ended; and names the
+ * program, to be ended when `weft run` itself dies without having done so.
+ */
+function followParent(proxy: Proxy, guard: (pid: number) => void): void {
   if (process.channel === undefined) return;
   process.on('message', (message) => {
-    if (message !== 'drain') return;
-    void proxy.drain().then(() => process.send?.('drained'));
+    if (message === 'drain') void proxy.drain().then(() => process.send?.('drained'));
+    else if (typeof message === 'object' && message !== null && 'guard' in message) guard(Number(message.guard));
   });
   process.channel?.unref();
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 function writePorts(ports: Readonly<Record<string, number>>): string {

@@ -31,6 +31,7 @@ export const proxyFlags: readonly Flag[] = [
     'FOLDER',
     'keeps key, certificate and last good configuration (0700) for the next start; none keeps nothing',
   ),
+  toggle('discard-state', 'remove the state folder at the end'),
   flag('outbound-port', 'PORT', 'of the HTTP proxy for the application; 0 takes a free one, -1 opens none', '15001'),
   toggle('local-addresses', 'open a loopback port for each service that may be called'),
   flag('gateway', 'NAMESPACE/NAME', 'Gateway to serve'),

@@ -12,6 +12,7 @@ export interface ProxySettings {
   readonly readyFd: number;
   /** Empty: none. */
   readonly readyFile: string;
+  readonly discardState: boolean;
 }
 
 export type LogLevel = (typeof logLevels)[number];
@@ -75,6 +76,7 @@ function settingsOf(values: FlagValues, machine: Machine): ProxySettings {
     logLevel: word(values, 'log-level', logLevels),
     readyFd: values.given('ready-fd') ? whole(values, 'ready-fd', 1, 1023) : -1,
     readyFile: values.one('ready-file'),
+    discardState: isOn(values, 'discard-state') && state !== '',
     options: {
       mode,
       namespace,
