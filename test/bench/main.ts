@@ -51,6 +51,7 @@ const ticks = readCpuTicks();
 
 console.log(machineText());
 if (!workbench.pinned) console.log('without taskset or a second processor nothing is pinned: figures are worth little');
+if (!workbench.isAhead) console.log('no right to raise priorities: what else runs here disturbs more');
 for (const subject of chosen) {
   const reason = subject.absent('plain');
   console.log(`  ${subject.name.padEnd(8)} ${reason === undefined ? subject.version() : `absent: ${reason}`}`);
@@ -69,7 +70,8 @@ for (const measure of measures) {
       taken.push({ figure: figureOf(each), notes: each.notes });
     }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    const message = text.split('\n', 3).join(' ');
     failures.push(`${measure.name} could not be taken: ${message}`);
     say(failures.at(-1)!);
   }

@@ -47,9 +47,8 @@ async function runWrk(
   seconds: number,
 ): Promise<ClosedResult> {
   const args = ['-t1', `-c${connections}`, `-d${Math.max(1, Math.round(seconds))}s`, '-H', `Host: ${host}`];
-  const command = [wrk, ...args, `http://127.0.0.1:${port}/`];
-  const pinned = workbench.pinned ? ['taskset', '-c', '0', ...command] : command;
-  const child = spawn(pinned[0]!, pinned.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [command = wrk, ...rest] = [...workbench.prefix('load'), wrk, ...args, `http://127.0.0.1:${port}/`];
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
   child.stderr.setEncoding('utf8').on('data', (part: string) => (text += part));

@@ -17,7 +17,7 @@ import { ReplyReader } from './reply-reader.ts';
 import type { ClosedRun, HoldRun, LoadCommand, LoadReply, OpenRun } from './load-driver.ts';
 
 /** A turn that took longer was somebody else's. */
-const LATE_MS = 0.1;
+const LATE_MS = 0.2;
 
 const REQUEST = (host: string): Buffer => Buffer.from(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
 const BODY = 'x'.repeat(67);
