@@ -135,9 +135,27 @@ function fieldRows(node: SchemaNode, prefix: string): string[] {
 }
 
 function rowsBelow(node: SchemaNode, path: string): string[] {
+  const kind = sameFieldsAs(node);
+  if (kind !== undefined)
+    return [cells([`${code(`${path}.`)}...`, '', '', `The fields of ${kind}, with the same meaning.`])];
   if (node.type === 'object') return fieldRows(node, `${path}.`);
   if (node.type === 'list') return rowsBelow(node.item, `${path}[]`);
   return [];
+}
+
+/** The kind whose whole `spec`, but for its targets, is allowed here too: declared once, so described once. */
+function sameFieldsAs(node: SchemaNode): string | undefined {
+  if (node.type !== 'object' || node.fields.size < 3) return undefined;
+  for (const { kind, spec } of kindTable.values()) {
+    if (spec.node.type !== 'object' || spec.node === node) continue;
+    const known = spec.node.fields;
+    if ([...node.fields].every(([name, { node: field }]) => known.get(name)?.node === field)) return kind;
+  }
+  return undefined;
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
 }
 
 function fieldRow(path: string, field: FieldNode): string {

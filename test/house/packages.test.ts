@@ -176,6 +176,8 @@ describe('imports', () => {
         // Programs are started by path and data is read by path; what is imported is a source.
         const imported = target.endsWith('.ts') && !target.endsWith('/main.ts');
         if (other === file.owner || !imported) continue;
+        // Fixtures and cases of a package are no part of what it offers; a test of several packages may share them.
+        if (file.testMaterial && sourceFiles().get(target)?.testMaterial === true) continue;
         findings.push(`${file.path}: reaches into ${target}; import ${other === '' ? 'only packages' : scope + other}`);
       }
     }
