@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Change,
   type ConfigObject,
@@ -133,9 +134,15 @@ function recordOf(key: ObjectKey, rivals: readonly Candidate[], before: ObjectRe
     line,
     raw,
     problems,
-    object: result.object ?? before?.object,
+    // What was only moved about in its file, or read again with it, has not changed.
+    object: isUnchanged(before, chosen) ? before?.object : (result.object ?? before?.object),
     isRefused,
   };
+}
+
+function isUnchanged(before: ObjectRecord | undefined, { object }: Candidate): boolean {
+  if (before?.object === undefined || before.isRefused || object.result.object === undefined) return false;
+  return before.raw === object.raw || isDeepStrictEqual(before.raw, object.raw);
 }
 
 /** Problems of reading are the same objects from one set to the next; those of duplicates are made anew. */

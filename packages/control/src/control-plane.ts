@@ -42,7 +42,7 @@ import type { Log } from './log.ts';
 import { ObjectReport } from './object-report.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { reportProxy } from './proxy-report.ts';
-import { PushProgress } from './push-progress.ts';
+import { PushProgress, type PushResult } from './push-progress.ts';
 import { ResourceIndex } from './resource-index.ts';
 import type { ConfigPlace } from './source/config-place.ts';
 import { FileSource } from './source/file-source.ts';
@@ -71,6 +71,8 @@ export interface ControlOptions {
   readonly trustDomain?: string;
   readonly leafLifetimeMs?: number;
   readonly version?: string;
+  /** Told how each change came through; for measuring. */
+  readonly onPush?: (result: PushResult) => void;
   readonly clock: Clock;
   /** Driven by the caller: `start()`ed, or advanced by a test. */
   readonly wheel: TimerWheel;
@@ -168,7 +170,14 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   });
   const progress = new PushProgress(clock, wheel, ({ session }, key, reason) => registry.refused(session, key, reason));
   closers.push(() => progress.stop());
-  const feed = new ChangeFeed(index, progress, metrics);
+  const feed = new ChangeFeed(index, progress, wheel, {
+    changed: (resources) => metrics.changed(resources),
+    pushed: (result) => {
+      metrics.pushed(result);
+      options.onPush?.(result);
+    },
+  });
+  closers.push(() => feed.stop());
   const memory = new WorkloadMemory(options.stateFolder, wheel, log);
   closers.push(() => memory.stop());
   const registry = new ProxyRegistry({

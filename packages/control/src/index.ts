@@ -8,6 +8,7 @@ export {
   startControlPlane,
 } from './control-plane.ts';
 export type { Log, LogFields } from './log.ts';
+export type { PushResult } from './push-progress.ts';
 export { type ConfigPlace, type PlacedObject, readPlace } from './source/config-place.ts';
 export { FileSource, type FileSourceOptions } from './source/file-source.ts';
 export { MemorySource } from './source/memory-source.ts';

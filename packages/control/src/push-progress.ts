@@ -2,11 +2,13 @@
 import type { Clock, Timer, TimerWheel } from '@weft/kernel';
 import type { ResourceKey } from '@weft/model';
 import type { SyncSession, View } from '@weft/wire';
+import type { Audience } from './resource-index.ts';
 
 /** A proxy as pushes see it. */
 export interface Follower {
   readonly session: SyncSession;
   readonly view: View;
+  readonly audience: Audience;
 }
 
 /** The end of one push. */
