@@ -145,7 +145,7 @@ describe('time, chance and environment', () => {
       .filter(({ production, owner }) => production && owner !== '')
       .flatMap((file) =>
         file.globals
-          .filter(({ name }) => !isProgram(file.owner) || !freeInPrograms.has(name.split(' ').at(-1)!))
+          .filter(({ name }) => !isProgram(file.owner) || !freeInPrograms.has(name.replace(/^node:\S+ /, '')))
           .map((use) => ({ file: file.path, use })),
       );
     const remedy = 'take a port of @weft/kernel (Clock, Random, TimerWheel) or have the entry hand it in';
