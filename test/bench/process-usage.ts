@@ -17,12 +17,21 @@ export function processesOf(group: number): number[] {
 
 /** Nanoseconds of user and system time of all threads; an ended thread's time is lost, and none end while we measure. */
 export function cpuNs(groups: readonly number[]): number {
+  return sumSchedstat(groups, 0);
+}
+
+/** Nanoseconds in which threads were ready to run and others had their processor. */
+export function waitedNs(groups: readonly number[]): number {
+  return sumSchedstat(groups, 1);
+}
+
+function sumSchedstat(groups: readonly number[], field: 0 | 1): number {
   let sum = 0;
   for (const group of groups) {
     for (const pid of processesOf(group)) {
       for (const task of tasksOf(pid)) {
         const text = readText(`/proc/${pid}/task/${task}/schedstat`);
-        if (text !== undefined) sum += Number(text.split(' ', 1)[0]);
+        if (text !== undefined) sum += Number(text.split(' ', 2)[field]);
       }
     }
   }

@@ -2,6 +2,7 @@ import type { SubjectName, Taken } from '../figure.ts';
 import { LatencyHistogram, readLatencyHistogram } from '../latency-histogram.ts';
 import { LoadDriver } from '../load/load-driver.ts';
 import type { LoadReply } from '../load/load-driver.ts';
+import { waitedNs } from '../process-usage.ts';
 import { benchHost } from '../subjects/subject.ts';
 import { deployAll } from './measure.ts';
 import type { BenchContext, Measure } from './measure.ts';
@@ -33,11 +34,13 @@ export const latency1k: Measure = {
     const seconds = options.seconds ?? 20;
     const pooled = new Map<Row, LatencyHistogram>();
     const rounds: Partial<Record<SubjectName, number[]>> = {};
+    const waitedMs = new Map<Row, number>();
     let disturbed = 0;
     let requests = 0;
     try {
       say(`${RATE} requests/s, ${options.rounds} rounds of ${seconds} s each for the direct way and every subject`);
-      const targets: { name: Row; port: number }[] = [{ name: 'direct', port: upstreamPort! }, ...deployment.deployed];
+      const direct = { name: 'direct' as Row, port: upstreamPort!, groups: [] as readonly number[] };
+      const targets: (typeof direct)[] = [direct, ...deployment.deployed];
       for (const { port } of targets) {
         // At a rate that is not the measured one, but lets V8 optimise within seconds.
         await driver.run({ do: 'closed', port, host: benchHost, seconds: 2, connections: 16 });
@@ -45,9 +48,11 @@ export const latency1k: Measure = {
       for (let round = 1; round <= options.rounds; round += 1) {
         const added: string[] = [];
         let directMs = Number.NaN;
-        for (const { name, port } of targets) {
+        for (const { name, port, groups } of targets) {
+          const beforeNs = waitedNs(groups);
           const reply = await takeRound(context, driver, name, port, seconds, round);
           const latency = readLatencyHistogram(reply.latency ?? []);
+          waitedMs.set(name, (waitedMs.get(name) ?? 0) + (waitedNs(groups) - beforeNs) / 1e6);
           disturbed += reply.disturbed ?? 0;
           requests += reply.completed;
           const all = pooled.get(name) ?? new LatencyHistogram();
@@ -63,7 +68,9 @@ export const latency1k: Measure = {
     } finally {
       await Promise.all([deployment.stop(), driver.stop()]);
     }
-    return [figure(pooled, rounds, deployment.absent, disturbed / requests)];
+    const waits = deployment.deployed.map(({ name }) => `${name} ${waitedMs.get(name)!.toFixed(0)}`).join(', ');
+    const waited = `waited while others had their processor, ms in all: ${waits}`;
+    return [figure(pooled, rounds, deployment.absent, disturbed / requests, waited)];
   },
 };
 
@@ -102,12 +109,14 @@ function figure(
   rounds: Partial<Record<SubjectName, number[]>>,
   absent: readonly string[],
   disturbedShare: number,
+  waited: string,
 ): Taken {
   const direct = pooled.get('direct')!;
   const values: Partial<Record<SubjectName, number>> = {};
   const notes = [
     `${direct.total} samples each, ${(disturbedShare * 100).toFixed(2)} % left out as disturbed by the generator`,
   ];
+  notes.push(waited);
   for (const [name, histogram] of pooled) {
     const [p50, p99, p999, most] = [0.5, 0.99, 0.999, 1].map((share) => histogram.percentileMs(share).toFixed(3));
     notes.push(`${name}: p50 ${p50}, p99 ${p99}, p99.9 ${p999}, largest ${most} ms`);
