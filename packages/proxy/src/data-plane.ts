@@ -212,6 +212,14 @@ export class DataPlane implements Engine {
     return this.egressHosts.resolve(this.tables, host, port);
   }
 
+  /** Bytes of requests that wait to be sent to endpoints. */
+  bufferedBytes(): number {
+    let held = 0;
+    for (const entry of this.pools) held += entry?.pool.bufferedBytes() ?? 0;
+    for (const entry of this.leaving) held += entry.pool.bufferedBytes();
+    return held;
+  }
+
   /** Ends what is idle, then waits for nobody. */
   destroy(): void {
     this.checker.stop();

@@ -1,4 +1,5 @@
 /** The data plane: listeners, exchanges, pools, identity and admin of one sidecar or gateway. */
 export type { Log, LogFields } from './log.ts';
-export { type InboundOptions, type Proxy, type ProxyOptions, type ProxyStats, startProxy } from './proxy.ts';
+export type { InboundOptions, ProxyOptions } from './proxy-options.ts';
+export { type Proxy, type ProxyStats, startProxy } from './proxy.ts';
 export { controlPlaneId } from './security/workload-identity.ts';

@@ -1,4 +1,4 @@
-import type { BackendTransition, ReceivedResource, ResourceError } from '@weft/decision';
+import type { BackendTransition, ReceivedResource, ResourceError, Tables } from '@weft/decision';
 import type { Clock, Random, TimerWheel } from '@weft/kernel';
 import type { DestinationKey, ResourceKey } from '@weft/model';
 import { terminationIndex } from '@weft/outcome';
@@ -15,7 +15,7 @@ import { defaultDeadlines } from './listen/listener.ts';
 import type { Listener, ListenerOptions } from './listen/listener.ts';
 import { PlainListener } from './listen/plain-listener.ts';
 import type { Log } from './log.ts';
-import type { InboundOptions } from './proxy-options.ts';
+import type { InboundOptions, ProxyOptions } from './proxy-options.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
 import { ServingFacts } from './serving-facts.ts';
 import type { InForce, ListenerPlan, Serving, ServingLoad } from './serving.ts';
@@ -48,6 +48,12 @@ export interface ServingPorts {
   onDemand(key: DestinationKey): void;
 }
 
+/** What `workers` threads of this proxy are told. */
+export function servingSettings(options: ProxyOptions, workers: number): ServingSettings {
+  const { mode, namespace, name, serviceAccount, zone, meshHost, inbound, maxConnections, accessLog } = options;
+  return { mode, namespace, name, serviceAccount, zone, meshHost, inbound, maxConnections, accessLog, workers };
+}
+
 /** Everything one thread serves with: data plane, listeners, recorder, and the identity in use. */
 export class ServingThread implements Serving {
   private readonly settings: ServingSettings;
@@ -59,6 +65,8 @@ export class ServingThread implements Serving {
   private readonly plane: DataPlane;
   private readonly listeners: Map<string, Listener>;
   private tls: MeshTls | null;
+  private describedTables: Tables;
+  private described: InForce;
 
   constructor(settings: ServingSettings, ports: ServingPorts) {
     const { clock, random, wheel } = ports;
@@ -89,6 +97,8 @@ export class ServingThread implements Serving {
       onTransition: (event) => this.transition(event),
       isOwnAddress: (host, port) => this.isOwnAddress(host, port),
     });
+    this.describedTables = this.plane.tables;
+    this.described = describe(this.plane.tables);
     this.facts = new ServingFacts(this.series, this.plane, this.watch, lines);
     this.plane.serveLocally(
       settings.inbound.map(({ applicationPort, applicationHost }) => ({
@@ -100,13 +110,12 @@ export class ServingThread implements Serving {
   }
 
   get inForce(): InForce {
-    const { version, refused, names } = this.plane.tables;
-    const gatewayPorts = new Set(Array.from(this.plane.tables.listeners(), ({ port }) => port));
-    return {
-      version,
-      refused: Array.from(refused, ([key, { hash, message }]) => ({ key, hash, message })),
-      wanted: { gatewayPorts: [...gatewayPorts], destinations: [...names.destinations()] },
-    };
+    const { tables } = this.plane;
+    if (tables !== this.describedTables) {
+      this.describedTables = tables;
+      this.described = describe(tables);
+    }
+    return this.described;
   }
 
   get load(): ServingLoad {
@@ -264,4 +273,13 @@ export class ServingThread implements Serving {
     if (event.type === 'ejected' || event.type === 'opened' || event.type === 'unhealthy') log.warn(message, fields);
     else log.info(message, fields);
   }
+}
+
+function describe(tables: Tables): InForce {
+  const gatewayPorts = new Set(Array.from(tables.listeners(), ({ port }) => port));
+  return {
+    version: tables.version,
+    refused: Array.from(tables.refused, ([key, { hash, message }]) => ({ key, hash, message })),
+    wanted: { gatewayPorts: [...gatewayPorts], destinations: [...tables.names.destinations()] },
+  };
 }

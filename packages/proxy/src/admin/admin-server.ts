@@ -7,9 +7,9 @@ import type { AddressInfo } from 'node:net';
 export interface AdminPort {
   /** Empty when ready; else why not. */
   notReady(): string;
-  stats(): unknown;
+  stats(): Promise<unknown>;
   config(): unknown;
-  metrics(accept: string | undefined): { contentType: string; parts: Iterable<string> };
+  metrics(accept: string | undefined): Promise<{ contentType: string; parts: Iterable<string> }>;
   drain(): void;
   /** False when the word is no level. */
   setLogLevel(level: string): boolean;
@@ -112,7 +112,7 @@ export class AdminServer {
       send(response, 405, 'GET only; what changes anything is on the UNIX socket\n');
       return;
     }
-    if (request.url === '/stats') sendJson(response, this.port.stats());
+    if (request.url === '/stats') void this.sendStats(response);
     else if (request.url === '/ready') this.sendReady(response);
     else send(response, 404, 'there are /stats and /ready\n');
   }
@@ -129,7 +129,7 @@ export class AdminServer {
   }
 
   private async sendMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { contentType, parts } = this.port.metrics(request.headers.accept);
+    const { contentType, parts } = await this.port.metrics(request.headers.accept);
     response.writeHead(200, { 'content-type': contentType });
     let count = 0;
     for (const part of parts) {
@@ -144,7 +144,7 @@ export class AdminServer {
   private serveSocket(request: IncomingMessage, response: ServerResponse): void {
     const route = `${request.method} ${request.url}`;
     if (route === 'GET /config') sendJson(response, this.port.config());
-    else if (route === 'GET /stats') sendJson(response, this.port.stats());
+    else if (route === 'GET /stats') void this.sendStats(response);
     else if (route === 'GET /ready') this.sendReady(response);
     else if (route === 'POST /drain') {
       this.port.drain();
@@ -155,6 +155,10 @@ export class AdminServer {
       else send(response, 400, 'a level is one of debug, info, warn, error\n');
     } else send(response, 404, 'there are GET /config, GET /stats, GET /ready, POST /drain, PUT /log-level/LEVEL\n');
     request.resume();
+  }
+
+  private async sendStats(response: ServerResponse): Promise<void> {
+    sendJson(response, await this.port.stats());
   }
 
   private sendReady(response: ServerResponse): void {

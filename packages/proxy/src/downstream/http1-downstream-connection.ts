@@ -110,6 +110,11 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
     return this.pipe.blocked;
   }
 
+  /** Bytes of answers that wait to be sent, and of requests that wait to be read. */
+  get bufferedBytes(): number {
+    return this.pipe.pendingBytes + this.heldBytes;
+  }
+
   get minorVersion(): number {
     return this.reader.head.minorVersion;
   }

@@ -4,6 +4,7 @@ import type { CompiledMirror } from '@weft/decision';
 import { writeChunk, writeLastChunk, writeRequestHead, Framing } from '@weft/http';
 import type { Head, RequestFacts } from '@weft/http';
 import { ByteWriter } from '@weft/kernel';
+import type { Timer } from '@weft/kernel';
 import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts';
 import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
 import type { Engine } from './engine.ts';
@@ -31,6 +32,7 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
   private pool: ConnectionPool | null;
   private whole: boolean;
   private over: boolean;
+  private timer: Timer | null;
 
   constructor(head: Head, exchange: Exchange, facts: RequestFacts) {
     this.freshWithinMs = Number.POSITIVE_INFINITY;
@@ -41,6 +43,7 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
     this.stream = null;
     this.pool = null;
     this.whole = head.framing === Framing.None;
+    this.timer = null;
     this.over = !writeRequestHead(this.out, head, exchange.decision.choice!.requestEdits, facts);
   }
 
@@ -53,7 +56,7 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
     }
     const pool = engine.pool(mirror.state!, endpoint);
     this.pool = pool;
-    engine.wheel.schedule(MIRROR_MS, () => this.giveUp());
+    this.timer = engine.wheel.schedule(MIRROR_MS, () => this.giveUp());
     const connection = pool.lease(this, engine.nowMs);
     if (connection !== null) this.onLease(connection);
   }
@@ -80,7 +83,7 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
   /** The request broke off, or the mirror cannot keep up. */
   giveUp(): void {
     if (this.over) return;
-    this.over = true;
+    this.finish();
     this.pool?.cancel(this);
     this.stream?.cancel();
     this.stream = null;
@@ -99,7 +102,7 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
   }
 
   onLeaseFailed(): void {
-    this.over = true;
+    this.finish();
   }
 
   onUpstreamHead(head: Head): void {
@@ -107,21 +110,26 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
     if (head.status < 200) return;
     this.stream?.discard();
     this.stream = null;
-    this.over = true;
+    this.finish();
   }
 
   onUpstreamData(): void {}
   onUpstreamTrailers(): void {}
   onUpstreamEnd(): void {
-    this.over = true;
+    this.finish();
   }
   onUpstreamFailure(): void {
-    this.over = true;
+    this.finish();
     this.stream = null;
   }
   onUpstreamDrained(): void {}
   onUpstreamTunnelBytes(): void {}
   onUpstreamTunnelEnd(): void {}
+
+  private finish(): void {
+    this.over = true;
+    this.timer?.cancel();
+  }
 }
 
 /** Draws and starts the mirrors of a request that is about to be sent; null when there are none. */

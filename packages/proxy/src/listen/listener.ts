@@ -78,6 +78,13 @@ export abstract class Listener implements ConnectionHome {
     return this.connections.size;
   }
 
+  /** Bytes of answers that wait to be sent, and of requests that wait to be read. */
+  bufferedBytes(): number {
+    let held = 0;
+    for (const connection of this.connections) held += connection.bufferedBytes;
+    return held;
+  }
+
   /** Requests under way. */
   get busyCount(): number {
     let busy = 0;

@@ -97,6 +97,13 @@ export class ConnectionPool {
     return this.all.size;
   }
 
+  /** Bytes that wait to be sent. */
+  bufferedBytes(): number {
+    let held = 0;
+    for (const connection of this.all) held += connection.bufferedBytes;
+    return held;
+  }
+
   get pendingCount(): number {
     return this.waiters.length;
   }
@@ -104,6 +111,11 @@ export class ConnectionPool {
   /** The event loop has entered one of our connections. */
   tick(): void {
     this.environment.tick();
+  }
+
+  /** Calls back after `delayMs`, on the wheel of this process. */
+  later(delayMs: number, callback: () => void): void {
+    this.environment.wheel.schedule(delayMs, callback);
   }
 
   /** A connection at once when one is idle and fit; otherwise null, and `waiter` hears later. */

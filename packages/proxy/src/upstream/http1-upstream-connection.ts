@@ -23,6 +23,9 @@ const UNANNOUNCED_KEEP_ALIVE_MS = 3_000;
 /** The rest of a response that nobody wants is read up to this, which is cheaper than another TLS handshake. */
 const DISCARD_BYTES = 65_536;
 
+/** A response that nobody hears and that does not end would keep its connection for good. */
+const DISCARD_MS = 5_000;
+
 /**
  * An HTTP/1.1 connection to one endpoint: one request at a time, then back to the pool when both messages are whole and
  * neither side said `close`.
@@ -74,6 +77,10 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
 
   get blocked(): boolean {
     return this.pipe.blocked;
+  }
+
+  get bufferedBytes(): number {
+    return this.pipe.pendingBytes;
   }
 
   get reused(): boolean {
@@ -128,7 +135,15 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
   discard(): void {
     this.discarding = true;
     this.discarded = 0;
-    if (!this.requestWhole || this.reader.tunnel) this.cancel();
+    if (!this.requestWhole || this.reader.tunnel) {
+      this.cancel();
+      return;
+    }
+    this.pipe.resume();
+    const { requests } = this;
+    this.pool.later(DISCARD_MS, () => {
+      if (this.discarding && this.requests === requests) this.cancel();
+    });
   }
 
   cancel(): void {
@@ -281,6 +296,8 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
 
   private settle(): void {
     if (this.persistent && !this.pipe.readEnded && !this.closed) {
+      // A slow caller may have stopped the reading inside the last of the bytes; the next one has not.
+      this.pipe.resume();
       this.reader.rest();
       this.pool.release(this);
     } else this.close();

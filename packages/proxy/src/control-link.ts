@@ -1,0 +1,145 @@
+import type { Buffer } from 'node:buffer';
+import type { ReceivedResource } from '@weft/decision';
+import type { Clock, Random, TimerWheel } from '@weft/kernel';
+import type { DestinationKey, ResourceKey } from '@weft/model';
+import { SyncClient, syncConnector } from '@weft/wire';
+import type { AnnouncedListener, ConnectionFacts, Drain, Report, SyncHandler } from '@weft/wire';
+import type { ProxyOptions } from './proxy-options.ts';
+import type { WorkloadIdentity } from './security/workload-identity.ts';
+
+export interface ControlLinkOptions {
+  readonly proxy: ProxyOptions;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly random: Random;
+  readonly identity: WorkloadIdentity;
+  readonly listeners: readonly AnnouncedListener[];
+  /** The version that is served from while the control plane is away. */
+  readonly version: () => string;
+  readonly handler: Pick<SyncHandler, 'apply' | 'missing' | 'complete'>;
+  /** The stream is up, for the first time or again. */
+  connected(): void;
+}
+
+/** Of a proxy that serves without a control plane. */
+export const notConnected: ConnectionFacts = {
+  state: 'stopped',
+  sinceMs: 0,
+  server: '',
+  session: '',
+  failures: 0,
+  lastError: '',
+};
+
+/** This proxy's line to the control plane: one Sync stream, whatever serves below. */
+export class ControlLink {
+  /** As the stream was last heard of. */
+  facts: ConnectionFacts;
+  reconnects: number;
+  private readonly options: ControlLinkOptions;
+  private readonly sync: SyncClient;
+  private withdrawn: (() => void) | null;
+
+  constructor(options: ControlLinkOptions) {
+    const { proxy, identity } = options;
+    this.options = options;
+    this.facts = notConnected;
+    this.reconnects = 0;
+    this.withdrawn = null;
+    this.sync = new SyncClient({
+      workload: {
+        namespace: proxy.namespace,
+        name: proxy.name,
+        serviceAccount: proxy.serviceAccount,
+        instance: proxy.instance,
+        labels: Object.entries(proxy.labels)
+          .map(([name, value]) => ({ name, value }))
+          .sort((a, b) => (a.name < b.name ? -1 : 1)),
+        node: proxy.node,
+        zone: proxy.zone,
+        version: proxy.version,
+        ephemeral: proxy.service !== '',
+        service: proxy.service,
+        weight: proxy.weight,
+      },
+      listeners: options.listeners,
+      capabilities: [],
+      gateway: proxy.gateway,
+      connector: syncConnector(
+        () => identity.controlAddress,
+        () => identity.clientTls(),
+      ),
+      handler: {
+        ...options.handler,
+        trustBundle: (bundle) => identity.takeBundle(bundle),
+        drain: (drain) => this.drainMessage(drain),
+        connection: (facts) => this.connection(facts),
+      },
+      clock: options.clock,
+      timers: options.wheel,
+      random: options.random,
+    });
+  }
+
+  /** Connects. `held` is what the life before held; what it called is wanted again. */
+  start(held: ReadonlyMap<ResourceKey, ReceivedResource>): void {
+    this.sync.restore(held);
+    const called = [...held.values()].flatMap(({ resource }) => (resource.type === 'routes' ? [resource.name] : []));
+    if (called.length > 0) this.sync.subscribe(called);
+    this.sync.start();
+  }
+
+  subscribe(keys: readonly DestinationKey[]): void {
+    this.sync.subscribe(keys);
+  }
+
+  report(report: Report): void {
+    this.sync.report(report);
+  }
+
+  /** Goes on under the present leaf. */
+  reauthenticate(): void {
+    this.sync.reauthenticate();
+  }
+
+  /** Everything held, for the state folder. */
+  snapshot(): Buffer {
+    return this.sync.snapshot();
+  }
+
+  /** Resolves when the subscribers have been told that this instance leaves, or after `mostMs`; `tell` says it to the control plane. */
+  async withdraw(mostMs: number, tell: () => void): Promise<void> {
+    if (this.facts.state !== 'connected') return;
+    await new Promise<void>((resolve) => {
+      const timer = this.options.wheel.schedule(mostMs, resolve);
+      this.withdrawn = () => {
+        timer.cancel();
+        resolve();
+      };
+      tell();
+    });
+  }
+
+  stop(): void {
+    this.sync.stop();
+  }
+
+  private drainMessage({ reason, withinMs }: Drain): void {
+    const { wheel, random } = this.options;
+    if (reason === 'Withdrawn') this.withdrawn?.();
+    else wheel.schedule(random() * withinMs, () => this.sync.reauthenticate());
+  }
+
+  private connection(facts: ConnectionFacts): void {
+    const before = this.facts;
+    this.facts = facts;
+    const { log } = this.options.proxy;
+    if (facts.state === 'connected' && before.state !== 'connected') {
+      this.reconnects += before.sinceMs === 0 ? 0 : 1;
+      log.info('control plane connected', { server: facts.server });
+      this.options.connected();
+    } else if (before.state === 'connected' && facts.state !== 'connected') {
+      log.warn(`control plane lost: ${facts.lastError}; serving from version ${this.options.version()}`);
+    }
+  }
+}

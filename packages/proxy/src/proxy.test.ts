@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { after, before, describe, it } from 'node:test';
+import { StateFixture, ask, askThrough, startApplication, webOptions, webResources } from './fixture/proxy-fixture.ts';
+import type { LogLine } from './fixture/proxy-fixture.ts';
+import { startProxy } from './proxy.ts';
+
+describe('a proxy with the state of an earlier life', () => {
+  let application: Server;
+  let state: StateFixture;
+  const lines: LogLine[] = [];
+  let applicationPort = 0;
+
+  before(async () => {
+    const started = await startApplication((_request, response) => response.end('from orders'));
+    application = started.server;
+    applicationPort = started.port;
+    state = await StateFixture.make(webResources([applicationPort]));
+  });
+
+  after(() => {
+    application.close();
+    application.closeAllConnections();
+    state.remove();
+  });
+
+  it('is ready at once and serves, without a control plane', async () => {
+    const proxy = await startProxy(webOptions(state.path, lines));
+    try {
+      assert.equal(proxy.notReady(), '');
+      assert.equal(await askThrough(proxy.outboundPort), '200 from orders');
+      assert.equal(proxy.identity, 'spiffe://cluster.local/ns/shop/sa/web');
+    } finally {
+      await proxy.stop();
+    }
+    assert.equal(proxy.notReady(), 'stopped');
+  });
+
+  it('comes back on the port of the life before', async () => {
+    const first = await startProxy(webOptions(state.path, lines));
+    const { outboundPort } = first;
+    await first.stop();
+    const second = await startProxy(webOptions(state.path, lines));
+    try {
+      assert.equal(second.outboundPort, outboundPort);
+    } finally {
+      await second.stop();
+    }
+  });
+
+  it('counts requests where they are scraped, with the facts of its process', async () => {
+    const proxy = await startProxy(webOptions(state.path, lines));
+    try {
+      await askThrough(proxy.outboundPort);
+      await askThrough(proxy.outboundPort);
+      const metrics = await ask({ port: proxy.metricsPort, path: '/metrics' });
+      assert.match(metrics, /weft_requests_total\{[^}]*destination="shop\/orders"[^}]*\} 2\n/);
+      assert.match(metrics, /weft_upstream_endpoints\{destination="shop\/orders:80"\} 1\n/);
+      assert.match(metrics, /weft_certificate_expiry_timestamp_seconds\{kind="leaf"/);
+      assert.match(metrics, /weft_log_lines_total 0\n/);
+      const stats = JSON.parse((await ask({ port: proxy.statsPort, path: '/stats' })).slice(4)) as {
+        version: string;
+        destinations: { key: string; endpoints: { tries: number }[] }[];
+      };
+      assert.match(stats.version, /^[0-9a-f]{16}$/);
+      assert.equal(stats.destinations[0]!.key, 'shop/orders:80');
+      assert.equal(stats.destinations[0]!.endpoints[0]!.tries, 2);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it('shows its configuration on the socket only, and drains when asked there', async () => {
+    const proxy = await startProxy(webOptions(state.path, lines));
+    try {
+      assert.match(await ask({ port: proxy.statsPort, path: '/config' }), /^404/);
+      const config = await ask({ socketPath: proxy.adminSocket, path: '/config' });
+      assert.match(config, /"key":"routes:shop\/orders:80"/);
+      assert.match(await ask({ socketPath: proxy.adminSocket, path: '/drain', method: 'POST' }), /^202/);
+      assert.equal(proxy.notReady(), 'draining');
+      await proxy.drain();
+      await assert.rejects(askThrough(proxy.outboundPort), /ECONNREFUSED/);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it('says which port is taken', async () => {
+    const taken = webOptions(state.path, lines, { outboundPort: applicationPort });
+    await assert.rejects(startProxy(taken), /^Error: the outbound proxy cannot listen: port \d+ is taken/);
+  });
+
+  it('stays without a snapshot when the state is damaged, and says so', async () => {
+    const own = await StateFixture.make(webResources([applicationPort]));
+    writeFileSync(`${own.path}/snapshot`, 'damaged');
+    const proxy = await startProxy(webOptions(own.path, lines));
+    try {
+      assert.equal(proxy.notReady(), 'no configuration yet');
+      assert.ok(lines.some(({ level, message }) => level === 'warn' && message.startsWith('stored state left aside')));
+      await assert.rejects(proxy.whenReady(20), /^Error: not ready after 20 ms: no configuration yet$/);
+    } finally {
+      await proxy.stop();
+      own.remove();
+    }
+  });
+});

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent, createServer, request } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
+import { connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { seededRandom } from '@weft/kernel';
+import type { Random } from '@weft/kernel';
+import { eventually } from '@weft/testkit';
+import { SidecarPair } from '../fixture/mesh-fixture.ts';
+import { PlaneFixture, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
+
+const MIB = 1 << 20;
+
+/** Answers every request with its own body, and with the hash of it. */
+function echo(): Promise<Server> {
+  const server = createServer((incoming, response) => {
+    if (incoming.url === '/hash') {
+      const hash = createHash('sha256');
+      incoming.on('data', (chunk: Buffer) => hash.update(chunk));
+      incoming.on('end', () => response.end(hash.digest('hex')));
+    } else incoming.pipe(response);
+  });
+  server.listen(0, '127.0.0.1');
+  return once(server, 'listening').then(() => server);
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+/** Sends `body` in pieces of random sizes, with a length or chunked, and gives the answer. */
+function call(port: number, agent: Agent, path: string, body: Buffer, random: Random, known: boolean): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const headers: Record<string, string | number> = { host: 'orders' };
+    if (known) headers['content-length'] = body.length;
+    const outgoing = request({ port, host: '127.0.0.1', method: 'PUT', path, headers, agent }, (answer) => {
+      const parts: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => parts.push(chunk));
+      answer.on('end', () => {
+        const whole = Buffer.concat(parts);
+        if (answer.statusCode === 200) resolve(whole);
+        else reject(new Error(`${answer.statusCode}: ${whole.toString('latin1').slice(0, 200)}`));
+      });
+      answer.on('error', reject);
+    });
+    outgoing.on('error', reject);
+    let at = 0;
+    const more = (): void => {
+      while (at < body.length) {
+        const size = 1 + Math.floor(random() ** 3 * 200_000);
+        const piece = body.subarray(at, at + size);
+        at += piece.length;
+        if (!outgoing.write(piece)) {
+          outgoing.once('drain', more);
+          return;
+        }
+      }
+      outgoing.end();
+    };
+    more();
+  });
+}
+
+for (const transport of ['plaintext', 'mutual TLS'] as const) {
+  describe(`bytes over ${transport}`, () => {
+    let application: Server;
+    let port: number;
+    let close: () => void;
+    const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+
+    before(async () => {
+      application = await echo();
+      if (transport === 'plaintext') {
+        const fixture = new PlaneFixture();
+        fixture.serveOrders([plainEndpoint(portOf(application))]);
+        ({ port } = await fixture.listen());
+        close = () => fixture.close();
+      } else {
+        const pair = await SidecarPair.start(portOf(application));
+        ({ port } = await pair.web.listen());
+        close = () => pair.close();
+      }
+    });
+    after(() => {
+      agent.destroy();
+      close();
+      application.close();
+      application.closeAllConnections();
+    });
+
+    it('come out as they went in: 24 MiB each way at once, in random pieces', async () => {
+      const random = seededRandom(11);
+      const body = randomBytes(24 * MIB);
+      const wanted = createHash('sha256').update(body).digest('hex');
+      for (const known of [true, false]) {
+        const [hash, back] = await Promise.all([
+          call(port, agent, '/hash', body, random, known),
+          call(port, agent, '/echo', body, random, known),
+        ]);
+        assert.equal(hash.toString(), wanted);
+        assert.equal(createHash('sha256').update(back).digest('hex'), wanted);
+      }
+    });
+
+    it('come out as they went in: 1,500 requests of random sizes on 32 connections', async () => {
+      const seed = 20_261;
+      const random = seededRandom(seed);
+      const source = randomBytes(MIB);
+      const jobs = Array.from({ length: 1_500 }, () => {
+        const size = Math.floor(random() ** 6 * 400_000);
+        const start = Math.floor(random() * (source.length - size));
+        return { body: source.subarray(start, start + size), known: random() < 0.5 };
+      });
+      let wrong = 0;
+      await Promise.all(
+        Array.from({ length: 32 }, async () => {
+          for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) {
+            const back = await call(port, agent, '/echo', job.body, random, job.known);
+            if (!back.equals(job.body)) wrong += 1;
+          }
+        }),
+      );
+      assert.equal(wrong, 0, `seed ${seed}`);
+    });
+  });
+}
+
+/**
+ * What one direction of one exchange may hold in this process: unsent bytes up to the high-water mark (64 KiB), one read
+ * (64 KiB) that came before the source was told to stop, and the framing around it.
+ */
+const HELD_BYTES = 3 * 65_536;
+
+describe('a slow peer', () => {
+  for (const slow of ['reader', 'application'] as const) {
+    it(`that is the ${slow} holds 64 MiB back instead of filling memory`, async () => {
+      const total = 64 * MIB;
+      const piece = Buffer.alloc(MIB, 'x');
+      let sent = 0;
+      let paused: IncomingMessage | null = null;
+      const application = createServer((incoming, response) => {
+        if (slow === 'application') {
+          paused = incoming;
+          incoming.on('end', () => response.end('ok'));
+          return;
+        }
+        response.writeHead(200, { 'content-length': total });
+        const more = (): void => {
+          while (sent < total) {
+            sent += piece.length;
+            if (!response.write(piece)) {
+              response.once('drain', more);
+              return;
+            }
+          }
+          response.end();
+        };
+        more();
+      });
+      application.listen(0, '127.0.0.1');
+      await once(application, 'listening');
+      const pair = await SidecarPair.start(portOf(application));
+      pair.web.serveOrders([pair.endpoint()], { retries: { ...routeRule().retries, bodyLimitBytes: 65_536 } });
+      const { port } = await pair.web.listen();
+      const client = connect({ port, host: '127.0.0.1' });
+      let received = 0;
+      try {
+        await once(client, 'connect');
+        if (slow === 'reader') client.write('GET / HTTP/1.1\r\nHost: orders\r\n\r\n');
+        else {
+          client.write(`PUT / HTTP/1.1\r\nHost: orders\r\nContent-Length: ${total}\r\n\r\n`);
+          const more = (): void => {
+            while (sent < total) {
+              sent += piece.length;
+              if (!client.write(piece)) {
+                client.once('drain', more);
+                return;
+              }
+            }
+          };
+          more();
+        }
+        // Until nothing moves any more: each side has sent what the system's buffers take.
+        let last = -1;
+        let lastMoved = -1;
+        await eventually(() => {
+          const moved = pair.web.plane.nowMs;
+          const still = sent === last && moved === lastMoved && sent > 0;
+          last = sent;
+          lastMoved = moved;
+          return still;
+        }, 10_000);
+        const held = pair.web.bufferedBytes() + pair.orders.bufferedBytes() + pair.inboundBufferedBytes();
+        // Two proxies, one direction each.
+        assert.ok(held <= 2 * HELD_BYTES, `${held} bytes are held`);
+        assert.ok(sent < total, 'the source was never held back');
+        // And it all arrives once the slow one reads.
+        client.on('data', (chunk: Buffer) => void (received += chunk.length));
+        if (slow === 'application') {
+          await eventually(() => paused !== null, 2_000);
+          (paused as IncomingMessage | null)!.resume();
+          await eventually(() => received > 0, 20_000);
+        } else await eventually(() => received > total, 20_000);
+      } finally {
+        client.destroy();
+        pair.close();
+        application.close();
+        application.closeAllConnections();
+      }
+    });
+  }
+});
