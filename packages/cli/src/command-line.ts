@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check-command.ts';
 import { controlCommand } from './commands/control-command.ts';
+import { getCommand } from './commands/get-command.ts';
 import { runCommand } from './commands/run-command.ts';
 import { statusCommand } from './commands/status-command.ts';
 import { tokenCommand } from './commands/token-command.ts';
@@ -33,6 +34,7 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   program.addCommand(controlCommand(terminal, finish));
   program.addCommand(runCommand(terminal, finish));
   program.addCommand(statusCommand(terminal, finish));
+  program.addCommand(getCommand(terminal, finish));
   program.addCommand(tokenCommand(terminal, finish));
   program.addCommand(checkCommand(terminal, finish));
   // Only named here, for --help; its own reader is in main.ts.
