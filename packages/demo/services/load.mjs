@@ -149,10 +149,10 @@ function describe(counts) {
 }
 
 function quantiles(samples) {
-  if (samples.length === 0) return { p50Ms: 0, p99Ms: 0, maxMs: 0, count: 0 };
+  if (samples.length === 0) return { p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0, count: 0 };
   const sorted = Float64Array.from(samples).sort();
   const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-  return { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: sorted.at(-1), count: sorted.length };
+  return { p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99), maxMs: sorted.at(-1), count: sorted.length };
 }
 
 const operations = {

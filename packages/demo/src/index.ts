@@ -1,1 +1,1 @@
-export {};
+export { type DemoOptions, readDemoOptions } from './demo-options.ts';

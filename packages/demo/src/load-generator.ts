@@ -20,6 +20,7 @@ export interface LoadRun {
 export interface Quantiles {
   readonly count: number;
   readonly p50Ms: number;
+  readonly p95Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
 }

@@ -31,7 +31,7 @@ export interface ManagedProcess {
 }
 
 const guardProgram = fileURLToPath(new URL('../services/guard.mjs', import.meta.url));
-const LAST_WORDS = 4;
+const LAST_WORDS = 12;
 /** Settings of the person's shell that would send the demo's processes elsewhere. */
 const FOREIGN_SETTINGS = /^(WEFT_.*|(https?|no|all)_proxy|NODE_USE_ENV_PROXY|NODE_OPTIONS|NODE_EXTRA_CA_CERTS)$/i;
 
@@ -43,12 +43,16 @@ const FOREIGN_SETTINGS = /^(WEFT_.*|(https?|no|all)_proxy|NODE_USE_ENV_PROXY|NOD
 export class ProcessSupervisor {
   /** Everything the demo writes is below it. */
   readonly folder: string;
+  /** Of every process: the person's own, without what would send it elsewhere. */
+  readonly environment: Readonly<Record<string, string>>;
   private readonly guard: ChildProcess;
   private readonly running: Set<ChildRecord>;
   private stopping: boolean;
 
   constructor(folder: string, keepsFolder: boolean) {
     this.folder = folder;
+    // With a cache a program is compiled once, not by each of a dozen processes.
+    this.environment = { ...ownEnvironment(), NODE_COMPILE_CACHE: join(folder, 'cache') };
     this.running = new Set();
     this.stopping = false;
     mkdirSync(join(folder, 'logs'), { recursive: true, mode: 0o700 });
@@ -66,7 +70,7 @@ export class ProcessSupervisor {
     const log = openSync(logFile, 'a', 0o600);
     const child = spawn(spec.command, spec.args, {
       detached: true,
-      env: { ...ownEnvironment(), ...spec.environment },
+      env: { ...this.environment, ...spec.environment },
       stdio: ['pipe', spec.onLine === undefined ? log : 'pipe', log],
     });
     closeSync(log);

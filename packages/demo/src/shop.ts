@@ -4,7 +4,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { LoadGenerator } from './load-generator.ts';
-import { ControlProcess, SidecarProcess } from './mesh-processes.ts';
+import { ControlProcess } from './control-process.ts';
+import { SidecarProcess } from './sidecar-process.ts';
 import type { ProcessSupervisor } from './process-supervisor.ts';
 import { ServiceProcess } from './service-process.ts';
 import { ConfigFolder, shopNamespace } from './shop-config.ts';
@@ -102,6 +103,9 @@ export async function startInstance(
   spec: InstanceSpec,
 ): Promise<Instance> {
   const { name, service: serviceName, version = '', python = '' } = spec;
+  // Made while the program starts; who awaits it deals with its failure.
+  const token = control.createToken(namespace, serviceName, serviceName);
+  token.catch(() => {});
   const outboundPort = await freePort();
   const service = await ServiceProcess.start(supervisor, {
     service: serviceName,
@@ -122,6 +126,7 @@ export async function startInstance(
       outboundPort,
     },
     control,
+    token,
   );
   return { name, serviceAccount: serviceName, service, sidecar };
 }
@@ -135,7 +140,7 @@ function startEdge(supervisor: ProcessSupervisor, control: ControlProcess): Prom
     outboundPort: -1,
     gateway: `${shopNamespace}/edge`,
   };
-  return SidecarProcess.start(supervisor, spec, control);
+  return SidecarProcess.start(supervisor, spec, control, control.createToken(shopNamespace, 'edge', 'edge'));
 }
 
 export function makeFolder(supervisor: ProcessSupervisor, name: string): string {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LoadGenerator } from './load-generator.ts';
-import { ControlProcess } from './mesh-processes.ts';
+import { ControlProcess } from './control-process.ts';
 import type { ProcessSupervisor } from './process-supervisor.ts';
 import { type Instance, makeFolder, startInstance } from './shop.ts';
 import { ConfigFolder } from './shop-config.ts';

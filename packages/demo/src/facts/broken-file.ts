@@ -1,5 +1,4 @@
 import { ask } from '../json-http.ts';
-import { runWeft } from '../mesh-processes.ts';
 import { delay, waitUntil } from '../wait-until.ts';
 import type { Shop } from '../shop.ts';
 import type { Trial } from './fact.ts';
@@ -24,14 +23,7 @@ export const brokenFile: Trial<Shop> = {
     shop.config.write('canary.yaml', broken);
     try {
       const problem = await waitUntil('the control plane to tell of the problem', 5_000, async () => {
-        const { objects } = await runWeft<{ objects: ListedObject[] }>([
-          'get',
-          'objects',
-          '--admin-socket',
-          shop.control.adminSocket,
-          '-o',
-          'json',
-        ]);
+        const { objects } = await shop.control.ask<{ objects: ListedObject[] }>(['get', 'objects']);
         return objects.flatMap(({ problems }) => problems).find(({ file }) => file.endsWith('canary.yaml'));
       });
       await delay(300);

@@ -1,4 +1,3 @@
-import { runWeft } from '../mesh-processes.ts';
 import type { Shop } from '../shop.ts';
 import { waitUntil } from '../wait-until.ts';
 import { milliseconds } from './fact.ts';
@@ -47,14 +46,7 @@ interface ListedProxy {
 }
 
 async function listProxies(shop: Shop): Promise<ListedProxy[]> {
-  const listed = await runWeft<{ proxies: ListedProxy[] } | ListedProxy[]>([
-    'status',
-    '--admin-socket',
-    shop.control.adminSocket,
-    '-o',
-    'json',
-  ]);
-  return Array.isArray(listed) ? listed : listed.proxies;
+  return (await shop.control.ask<{ proxies: ListedProxy[] }>(['status'])).proxies;
 }
 
 function versions(shop: Shop): Promise<string[]> {

@@ -1,105 +1,14 @@
-import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { proxyV8Flags, weftProgram } from '@weft/cli';
 import type { ReadyLine } from '@weft/cli';
-import { freePort } from './free-port.ts';
+import type { ControlProcess } from './control-process.ts';
 import { ask, askJson } from './json-http.ts';
 import type { ManagedProcess, ProcessSupervisor } from './process-supervisor.ts';
 import type { SidecarStats } from './sidecar-stats.ts';
 import { Hopeless, waitUntil } from './wait-until.ts';
 
 const READY_MS = 20_000;
-const COMMAND_MS = 15_000;
-
-/** Runs a command of the CLI, as a person would, and gives what it printed as JSON. */
-export async function runWeft<T>(args: readonly string[]): Promise<T> {
-  const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) => {
-    execFile(
-      process.execPath,
-      [weftProgram, ...args],
-      { timeout: COMMAND_MS, maxBuffer: 1 << 26, env: { ...process.env, NO_COLOR: '1' } },
-      // Exit code 1 says that what was asked about is not well, with the answer printed all the same.
-      (_, stdout, stderr) => resolve({ stdout, stderr }),
-    );
-  });
-  try {
-    return JSON.parse(stdout) as T;
-  } catch {
-    throw new Error(`weft ${args.join(' ')}: ${stderr.trim() || stdout.trim() || 'no answer'}`);
-  }
-}
-
-/** The control plane's process. It comes back on the port where sidecars found it. */
-export class ControlProcess {
-  readonly adminSocket: string;
-  readonly port: number;
-  process: ManagedProcess;
-  private readonly supervisor: ProcessSupervisor;
-  private readonly name: string;
-  private readonly args: readonly string[];
-
-  private constructor(
-    supervisor: ProcessSupervisor,
-    name: string,
-    args: readonly string[],
-    port: number,
-    adminSocket: string,
-  ) {
-    this.supervisor = supervisor;
-    this.name = name;
-    this.args = args;
-    this.port = port;
-    this.adminSocket = adminSocket;
-    this.process = this.spawn();
-  }
-
-  static async start(
-    supervisor: ProcessSupervisor,
-    name: string,
-    configFolder: string,
-    metricsPort = 0,
-  ): Promise<ControlProcess> {
-    const port = await freePort();
-    const adminSocket = join(supervisor.folder, `${name}.sock`);
-    const state = join(supervisor.folder, 'state', name);
-    const args = ['--config', configFolder, '--state', state, '--port', String(port), '--admin-socket', adminSocket];
-    args.push('--metrics-port', String(metricsPort));
-    const control = new ControlProcess(supervisor, name, args, port, adminSocket);
-    await control.ready();
-    return control;
-  }
-
-  /** After it was killed. */
-  async restart(): Promise<void> {
-    this.process = this.spawn();
-    await this.ready();
-  }
-
-  /** What a service's sidecar joins with: for one workload, once. */
-  async createToken(namespace: string, service: string, serviceAccount: string): Promise<string> {
-    const words = ['token', 'create', '--namespace', namespace, '--service', service];
-    words.push('--service-account', serviceAccount, '--admin-socket', this.adminSocket, '-o', 'json');
-    return (await runWeft<{ token: string }>(words)).token;
-  }
-
-  private spawn(): ManagedProcess {
-    return this.supervisor.start({
-      name: this.name,
-      command: process.execPath,
-      args: [weftProgram, 'control', ...this.args],
-    });
-  }
-
-  private async ready(): Promise<void> {
-    const { process } = this;
-    await waitUntil(`${this.name} to answer`, READY_MS, async () => {
-      if (!process.alive) throw ended(process);
-      return isListening(this.port);
-    });
-  }
-}
 
 export interface SidecarSpec {
   readonly instance: string;
@@ -139,9 +48,9 @@ export class SidecarProcess {
     supervisor: ProcessSupervisor,
     spec: SidecarSpec,
     control: ControlProcess,
+    token: Promise<string>,
   ): Promise<SidecarProcess> {
-    const token = await control.createToken(spec.namespace, spec.service, spec.serviceAccount);
-    const sidecar = new SidecarProcess(supervisor, spec, control.port, token);
+    const sidecar = new SidecarProcess(supervisor, spec, control.port, await token);
     await sidecar.ready();
     return sidecar;
   }
@@ -205,23 +114,9 @@ export class SidecarProcess {
   private async ready(): Promise<void> {
     const { process } = this;
     this.line = await waitUntil(`the sidecar of ${this.spec.instance} to be ready`, READY_MS, () => {
-      if (!process.alive) throw ended(process);
+      if (!process.alive) throw new Hopeless(`${process.name} ended: ${process.lastWords()}`);
       const text = readFileSync(this.readyFile, 'utf8');
       return text.endsWith('\n') ? (JSON.parse(text) as ReadyLine) : undefined;
     });
   }
-}
-
-function ended(process: ManagedProcess): Hopeless {
-  return new Hopeless(`${process.name} ended: ${process.lastWords()}`);
-}
-
-function isListening(port: number): Promise<true | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(undefined));
-  });
 }

@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { weftProgram } from '@weft/cli';
+import { freePort } from './free-port.ts';
+import type { ManagedProcess, ProcessSupervisor } from './process-supervisor.ts';
+import { Hopeless, waitUntil } from './wait-until.ts';
+
+const READY_MS = 20_000;
+const COMMAND_MS = 15_000;
+
+/** The control plane's process. It comes back on the port where sidecars found it. */
+export class ControlProcess {
+  readonly adminSocket: string;
+  readonly port: number;
+  process: ManagedProcess;
+  private readonly supervisor: ProcessSupervisor;
+  private readonly name: string;
+  private readonly args: readonly string[];
+
+  private constructor(
+    supervisor: ProcessSupervisor,
+    name: string,
+    args: readonly string[],
+    port: number,
+    adminSocket: string,
+  ) {
+    this.supervisor = supervisor;
+    this.name = name;
+    this.args = args;
+    this.port = port;
+    this.adminSocket = adminSocket;
+    this.process = this.spawn();
+  }
+
+  static async start(
+    supervisor: ProcessSupervisor,
+    name: string,
+    configFolder: string,
+    metricsPort = 0,
+  ): Promise<ControlProcess> {
+    const port = await freePort();
+    const adminSocket = join(supervisor.folder, `${name}.sock`);
+    const state = join(supervisor.folder, 'state', name);
+    const args = ['--config', configFolder, '--state', state, '--port', String(port), '--admin-socket', adminSocket];
+    args.push('--metrics-port', String(metricsPort));
+    const control = new ControlProcess(supervisor, name, args, port, adminSocket);
+    await control.ready();
+    return control;
+  }
+
+  /** After it was killed. */
+  async restart(): Promise<void> {
+    this.process = this.spawn();
+    await this.ready();
+  }
+
+  /** What a service's sidecar joins with: for one workload, once. */
+  async createToken(namespace: string, service: string, serviceAccount: string): Promise<string> {
+    const words = ['token', 'create', '--namespace', namespace, '--service', service];
+    return (await this.ask<{ token: string }>([...words, '--service-account', serviceAccount])).token;
+  }
+
+  /** Runs a command of the CLI that asks the control plane, as a person would; the caller names the shape of its JSON. */
+  async ask<T>(command: readonly string[]): Promise<T> {
+    const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) => {
+      execFile(
+        process.execPath,
+        [weftProgram, ...command, '--admin-socket', this.adminSocket, '-o', 'json'],
+        { timeout: COMMAND_MS, maxBuffer: 1 << 26, env: this.supervisor.environment },
+        // Exit code 1 says that what was asked about is not well, with the answer printed all the same.
+        (_, stdout, stderr) => resolve({ stdout, stderr }),
+      );
+    });
+    try {
+      return JSON.parse(stdout) as T;
+    } catch {
+      throw new Error(`weft ${command.join(' ')}: ${stderr.trim() || stdout.trim() || 'no answer'}`);
+    }
+  }
+
+  private spawn(): ManagedProcess {
+    return this.supervisor.start({
+      name: this.name,
+      command: process.execPath,
+      args: [weftProgram, 'control', ...this.args],
+    });
+  }
+
+  private async ready(): Promise<void> {
+    const { process } = this;
+    await waitUntil(`${this.name} to answer`, READY_MS, async () => {
+      if (!process.alive) throw new Hopeless(`${this.name} ended: ${process.lastWords()}`);
+      return isListening(this.port);
+    });
+  }
+}
+
+function isListening(port: number): Promise<true | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(undefined));
+  });
+}
