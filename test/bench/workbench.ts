@@ -67,7 +67,7 @@ export class Workbench {
   }
 
   /** What stands before a command to run it on its processor, ahead of whatever else the machine does. */
-  prefix(processor: Processor): readonly string[] {
+  private prefix(processor: Processor): readonly string[] {
     const pin = this.pin === undefined ? [] : [this.pin, '-c', processor === 'load' ? '0' : '1'];
     return [...this.nice, ...pin];
   }

@@ -1,5 +1,4 @@
 /** Keep-alive connections that always have a request under way: for CPU and throughput. wrk where it is, else our own. */
-import { spawn } from 'node:child_process';
 import { findProgram } from '../workbench.ts';
 import type { Workbench } from '../workbench.ts';
 import { LoadDriver } from './load-driver.ts';
@@ -47,12 +46,16 @@ async function runWrk(
   seconds: number,
 ): Promise<ClosedResult> {
   const args = ['-t1', `-c${connections}`, `-d${Math.max(1, Math.round(seconds))}s`, '-H', `Host: ${host}`];
-  const [command = wrk, ...rest] = [...workbench.prefix('load'), wrk, ...args, `http://127.0.0.1:${port}/`];
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const running = workbench.start({
+    command: wrk,
+    args: [...args, `http://127.0.0.1:${port}/`],
+    processor: 'load',
+    piped: true,
+  });
   let text = '';
-  child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
-  child.stderr.setEncoding('utf8').on('data', (part: string) => (text += part));
-  await new Promise((resolve, reject) => child.once('close', resolve).once('error', reject));
+  running.child.stdout!.setEncoding('utf8').on('data', (part: string) => (text += part));
+  await new Promise((resolve) => running.child.once('close', resolve));
+  await running.stop();
   return readWrkReport(text);
 }
 

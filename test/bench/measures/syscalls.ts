@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -65,19 +64,22 @@ async function countCalls(
 ): Promise<{ perRequest: number; most: string }> {
   const file = join(workbench.makeFolder('strace'), 'counts');
   const targets = subject.groups.flatMap(processesOf).flatMap((pid) => ['-p', String(pid)]);
-  const child = spawn(strace, ['-c', '-f', '-q', '-o', file, ...targets], { stdio: 'ignore' });
-  const ended = new Promise<void>((resolve, reject) => {
-    child.once('exit', () => resolve());
-    child.once('error', reject);
+  const running = workbench.start({
+    command: strace,
+    args: ['-c', '-f', '-q', '-o', file, ...targets],
+    processor: 'load',
   });
+  const ended = new Promise<void>((resolve) => void running.child.once('exit', () => resolve()));
   await sleep(ATTACH_MS);
   const before = await upstream.served();
   const startMs = performance.now();
   await sleep(1_500);
   const served = (await upstream.served()) - before;
   const countedMs = performance.now() - startMs;
-  child.kill('SIGINT');
+  // It writes its table when it is interrupted.
+  running.child.kill('SIGINT');
   await ended;
+  await running.stop();
   const counts = readStraceCounts(readFileSync(file, 'utf8'));
   // strace counts from when it has attached, we from ATTACH_MS later: the rate of the part stands for the whole.
   const perRequest = counts.total / (served * ((countedMs + ATTACH_MS) / countedMs));
