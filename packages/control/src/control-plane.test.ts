@@ -390,3 +390,78 @@ test('stopping asks proxies to move and leaves no socket behind', async (t) => {
   assert.equal(cart.drains[0]?.reason, 'Move');
   assert.ok(!existsSync(mesh.control.adminSocket));
 });
+
+test('an entry in the files gets the mesh port of its proxy, and is never called in plaintext after that', async (t) => {
+  const entry = `apiVersion: weft.dev/v1alpha1
+kind: WorkloadEntry
+metadata: {name: orders-vm, namespace: shop}
+spec: {address: 127.0.0.1, ports: [{port: 8080}], serviceAccount: orders, labels: {app: orders}}
+`;
+  const source = new MemorySource({ 'a.yaml': SERVICES, 'entry.yaml': entry });
+  const mesh = await startTestControl(t, { source });
+  const cart = await startTestProxy(mesh, { service: 'cart' });
+  cart.client.subscribe([ORDERS]);
+  const shown = (): unknown[] =>
+    (cart.get(`endpoints:${ORDERS}`)?.endpoints ?? []).map((endpoint) => [endpoint.port, endpoint.mesh]);
+  await eventually(() => JSON.stringify(shown()) === '[[8080,false]]', WAIT_MS);
+  const proxy = await startTestProxy(mesh, {
+    service: 'orders',
+    instance: 'orders-vm',
+    ephemeral: false,
+    listeners: LISTENER,
+  });
+  await eventually(() => JSON.stringify(shown()) === '[[15006,true]]', WAIT_MS);
+  proxy.report({ draining: true });
+  await eventually(() => proxy.drains.length === 1, WAIT_MS);
+  proxy.client.stop();
+  await eventually(() => mesh.control.status().proxies.length === 1, WAIT_MS);
+  assert.deepEqual(shown(), []);
+  source.remove('entry.yaml');
+  source.put('entry.yaml', entry);
+  await eventually(() => JSON.stringify(shown()) === '[[8080,false]]', WAIT_MS);
+});
+
+test('a gateway is sent its listeners with the routes attached to them, a sidecar is not', async (t) => {
+  const gateway = `apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: weft}
+spec: {controllerName: weft.dev/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec: {gatewayClassName: weft, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: edge, namespace: shop}
+spec: {parentRefs: [{name: edge}], rules: [{backendRefs: [{name: orders, port: 80}]}]}
+`;
+  const source = new MemorySource({ 'a.yaml': SERVICES, 'edge.yaml': gateway });
+  const mesh = await startTestControl(t, { source });
+  const edge = await startTestProxy(mesh, { service: 'edge', ephemeral: false, gateway: 'shop/edge' });
+  const cart = await startTestProxy(mesh, { service: 'cart' });
+  const KEY = 'listener:shop/edge/http';
+  await eventually(() => edge.get(KEY)?.rules[0]?.backends[0]?.backend === ORDERS && cart.isComplete, WAIT_MS);
+  assert.ok(edge.get(`endpoints:${ORDERS}`) !== undefined);
+  assert.equal(cart.get(KEY), undefined);
+  source.put('edge.yaml', gateway.replace('backendRefs: [{name: orders', 'backendRefs: [{name: cart'));
+  await eventually(() => edge.get(KEY)?.rules[0]?.backends[0]?.backend === 'shop/cart:80', WAIT_MS);
+  const route = mesh.control.status().objects.find(({ kind }) => kind === 'HTTPRoute');
+  assert.equal(route?.conditions[0]?.about, 'Gateway shop/edge');
+});
+
+test('a stream ends with the root that vouched for it', async (t) => {
+  const mesh = await startTestControl(t, { source: new MemorySource({ 'a.yaml': SERVICES }) });
+  const cart = await startTestProxy(mesh, { service: 'cart' });
+  await eventually(() => cart.isComplete, WAIT_MS);
+  const first = mesh.control.roots.signing;
+  const next = await mesh.control.roots.prepare();
+  await mesh.control.roots.activate(next);
+  await mesh.control.roots.remove(first);
+  await eventually(
+    () => mesh.log.lines.some((line) => /cart-1 is ended: its root is no longer trusted/.test(line)),
+    WAIT_MS,
+  );
+  await eventually(() => mesh.control.status().proxies[0]?.state === 'Lost', WAIT_MS);
+});

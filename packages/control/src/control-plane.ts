@@ -117,7 +117,9 @@ export interface ControlStatus {
 
 /** Changing the root without a failed handshake: prepare, wait until all proxies have it, activate, remove the old one. */
 export interface RootRotation {
-  /** Fingerprints of the signing certificates, the one that signs first. */
+  /** Fingerprint of the one that signs. */
+  readonly signing: string;
+  /** Makes another root, trusted at once; its fingerprint. Like the others, rejects with one line for a person. */
   prepare(): Promise<string>;
   activate(fingerprint: string): Promise<void>;
   remove(fingerprint: string): Promise<void>;
@@ -191,6 +193,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   closers.push(() => registry.stop());
 
   const source = sourceOf(options);
+  let servedDomain = '';
   const take = (places: readonly ConfigPlace[]): void => {
     const startedMs = clock.nowMs();
     const { changes, news, refused } = store.replace(places);
@@ -210,6 +213,12 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       const message = `configuration changed: ${changes.length} ${changes.length === 1 ? 'object' : 'objects'}`;
       events.add('info', 'configuration-changed', source.description, message);
     }
+    const { trustDomain } = resolveMesh(index.model);
+    if (servedDomain !== '' && servedDomain !== trustDomain) {
+      log.error(
+        `the trust domain is now ${trustDomain}; certificates stay in ${servedDomain} until a restart with another state folder`,
+      );
+    }
     metrics.reloaded(clock.nowMs() - startedMs);
   };
   if (options.trustDomain !== undefined)
@@ -219,6 +228,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   closers.push(() => source.stop());
 
   const settings = resolveMesh(index.model);
+  servedDomain = settings.trustDomain;
   let tls: TlsOptions = {};
   const opened = await openIdentityDesk({
     folder: join(options.stateFolder, 'ca'),
@@ -244,6 +254,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     },
     onTrust: (bundle) => {
       server?.hub.trustChanged(bundle);
+      registry.trustChanged(identity.bundle);
       events.add('info', 'roots-changed', bundle.trustDomain, `${bundle.roots.length} roots are trusted now`);
     },
   });
@@ -359,6 +370,9 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     }),
     watchEvents: (emit) => events.watch(emit),
     roots: {
+      get signing() {
+        return identity.signing;
+      },
       prepare: async () => orThrow(await identity.prepareRoot()),
       activate: async (fingerprint) => {
         orThrow(await identity.activateRoot(fingerprint));

@@ -127,6 +127,11 @@ export class IdentityDesk {
     return this.roots;
   }
 
+  /** Fingerprint of the root or intermediate that signs. */
+  get signing(): string {
+    return this.authorities.signing.signerFingerprint;
+  }
+
   get trustBundle(): TrustBundleMessage {
     return {
       trustDomain: this.roots.trustDomain,

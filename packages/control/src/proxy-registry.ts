@@ -10,7 +10,7 @@
  * A workload that had a sidecar is never called in plaintext afterwards: a `WorkloadEntry` whose proxy is gone has no
  * endpoints until a proxy comes back or the entry is made anew.
  */
-import type { PeerIdentity } from '@weft/identity';
+import { type PeerIdentity, type TrustBundle, isVouchedFor } from '@weft/identity';
 import { type Clock, type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
 import { type ObjectKey, type ResourceKey, type WorkloadInstance, objectKey } from '@weft/model';
 import type { CallFault, Hello, SyncSession, View } from '@weft/wire';
@@ -44,6 +44,8 @@ export interface ProxyRecord extends Follower {
   /** Refusals told of, by key: the reason. */
   readonly refusals: Map<ResourceKey, string>;
   timer: Timer | null;
+  /** Ends the stream with the certificate it was opened with; a proxy that renewed has opened another one by then. */
+  readonly expiry: Timer;
 }
 
 export interface ProxyRegistryOptions {
@@ -148,6 +150,9 @@ export class ProxyRegistry {
       isScanDue: true,
       refusals: new Map(),
       timer: null,
+      expiry: this.options.wheel.schedule(Math.max(0, peer.notAfterMs - nowMs), () =>
+        this.end(record, 'its certificate has expired'),
+      ),
     };
     this.byName.set(name, record);
     this.bySession.set(session, record);
@@ -173,6 +178,7 @@ export class ProxyRegistry {
     if (record === undefined) return;
     const { feed, events, wheel } = this.options;
     this.bySession.delete(session);
+    record.expiry.cancel();
     feed.followers.delete(record);
     feed.progress.gone(record);
     record.isConnected = false;
@@ -204,10 +210,26 @@ export class ProxyRegistry {
     }
   }
 
+  /** Roots changed: whom none of them vouches for any more is no longer served. */
+  trustChanged(bundle: TrustBundle): void {
+    const nowMs = this.options.clock.wallMs();
+    for (const record of this.bySession.values()) {
+      if (!isVouchedFor(record.peer, bundle, nowMs)) this.end(record, 'its root is no longer trusted');
+    }
+  }
+
   /** Ends all timers; sessions are ended by the server. */
   stop(): void {
     for (const timer of this.timers) timer.cancel();
-    for (const record of [...this.byName.values(), ...this.bySession.values()]) record.timer?.cancel();
+    for (const record of [...this.byName.values(), ...this.bySession.values()]) {
+      record.timer?.cancel();
+      record.expiry.cancel();
+    }
+  }
+
+  private end(record: ProxyRecord, why: string): void {
+    this.options.events.add('warning', 'proxy-untrusted', record.name, `the stream of ${record.name} is ended: ${why}`);
+    record.session.close('server-stopping');
   }
 
   private supersede(previous: ProxyRecord): void {
