@@ -1,13 +1,14 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '@weft/testkit';
-import { rolldown } from 'rolldown';
 import type { Running, Workbench } from '../workbench.ts';
 import { nodeCommand } from './subject.ts';
 import type { Role, Sidecar, Subject } from './subject.ts';
-import { answererResources, callerResources, writeState } from './weft-state.ts';
+import { answererResources, benchNamespace, callerResources, writeState } from './weft-state.ts';
 
-const program = fileURLToPath(new URL('weft-program.ts', import.meta.url));
+const builder = fileURLToPath(new URL('../../../deploy/build/bundle.ts', import.meta.url));
 
 /** As `weft proxy` starts its Node. */
 const v8Flags = ['--max-semi-space-size=4'];
@@ -28,10 +29,27 @@ export interface WeftStart {
 
 /** The one place that knows how a sidecar is started. */
 export async function startWeftSidecar(options: WeftStart): Promise<Running> {
-  const { workbench, role, stateFolder, applicationPort, probe, controlAddress = '', token = '' } = options;
+  const { workbench, role, stateFolder, applicationPort, probe, controlAddress, token } = options;
   const file = await bundleSidecar(workbench);
-  const kind = role === 'server' ? 'server' : 'client';
-  const args = [...v8Flags, file, kind, stateFolder, String(applicationPort), controlAddress, token];
+  const name = role === 'server' ? 'server' : 'client';
+  const flags = {
+    namespace: benchNamespace,
+    name,
+    'service-account': name,
+    state: stateFolder,
+    // 0 takes the port of the life before, which the state folder names.
+    'outbound-port': role === 'server' ? -1 : 0,
+    'stats-port': 0,
+    'metrics-port': 0,
+    'access-log': 'never',
+    'log-level': 'warn',
+    'key-agreement': 'classical',
+    'drain-deadline': '1s',
+    ...(role === 'server' ? { port: `http=${applicationPort}` } : {}),
+    ...(controlAddress === undefined ? {} : { control: controlAddress }),
+    ...(token === undefined ? {} : { token }),
+  };
+  const args = [...v8Flags, file, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)];
   return workbench.start({ ...nodeCommand(args, probe), processor: 'subject' });
 }
 
@@ -58,14 +76,15 @@ export const weft: Subject = {
 
 let bundled: Promise<string> | undefined;
 
-/** One file, as users get it: what starting and idling cost depends on it. Made anew for every run. */
+/** One file, as `npm run build` makes it: what starting and idling cost depends on it. Made anew for every run. */
 function bundleSidecar(workbench: Workbench): Promise<string> {
-  bundled ??= (async () => {
-    const file = join(workbench.makeFolder('bundle'), 'sidecar.mjs');
-    const build = await rolldown({ input: program, platform: 'node', logLevel: 'silent' });
-    await build.write({ file, format: 'esm', codeSplitting: false });
-    await build.close();
-    return file;
-  })();
+  bundled ??= new Promise((resolve, reject) => {
+    const folder = workbench.makeFolder('bundle');
+    const file = join(folder, 'weft-proxy.mjs');
+    execFile(process.execPath, [builder, '--out', folder], (error, stdout, stderr) => {
+      if (existsSync(file)) resolve(file);
+      else reject(new Error(`no bundle: ${(stderr || stdout || String(error)).trim()}`));
+    });
+  });
   return bundled;
 }
