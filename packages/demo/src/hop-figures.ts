@@ -77,6 +77,11 @@ export class HopWatch {
     this.before = undefined;
   }
 
+  /** Proxies that had a stream to the control plane at the last look. */
+  get connected(): number {
+    return [...(this.before?.stats.values() ?? [])].filter(({ control }) => control.state === 'connected').length;
+  }
+
   /** `load`: what the load generator saw in the same interval. The first call gives no rows but that one. */
   async read(load: LoadCounts): Promise<HopFigures[]> {
     const now = await this.look();

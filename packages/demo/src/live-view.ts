@@ -3,8 +3,9 @@ import type { HopFigures, InstanceFigures } from './hop-figures.ts';
 /** What the view shows beside the hops. */
 export interface Surroundings {
   readonly elapsedMs: number;
-  /** `connected`, or what the control plane's process is. */
-  readonly control: string;
+  /** Proxies whose stream to the control plane is up. */
+  readonly connected: number;
+  readonly proxies: number;
   /** Shares of the two versions of orders. */
   readonly canary: string;
   readonly url: string;
@@ -32,7 +33,7 @@ export function writeLiveView(hops: readonly HopFigures[], around: Surroundings,
   const paint = (text: string, colour: Colour | undefined): string =>
     isColoured && colour !== undefined ? `\u001B[${codes[colour]}m${text}\u001B[0m` : text;
   const lines = [
-    `${paint('Weft', 'bold')}  ${formatSeconds(around.elapsedMs)}   control plane: ${paint(around.control, around.control === 'connected' ? 'green' : 'red')}   canary of orders: ${around.canary}`,
+    `${paint('Weft', 'bold')}  ${formatSeconds(around.elapsedMs)}   control plane: ${paint(describeControl(around), around.connected === around.proxies ? 'green' : 'red')}   canary of orders: ${around.canary}`,
     '',
     paint(columns.map(({ title, width }) => title.padEnd(width)).join(' '), 'grey'),
   ];
@@ -43,7 +44,7 @@ export function writeLiveView(hops: readonly HopFigures[], around: Surroundings,
       [formatShare(hop.success), hop.success >= 0.999 ? 'green' : 'red'],
       [formatLatency(hop.p50Ms), undefined],
       [formatLatency(hop.p99Ms), hop.p99Ms > 100 ? 'yellow' : undefined],
-      [hop.breaker, hop.breaker === 'closed' ? undefined : 'red'],
+      [hop.breaker, hop.breaker === 'closed' || hop.breaker === '' ? undefined : 'red'],
       [hop.identity, undefined],
     ];
     const row = cells.map(([text, colour], index) => paint(text.padEnd(columns[index]!.width), colour));
@@ -74,7 +75,11 @@ export function writePlainLine(hops: readonly HopFigures[], around: Surroundings
     return `${hop.callee} ${hop.perSecond.toFixed(0)}/s ${formatShare(hop.success)}${breaker}${odd.length > 0 ? ` (${odd.join(', ')})` : ''}`;
   });
   const whole = `edge ${edge.perSecond.toFixed(1)}/s ${formatShare(edge.success)} p50 ${formatLatency(edge.p50Ms)} p99 ${formatLatency(edge.p99Ms)}`;
-  return [formatSeconds(around.elapsedMs), whole, ...parts, `control plane ${around.control}`].join('  ');
+  return [formatSeconds(around.elapsedMs), whole, ...parts, `control plane: ${describeControl(around)}`].join('  ');
+}
+
+function describeControl({ connected, proxies }: Surroundings): string {
+  return `${connected} of ${proxies} connected`;
 }
 
 function describeInstance({ name, perSecond, state }: InstanceFigures): string {

@@ -28,10 +28,6 @@ export class Mischief {
     return canaries[this.canaryStage]!.join('/');
   }
 
-  get controlState(): string {
-    return this.isControlDead ? 'killed' : 'connected';
-  }
-
   /** One instance answers 503, then all of them, then none. */
   async break(): Promise<string> {
     this.brokenStage = (this.brokenStage + 1) % 3;

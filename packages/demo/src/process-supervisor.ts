@@ -32,6 +32,8 @@ export interface ManagedProcess {
 
 const guardProgram = fileURLToPath(new URL('../services/guard.mjs', import.meta.url));
 const LAST_WORDS = 12;
+const HURRY_MS = 300;
+const KILL_MS = 2_000;
 /** Settings of the person's shell that would send the demo's processes elsewhere. */
 const FOREIGN_SETTINGS = /^(WEFT_.*|(https?|no|all)_proxy|NODE_USE_ENV_PROXY|NODE_OPTIONS|NODE_EXTRA_CA_CERTS)$/i;
 
@@ -85,10 +87,16 @@ export class ProcessSupervisor {
     return record;
   }
 
-  /** Ends all: sidecars drain while what they stand before still answers. Removes the folder unless it is kept. */
+  /** Ends all. Removes the folder unless it is kept. */
   async stopAll(keepsFolder: boolean): Promise<void> {
     this.stopping = true;
-    await Promise.all([...this.running].map((record) => record.stop(2_000)));
+    const ending = [...this.running].map((record) => record.stop(KILL_MS));
+    // A second signal says that nobody is left to drain for.
+    const hurry = setTimeout(() => {
+      for (const record of this.running) record.signal('SIGTERM');
+    }, HURRY_MS);
+    await Promise.all(ending);
+    clearTimeout(hurry);
     if (!keepsFolder) rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
     this.tellGuard('bye');
     const gone = new Promise((resolve) => this.guard.once('exit', resolve));

@@ -65,11 +65,12 @@ class Screen {
       process.stdin.setEncoding('utf8').on('data', (key: string) => this.press(key));
     }
     await watch.read(await this.shop.load.window('shoppers'));
+    if (this.isLive) process.stdout.write('\u001B[2J');
     while (performance.now() < untilMs) {
       const next = await Promise.race([delay(this.isLive ? LIVE_MS : PLAIN_MS), quitting]);
       if (next === 'quit') return;
       const hops = await watch.read(await this.shop.load.window('shoppers'));
-      const around = this.describeSurroundings();
+      const around = this.describeSurroundings(watch.connected);
       if (!this.isLive) say(writePlainLine(hops, around));
       else this.draw(writeLiveView(hops, around, this.isColoured));
     }
@@ -82,10 +83,11 @@ class Screen {
     process.stdin.pause();
   }
 
-  private describeSurroundings(): Surroundings {
+  private describeSurroundings(connected: number): Surroundings {
     return {
       elapsedMs: performance.now() - this.startMs,
-      control: this.mischief.controlState,
+      connected,
+      proxies: this.shop.sidecars.length,
       canary: this.mischief.canary,
       url: this.url,
       configFolder: this.shop.config.path,
