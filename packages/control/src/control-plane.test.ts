@@ -382,13 +382,16 @@ test('what stands in the way of a start is one line, and nothing is left open', 
   );
 });
 
-test('stopping asks proxies to move and leaves no socket behind', async (t) => {
+test('stopping asks proxies to move and leaves no socket and no timer behind', async (t) => {
   const mesh = await startTestControl(t, { source: new MemorySource({ 'a.yaml': SERVICES }) });
   const cart = await startTestProxy(mesh, { service: 'cart' });
   await eventually(() => cart.isComplete, WAIT_MS);
   await mesh.control.stop();
   assert.equal(cart.drains[0]?.reason, 'Move');
+  cart.client.stop();
+  assert.equal(mesh.wheel.size, 0);
   assert.ok(!existsSync(mesh.control.adminSocket));
+  assert.ok(!mesh.log.lines.some((line) => line.startsWith('warn')));
 });
 
 test('an entry in the files gets the mesh port of its proxy, and is never called in plaintext after that', async (t) => {

@@ -304,7 +304,10 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   const { port } = await control.listen(options.host, options.port).catch((error: unknown) => {
     throw listenError(error, options.host, options.port, '--port');
   });
-  closers.push(() => control.close(MOVE_WITHIN_MS, STOP_GRACE_MS));
+  closers.push(() => {
+    registry.quiesce();
+    return control.close(MOVE_WITHIN_MS, STOP_GRACE_MS);
+  });
   const address = `${bracketed(advertisedHost(options))}:${port}`;
 
   const objects = new ObjectReport(store, index, feed.followers);

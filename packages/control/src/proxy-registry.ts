@@ -73,6 +73,7 @@ export class ProxyRegistry {
   /** Workload key to the proxy whose instance stands in the model. */
   private readonly owners: Map<string, ProxyRecord>;
   private readonly timers: Set<Timer>;
+  private isStopping: boolean;
 
   constructor(options: ProxyRegistryOptions) {
     this.options = options;
@@ -81,6 +82,7 @@ export class ProxyRegistry {
     this.admitted = new WeakMap();
     this.owners = new Map();
     this.timers = new Set();
+    this.isStopping = false;
   }
 
   /** Connected proxies, and those lost less than 10 s ago. */
@@ -182,6 +184,7 @@ export class ProxyRegistry {
     feed.followers.delete(record);
     feed.progress.gone(record);
     record.isConnected = false;
+    if (this.isStopping) return;
     if (record.isSuperseded) {
       record.timer?.cancel();
       return;
@@ -216,6 +219,11 @@ export class ProxyRegistry {
     for (const record of this.bySession.values()) {
       if (!isVouchedFor(record.peer, bundle, nowMs)) this.end(record, 'its root is no longer trusted');
     }
+  }
+
+  /** Streams that end from now on are our own doing: nobody is withdrawn. */
+  quiesce(): void {
+    this.isStopping = true;
   }
 
   /** Ends all timers; sessions are ended by the server. */
