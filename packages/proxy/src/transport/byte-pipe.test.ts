@@ -136,8 +136,8 @@ const HELD_BYTES = 3 * 65_536;
 
 describe('a slow peer', () => {
   for (const slow of ['reader', 'application'] as const) {
-    it(`that is the ${slow} holds 64 MiB back instead of filling memory`, async () => {
-      const total = 64 * MIB;
+    it(`that is the ${slow} holds 192 MiB back instead of filling memory`, async () => {
+      const total = 192 * MIB;
       const piece = Buffer.alloc(MIB, 'x');
       let sent = 0;
       let paused: IncomingMessage | null = null;
