@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
+import { eventually } from '@weft/testkit';
 import { startMesh } from './start-mesh.ts';
 import type { MeshOptions, TestMesh } from './start-mesh.ts';
 
@@ -177,7 +178,7 @@ describe('a mesh in one process', () => {
       });
       await mesh.drain('orders', 0);
       const target = calls + 50;
-      while (calls < target) await new Promise<void>((resolve) => setImmediate(resolve));
+      await eventually(() => calls >= target, 10_000);
       load.done = true;
       await Promise.all(callers);
       assert.deepEqual([...statuses], [200]);

@@ -13,7 +13,7 @@ import type {
 import { http1Defaults } from '@weft/http';
 import type { Http1Limits } from '@weft/http';
 import type { Clock, Random, TimerWheel } from '@weft/kernel';
-import type { DestinationKey, ResourceKey } from '@weft/model';
+import type { ConnectionPolicy, DestinationKey, ResourceKey } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import { RandomIds } from '@weft/telemetry';
 import { Egress, passThrough } from './exchange/egress.ts';
@@ -183,7 +183,7 @@ export class DataPlane implements Engine {
     if (entry !== undefined) this.retire(entry);
     let counters = this.counters.get(backend.key);
     if (counters === undefined) this.counters.set(backend.key, (counters = poolCounters()));
-    const pool = new ConnectionPool(endpoint, backend.policy.connections, this.poolEnvironment, counters);
+    const pool = new ConnectionPool(endpoint, this.connections(backend), this.poolEnvironment, counters);
     this.pools[endpoint.slot] = { backend, endpoint, pool };
     return pool;
   }
@@ -256,13 +256,26 @@ export class DataPlane implements Engine {
         this.retire(entry);
         continue;
       }
-      entry.pool.policy = entry.backend.policy.connections;
+      entry.pool.policy = this.connections(entry.backend);
     }
     for (const entry of this.leaving) {
       if (entry.pool.openCount > 0 || entry.pool.pendingCount > 0 || entry.endpoint.inFlight > 0) continue;
       this.leaving.delete(entry);
       if (entry.endpoint.removed) releaseSlot(entry.endpoint);
     }
+  }
+
+  /** This worker's share of what the policy allows. */
+  private connections(backend: BackendState): ConnectionPolicy {
+    const { connections } = backend.policy;
+    const { workers } = this.options;
+    if (workers === 1) return connections;
+    const share = (limit: number): number => Math.ceil(limit / workers);
+    return {
+      ...connections,
+      maxPerEndpoint: share(connections.maxPerEndpoint),
+      maxPending: share(connections.maxPending),
+    };
   }
 
   private retire(entry: PoolEntry): void {

@@ -3,3 +3,4 @@ export type { Log, LogFields } from './log.ts';
 export type { InboundOptions, ProxyOptions } from './proxy-options.ts';
 export { type Proxy, type ProxyStats, startProxy } from './proxy.ts';
 export { controlPlaneId } from './security/workload-identity.ts';
+export { serveAsWorker } from './worker-door.ts';

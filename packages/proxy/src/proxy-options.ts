@@ -56,6 +56,11 @@ export interface ProxyOptions {
   readonly version: string;
   readonly log: Log;
   setLogLevel(level: string): boolean;
+  /**
+   * Threads that serve, which share the ports; 1 when absent: then this thread serves. Limits, budgets and caps are divided
+   * by it; ejection, breakers and connection pools are each thread's own. `clock` and `random` stay with this thread.
+   */
+  readonly workers?: number;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Where access log lines go; standard output when absent. */

@@ -25,6 +25,7 @@ import { WorkloadIdentity } from './security/workload-identity.ts';
 import { ServingThread, servingSettings } from './serving-thread.ts';
 import type { Serving } from './serving.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import type { WorkerGroup } from './worker/worker-group.ts';
 
 /** A running proxy. */
 export interface Proxy {
@@ -72,7 +73,8 @@ const PROCESS_SERIES = 200;
 
 /** Starts a proxy. Rejects with an Error whose message is one sentence for a person. */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
-  const proxy = new ProxyProcess(options);
+  const group = (options.workers ?? 1) > 1 ? (await import('./worker/worker-group.ts')).WorkerGroup : null;
+  const proxy = new ProxyProcess(options, group);
   try {
     await proxy.start();
   } catch (error) {
@@ -93,8 +95,8 @@ class ProxyProcess implements Proxy {
   private readonly wheel: TimerWheel;
   private readonly series: SeriesTable;
   private readonly startMs: number;
-  private serving: Serving;
-  private listeners: ListenerSet;
+  private readonly serving: Serving;
+  private readonly listeners: ListenerSet;
   private store: ResourceStore;
   private workload: WorkloadIdentity | null;
   private control: ControlLink | null;
@@ -106,7 +108,8 @@ class ProxyProcess implements Proxy {
   private drained: Promise<void> | null;
   private readonly readyWaiters: Set<() => void>;
 
-  constructor(options: ProxyOptions) {
+  /** `group` is null when this thread is to serve. */
+  constructor(options: ProxyOptions, group: typeof WorkerGroup | null) {
     this.options = options;
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? systemRandom;
@@ -114,7 +117,7 @@ class ProxyProcess implements Proxy {
     this.wheel.start();
     this.series = new SeriesTable({ maxSeries: PROCESS_SERIES });
     this.startMs = this.clock.wallMs();
-    this.serving = this.serveHere();
+    this.serving = group === null ? this.serveHere() : this.serveInWorkers(group);
     this.listeners = new ListenerSet(options, this.serving);
     this.store = new ResourceStore(new Map());
     this.workload = null;
@@ -231,6 +234,20 @@ class ProxyProcess implements Proxy {
     });
   }
 
+  private serveInWorkers(Group: typeof WorkerGroup): WorkerGroup {
+    const { options, clock, wheel } = this;
+    return new Group({
+      settings: servingSettings(options, options.workers!),
+      keyAgreement: options.keyAgreement,
+      log: options.log,
+      clock,
+      wheel,
+      lines: fileTarget(options.accessLogFd ?? 1, wheel),
+      held: () => this.store.resources,
+      onDemand: (key) => this.control?.subscribe([key]),
+    });
+  }
+
   private openFolder(): { folder: StateFolder | null; stored: StoredState } {
     const { stateFolder, log } = this.options;
     const nothing: StoredState = { svid: undefined, bundle: undefined, snapshot: undefined, faults: [] };
@@ -276,16 +293,14 @@ class ProxyProcess implements Proxy {
 
   /** Serves from what an earlier life was told, until a control plane says more. */
   private async restore(stored: StoredState): Promise<void> {
-    if (stored.snapshot === undefined) return;
     const { log } = this.options;
-    const read = readSnapshot(stored.snapshot);
-    if (!read.ok) {
-      log.warn(`stored configuration left aside: ${read.error.path} ${read.error.message}`);
-      return;
+    const read = stored.snapshot === undefined ? undefined : readSnapshot(stored.snapshot);
+    if (read?.ok === false) log.warn(`stored configuration left aside: ${read.error.path} ${read.error.message}`);
+    if (read?.ok === true) this.store = new ResourceStore(read.value);
+    await this.serving.restore(this.store.resources);
+    if (read?.ok === true) {
+      log.info('serving from the stored configuration', { version: this.serving.inForce.version });
     }
-    this.store = new ResourceStore(read.value);
-    await this.serving.restore(read.value);
-    log.info('serving from the stored configuration', { version: this.serving.inForce.version });
   }
 
   private async openAdmin(): Promise<void> {

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { request } from 'node:http';
+import type { RequestOptions } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { AdminServer } from './admin-server.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+function ask(options: RequestOptions): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ agent: false, ...options }, (incoming) => {
+      let text = '';
+      incoming.on('data', (chunk: Buffer) => void (text += chunk.toString()));
+      incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, text }));
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+describe('the admin interfaces', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-admin-'));
+  const socketPath = join(folder, 'admin.sock');
+  let notReady = '';
+  let drains = 0;
+  let level = 'info';
+  const admin = new AdminServer(
+    {
+      notReady: () => notReady,
+      stats: () => ({ requests: 7 }),
+      config: () => ({ secret: 'names' }),
+      metrics: () => ({ contentType: 'text/plain', parts: ['weft_up 1\n', '# EOF\n'] }),
+      drain: () => void (drains += 1),
+      setLogLevel: (word) => {
+        if (!['debug', 'info'].includes(word)) return false;
+        level = word;
+        return true;
+      },
+    },
+    { statsPort: 0, metricsPort: 0, metricsHost: '127.0.0.1', socketPath },
+  );
+  const tcp = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
+    ask({ host: '127.0.0.1', port: admin.statsPort, path, method, headers });
+  const unix = (path: string, method = 'GET'): Promise<Answer> => ask({ socketPath, path, method });
+
+  before(() => admin.listen());
+  after(async () => {
+    await admin.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('show figures on loopback, to loopback names only', async () => {
+    assert.deepEqual(await tcp('/stats'), { status: 200, text: '{"requests":7}\n' });
+    for (const host of ['localhost', `localhost:${admin.statsPort}`, '[::1]:15000', '127.0.0.1']) {
+      assert.equal((await tcp('/stats', { host })).status, 200, host);
+    }
+    for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:80', '127.0.0.2']) {
+      assert.equal((await tcp('/stats', { host })).status, 403, host);
+    }
+  });
+
+  it('refuse pages of other sites, whatever they name us', async () => {
+    for (const origin of ['http://evil.example', 'null', 'http://localhost']) {
+      assert.equal((await tcp('/stats', { origin })).status, 403);
+    }
+  });
+
+  it('change nothing and show no configuration over TCP', async () => {
+    for (const path of ['/config', '/drain', '/log-level/debug']) {
+      assert.equal((await tcp(path)).status, 404);
+      assert.equal((await tcp(path, {}, 'POST')).status, 405);
+      assert.equal((await tcp(path, {}, 'PUT')).status, 405);
+    }
+    assert.equal(drains, 0);
+    assert.equal(level, 'info');
+  });
+
+  it('open the socket for this user alone', async () => {
+    assert.equal(statSync(socketPath).mode & 0o777, 0o600);
+    assert.deepEqual(await unix('/config'), { status: 200, text: '{"secret":"names"}\n' });
+    assert.equal((await unix('/log-level/debug', 'PUT')).status, 200);
+    assert.equal((await unix('/log-level/loud', 'PUT')).status, 400);
+    assert.equal((await unix('/drain')).status, 404);
+    assert.equal(drains, 0);
+    assert.equal((await unix('/drain', 'POST')).status, 202);
+    assert.deepEqual([drains, level], [1, 'debug']);
+  });
+
+  it('say whether they are ready, and why not', async () => {
+    assert.equal((await tcp('/ready')).status, 200);
+    notReady = 'no valid certificate';
+    const answer = await tcp('/ready');
+    assert.equal(answer.status, 503);
+    assert.match(answer.text, /no valid certificate/);
+    notReady = '';
+  });
+
+  it('serve metrics whole', async () => {
+    const answer = await ask({ host: '127.0.0.1', port: admin.metricsPort, path: '/metrics' });
+    assert.deepEqual(answer, { status: 200, text: 'weft_up 1\n# EOF\n' });
+  });
+});
