@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertNone } from './findings.ts';
 import { packageLaw, readLaw } from './package-law.ts';
-import { type SourceFile, isTestName, packageManifests, sourceFiles, targetOf } from './source-tree.ts';
+import {
+  type ManifestContent,
+  type SourceFile,
+  isTestName,
+  packageManifests,
+  readJson,
+  sourceFiles,
+  targetOf,
+} from './source-tree.ts';
 
 const scope = '@weft/';
 
@@ -88,6 +96,8 @@ describe('a package.json', () => {
 
   test('names each package that the sources import, and none that they do not', () => {
     const findings: string[] = [];
+    // Tools of the whole project, which any test may use.
+    const tools = Object.keys((readJson('package.json') as ManifestContent).devDependencies ?? {});
     for (const { path, folder, content } of packageManifests()) {
       const own = [...sourceFiles().values()].filter(({ owner }) => owner === folder);
       const dependencies = new Set(Object.keys(content.dependencies ?? {}));
@@ -97,7 +107,7 @@ describe('a package.json', () => {
       for (const file of own) {
         for (const { name, specifier, line } of bareImports(file)) {
           (file.production ? used : usedByTests).add(name);
-          const known = dependencies.has(name) || (!file.production && development.has(name));
+          const known = dependencies.has(name) || (!file.production && (development.has(name) || tools.includes(name)));
           if (name === content.name)
             findings.push(`${file.path}:${line}: imports its own package by name; use a relative path`);
           else if (!known) {
