@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { transformSync } from 'rolldown/utils';
+import { proxyV8Flags } from './v8-flags.ts';
+import { weftVersion } from './weft-version.ts';
+
+const launcher = fileURLToPath(new URL('../bin/weft.cjs', import.meta.url));
+const source = readFileSync(launcher, 'utf8').replace(/^#!.*\n/, '');
+
+/** A folder with a preload that takes away `execve`, as if the Node that runs the launcher were an old one. */
+function oldNode(run: (nodeArgs: readonly string[]) => void | Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-launcher-'));
+  const preload = join(folder, 'old.cjs');
+  // Only in the launcher: the preload is inherited by nobody.
+  writeFileSync(preload, 'process.execve = undefined;\n');
+  return Promise.resolve(run(['--require', preload])).finally(() => rmSync(folder, { recursive: true }));
+}
+
+test('holds no syntax newer than Node 12 reads', () => {
+  const asWritten = transformSync('weft.cjs', source, { target: 'esnext', lang: 'js', sourceType: 'commonjs' });
+  const lowered = transformSync('weft.cjs', source, { target: 'es2019', lang: 'js', sourceType: 'commonjs' });
+  assert.deepEqual(asWritten.errors, []);
+  assert.equal(lowered.code, asWritten.code);
+  const newer = transformSync('weft.cjs', `${source}\nconst x = process?.pid ?? 0;`, { target: 'es2019', lang: 'js' });
+  assert.doesNotMatch(newer.code, /\?\?/, 'the transformer lowers what is newer, so equality means something');
+  // Node 12 knows neither the prefix nor these functions.
+  assert.doesNotMatch(source, /require\('node:|\.at\(|replaceAll|Object\.hasOwn\b|\.rmSync|structuredClone/);
+});
+
+test('is parsed by every Node on the path', () => {
+  const found = (process.env['PATH'] ?? '').split(':').map((folder) => join(folder, 'node'));
+  const nodes = found.filter((node) => spawnSync(node, ['--version']).status === 0);
+  for (const node of new Set([process.execPath, ...nodes])) {
+    const checked = spawnSync(node, ['--check', launcher], { encoding: 'utf8' });
+    assert.equal(checked.status, 0, `${node}: ${checked.stderr}`);
+  }
+});
+
+test('starts proxies with the V8 options that weft run starts them with', () => {
+  const written = /V8_FLAGS = \{ proxy: \[(.*?)\] \}/.exec(source)?.[1] ?? '';
+  assert.deepEqual(
+    written.split(',').map((flag) => flag.trim().replaceAll("'", '')),
+    proxyV8Flags,
+  );
+});
+
+test('becomes the program: its output and exit code are the command’s', () => {
+  const run = spawnSync(process.execPath, [launcher, 'version', '-o', 'json'], { encoding: 'utf8' });
+  assert.equal(run.status, 0, run.stderr);
+  assert.equal((JSON.parse(run.stdout) as { weft: string }).weft, weftVersion);
+  assert.doesNotMatch(run.stderr, /Experimental/);
+  assert.equal(spawnSync(process.execPath, [launcher, 'no-such-command']).status, 2);
+});
+
+test('passes output and exit code on where it cannot become the program', () =>
+  oldNode((nodeArgs) => {
+    const run = spawnSync(process.execPath, [...nodeArgs, launcher, 'version', '-o', 'json'], { encoding: 'utf8' });
+    assert.equal(run.status, 0, run.stderr);
+    assert.equal((JSON.parse(run.stdout) as { weft: string }).weft, weftVersion);
+    assert.equal(spawnSync(process.execPath, [...nodeArgs, launcher, 'check', '/no/such/folder']).status, 2);
+  }));
+
+for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+  test(`leaves no process behind when ended by ${signal} where it cannot become the program`, () =>
+    oldNode(async (nodeArgs) => {
+      const folder = mkdtempSync(join(tmpdir(), 'weft-control-'));
+      const flags = ['--state', join(folder, 'state'), '--admin-socket', join(folder, 'control.sock')];
+      const args = ['control', '--config', folder, ...flags, '--port=0', '--metrics-port=-1', '--ready-fd=3'];
+      const child = spawn(process.execPath, [...nodeArgs, launcher, ...args], {
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      });
+      const line = await new Promise<string>((resolve, reject) => {
+        child.stdio[3]!.once('data', (data: Buffer) => resolve(data.toString()));
+        child.once('exit', (code) => reject(new Error(`ended with ${code} before it was ready`)));
+      });
+      const { pid } = JSON.parse(line) as { pid: number };
+      assert.notEqual(pid, child.pid);
+      child.removeAllListeners('exit');
+      const ended = new Promise((resolve) => void child.once('exit', resolve));
+      child.kill(signal);
+      await ended;
+      const deadlineMs = performance.now() + 10_000;
+      while (isAlive(pid)) {
+        assert.ok(performance.now() < deadlineMs, 'the program outlived its launcher');
+        await new Promise((resolve) => void setTimeout(resolve, 20));
+      }
+      rmSync(folder, { recursive: true });
+    }));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
