@@ -78,6 +78,7 @@ export class ControlLink {
       clock: options.clock,
       timers: options.wheel,
       random: options.random,
+      breathe: () => new Promise<void>((resolve) => void setImmediate(resolve)),
     });
   }
 
@@ -103,7 +104,7 @@ export class ControlLink {
   }
 
   /** Everything held, for the state folder. */
-  snapshot(): Buffer {
+  snapshot(): Promise<Buffer> {
     return this.sync.snapshot();
   }
 

@@ -9,12 +9,12 @@ const DELAY_MS = 500;
 /** Stores the last good configuration for the next life. A folder that cannot be written costs that one, not this. */
 export class SnapshotKeeper {
   private readonly folder: StateFolder | null;
-  private readonly snapshot: () => Buffer | undefined;
+  private readonly snapshot: () => Promise<Buffer> | undefined;
   private readonly log: Log;
   private readonly timer: Timer;
 
   /** Null keeps nothing. */
-  constructor(folder: StateFolder | null, snapshot: () => Buffer | undefined, log: Log, wheel: TimerWheel) {
+  constructor(folder: StateFolder | null, snapshot: () => Promise<Buffer> | undefined, log: Log, wheel: TimerWheel) {
     this.folder = folder;
     this.snapshot = snapshot;
     this.log = log;
@@ -33,7 +33,7 @@ export class SnapshotKeeper {
   }
 
   private async write(): Promise<void> {
-    const snapshot = this.snapshot();
+    const snapshot = await this.snapshot();
     if (this.folder === null || snapshot === undefined) return;
     const written = await this.folder.writeSnapshot(snapshot);
     if (!written.ok) this.log.warn(`configuration not stored: ${written.error.message}; serving goes on`);

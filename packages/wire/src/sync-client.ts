@@ -9,11 +9,12 @@
  *                             (waiting)  <-------------------------------------+
  *                      full jitter, 100 ms to 4 s; from the start again after a good minute
  */
+import { Buffer } from 'node:buffer';
 import { type Clock, type Random, type Timer, type TimerWheel, fullJitterBackoffMs } from '@weft/kernel';
 import type { Resource, ResourceKey } from '@weft/model';
 import { applyEndpointDelta } from './endpoint-delta.ts';
 import { decodeResource, encodeResource, referencesOf } from './resource-codec.ts';
-import { type HeldVersion, encodeSnapshot } from './snapshot.ts';
+import { type HeldVersion, encodeSnapshotInPieces } from './snapshot.ts';
 import {
   type AnnouncedListener,
   type ClientMessage,
@@ -121,6 +122,11 @@ export interface SyncClientOptions {
   readonly clock: Clock;
   readonly timers: TimerWheel;
   readonly random: Random;
+  /**
+   * Lets the event loop turn. Given, transactions and snapshots of many resources are read and written in pieces with a
+   * breath between them; absent (machines that are simulated), each in one go.
+   */
+  readonly breathe?: () => Promise<void>;
 }
 
 const BACKOFF_BASE_MS = 100;
@@ -129,6 +135,8 @@ const BACKOFF_MAX_MS = 4_000;
 /** A connection that lasted so long was good: the next failure is a new story. */
 const GOOD_MS = 60_000;
 const WELCOME_TIMEOUT_MS = 10_000;
+/** Reading so many takes 1 to 2 ms: what a request may have to wait. */
+const PIECE_RESOURCES = 100;
 /** The server has at most two on their way; a third breaks the protocol and ends the stream. */
 const MAX_QUEUED = 2;
 const ANSWER_BYTES = 8 * 1024 * 1024;
@@ -206,9 +214,14 @@ export class SyncClient {
     for (const [key, version] of held) this.held.set(key, version);
   }
 
-  /** Everything held, for the state folder. */
-  snapshot(): Buffer {
-    return encodeSnapshot(this.held);
+  /** Everything held, for the state folder. With `breathe`, what is held when this is called. */
+  async snapshot(): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    for (const part of encodeSnapshotInPieces([...this.held])) {
+      parts.push(part);
+      await this.options.breathe?.();
+    }
+    return Buffer.concat(parts);
   }
 
   /** Connects, and keeps connected until `stop`. */
@@ -366,9 +379,14 @@ export class SyncClient {
       if (transaction === undefined) return;
       if (transaction.trustBundle !== null) this.handler.trustBundle(transaction.trustBundle);
       const errors: ResourceError[] = [];
+      const { breathe } = this.options;
+      if (breathe !== undefined && transaction.upserts.length > PIECE_RESOURCES) {
+        this.applying = true;
+        void this.applyInPieces(attempt, transaction, errors, breathe);
+        return;
+      }
       const changes = this.read(transaction, errors);
-      const applied =
-        changes.upserted.length + changes.removed.length === 0 ? NOTHING_REFUSED : this.handler.apply(changes);
+      const applied = this.put(changes);
       if (applied instanceof Promise) {
         this.applying = true;
         const current = attempt;
@@ -378,6 +396,32 @@ export class SyncClient {
       }
       this.commit(attempt, transaction, changes, errors, applied);
     }
+  }
+
+  private put(changes: Changes): AppliedChanges | Promise<AppliedChanges> {
+    return changes.upserted.length + changes.removed.length === 0 ? NOTHING_REFUSED : this.handler.apply(changes);
+  }
+
+  private async applyInPieces(
+    attempt: Attempt,
+    transaction: Transaction,
+    errors: ResourceError[],
+    breathe: () => Promise<void>,
+  ): Promise<void> {
+    const reading = this.readInPieces(transaction, errors);
+    let step = reading.next();
+    while (step.done !== true) {
+      await breathe();
+      step = reading.next();
+    }
+    const changes = step.value;
+    let result: AppliedChanges;
+    try {
+      result = await this.put(changes);
+    } catch (error) {
+      result = refuseAll(changes, error);
+    }
+    this.applied(attempt, transaction, changes, errors, result);
   }
 
   private applied(
@@ -396,15 +440,29 @@ export class SyncClient {
     this.applyNext();
   }
 
-  /** Decodes a transaction against what is held; what cannot be read is refused and left out. */
   private read(transaction: Transaction, errors: ResourceError[]): Changes {
+    const reading = this.readInPieces(transaction, errors);
+    for (;;) {
+      const step = reading.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  /** Decodes a transaction against what is held; what cannot be read is refused and left out. */
+  private *readInPieces(transaction: Transaction, errors: ResourceError[]): Generator<void, Changes> {
     const upserted = new Map<ResourceKey, ChangedResource>();
-    for (const upsert of transaction.upserts) this.readUpsert(upsert, upserted, errors);
+    let count = 0;
+    for (const upsert of transaction.upserts) {
+      this.readUpsert(upsert, upserted, errors);
+      if (++count % PIECE_RESOURCES === 0) yield;
+    }
     for (const delta of transaction.endpointDeltas) this.readDelta(delta, upserted, errors);
     const removed = transaction.removed.filter((key) => this.held.has(key as ResourceKey)) as ResourceKey[];
+    const leaving = new Set<ResourceKey>(removed);
     for (const change of upserted.values()) {
+      if (++count % PIECE_RESOURCES === 0) yield;
       const absent = referencesOf(change.resource).find(
-        (key) => !upserted.has(key) && (!this.held.has(key) || removed.includes(key)),
+        (key) => !upserted.has(key) && (!this.held.has(key) || leaving.has(key)),
       );
       if (absent === undefined) continue;
       upserted.delete(change.key);
