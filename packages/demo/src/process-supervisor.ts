@@ -141,8 +141,11 @@ class ChildRecord implements ManagedProcess {
 
   lastWords(): string {
     if (this.failure !== '') return this.failure;
-    const lines = readFileSync(this.logFile, 'utf8').trimEnd().split('\n');
-    return lines.slice(-LAST_WORDS).join('\n');
+    try {
+      return readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-LAST_WORDS).join('\n');
+    } catch (error) {
+      return `its log is not there: ${(error as Error).message}`;
+    }
   }
 
   write(line: string): void {

@@ -23,7 +23,7 @@ export const brokenFile: Trial<Shop> = {
     shop.config.write('canary.yaml', broken);
     try {
       const problem = await waitUntil('the control plane to tell of the problem', 5_000, async () => {
-        const { objects } = await shop.control.ask<{ objects: ListedObject[] }>(['get', 'objects']);
+        const objects = await shop.control.ask<ListedObject[]>(['get', 'objects']);
         return objects.flatMap(({ problems }) => problems).find(({ file }) => file.endsWith('canary.yaml'));
       });
       await delay(300);

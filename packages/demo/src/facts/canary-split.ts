@@ -1,7 +1,7 @@
 import { percent } from './fact.ts';
 import type { Shop } from '../shop.ts';
 import type { Trial } from './fact.ts';
-import { describeErrors } from './fact.ts';
+import { describeFailures } from './fact.ts';
 
 const REQUESTS = 2_000;
 
@@ -21,7 +21,7 @@ export const canarySplit: Trial<Shop> = {
     return [
       {
         ok: Math.abs(share - 0.2) <= 0.03 && first + second === REQUESTS && seen.failed === 0,
-        measured: `v1 ${first}, v2 ${second} (${percent(share)}); ${seen.failed} failed${describeErrors(seen.errors)}`,
+        measured: `v1 ${first}, v2 ${second} (${percent(share)}); ${seen.failed} failed${describeFailures(seen)}`,
       },
     ];
   },

@@ -3,7 +3,7 @@ import type { LoadCounts } from '../load-generator.ts';
 import type { Shop } from '../shop.ts';
 import { Tap } from '../tap.ts';
 import { delay, waitUntil } from '../wait-until.ts';
-import { describeErrors, milliseconds } from './fact.ts';
+import { describeFailures, milliseconds } from './fact.ts';
 import type { Finding, Trial } from './fact.ts';
 
 const OUTAGE_MS = 20_000;
@@ -57,7 +57,7 @@ export const controlOutage: Trial<Shop> = {
 function noneFailed(seen: LoadCounts): Finding {
   return {
     ok: seen.failed === 0 && seen.sent > (RATE * OUTAGE_MS) / 1000,
-    measured: `${seen.failed} of ${seen.sent} failed${describeErrors(seen.errors)}`,
+    measured: `${seen.failed} of ${seen.sent} failed${describeFailures(seen)}`,
   };
 }
 
@@ -74,7 +74,7 @@ async function restartCart(shop: Shop): Promise<Finding> {
   const seen = await shop.load.finish('restart');
   return {
     ok: seen.ok === RESTART_REQUESTS,
-    measured: `ready again after ${milliseconds(tookMs)}; ${seen.ok} of ${seen.sent} succeeded${describeErrors(seen.errors)}`,
+    measured: `ready again after ${milliseconds(tookMs)}; ${seen.ok} of ${seen.sent} succeeded${describeFailures(seen)}`,
   };
 }
 
@@ -102,7 +102,7 @@ async function listenToStock(shop: Shop): Promise<Finding> {
     const records = streams.every((stream) => stream.length === 0 || isTls(stream));
     return {
       ok: passed > 0 && bytes > 0 && records && !readable && sidecar.inboundPort !== port && seen.failed === 0,
-      measured: `${passed} requests passed in ${bytes} bytes: ${records ? 'TLS records only' : 'not TLS'}, ${readable ? 'readable' : 'nothing readable'}; ${seen.failed} failed${describeErrors(seen.errors)}`,
+      measured: `${passed} requests passed in ${bytes} bytes: ${records ? 'TLS records only' : 'not TLS'}, ${readable ? 'readable' : 'nothing readable'}; ${seen.failed} failed${describeFailures(seen)}`,
     };
   } finally {
     await tap.close();

@@ -1,6 +1,6 @@
 import { delay } from '../wait-until.ts';
 import type { Shop } from '../shop.ts';
-import { describeErrors } from './fact.ts';
+import { describeFailures } from './fact.ts';
 import type { Trial } from './fact.ts';
 
 /** SIGTERM to one of three sidecars, with requests under way all the time. */
@@ -29,7 +29,7 @@ export const drainedSidecar: Trial<Shop> = {
     return [
       {
         ok: seen.failed === 0 && ended?.code === 0 && after === 0 && seen.sent > 400,
-        measured: `${seen.failed} of ${seen.sent} failed${describeErrors(seen.errors)}; ${end}; ${seen.instances['stock-3'] ?? 0} answers were its own`,
+        measured: `${seen.failed} of ${seen.sent} failed${describeFailures(seen)}; ${end}; ${seen.instances['stock-3'] ?? 0} answers were its own`,
       },
     ];
   },

@@ -1,6 +1,6 @@
 import { delay } from '../wait-until.ts';
 import type { Shop } from '../shop.ts';
-import { describeErrors, percent } from './fact.ts';
+import { describeFailures, percent } from './fact.ts';
 import type { Trial } from './fact.ts';
 
 const RATE = 200;
@@ -45,7 +45,7 @@ export const ejectedInstance: Trial<Shop> = {
     return [
       {
         ok: ejected && success >= 0.999,
-        measured: `${ejected ? 'ejected' : 'not ejected'} after ${reachedBroken} of its answers; ${percent(success, 2)} of ${seen.sent} succeeded${describeErrors(seen.errors)}`,
+        measured: `${ejected ? 'ejected' : 'not ejected'} after ${reachedBroken} of its answers; ${percent(success, 2)} of ${seen.sent} succeeded${describeFailures(seen)}`,
       },
       { ok: ratio <= 1.2, measured: `${made} attempts for ${seen.sent} requests: ${ratio.toFixed(3)} x` },
     ];

@@ -1,3 +1,5 @@
+import type { LoadCounts } from '../load-generator.ts';
+
 /** One promise: what it says and what is expected. */
 export interface Fact {
   readonly name: string;
@@ -26,12 +28,13 @@ export function milliseconds(ms: number): string {
 }
 
 /** What went wrong, most frequent first; empty when nothing did. */
-export function describeErrors(errors: Readonly<Record<string, number>>): string {
-  const worst = Object.entries(errors).sort(([, a], [, b]) => b - a);
-  return worst.length === 0
-    ? ''
-    : ` (${worst
-        .slice(0, 3)
-        .map(([error, count]) => `${count} x ${error}`)
-        .join(', ')})`;
+export function describeFailures({ errors, refused }: Pick<LoadCounts, 'errors' | 'refused'>): string {
+  const refusals = Object.entries(refused).map(([reason, count]): [string, number] => [
+    `weft-refused: ${reason}`,
+    count,
+  ]);
+  const worst = [...Object.entries(errors), ...refusals].sort(([, a], [, b]) => b - a);
+  if (worst.length === 0) return '';
+  const texts = worst.slice(0, 3).map(([what, count]) => `${count} x ${what}`);
+  return ` (${texts.join(', ')})`;
 }

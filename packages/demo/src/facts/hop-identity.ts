@@ -2,7 +2,7 @@ import type { ServiceCounts } from '../service-process.ts';
 import type { InstanceName, Shop } from '../shop.ts';
 import { shopId } from '../shop-config.ts';
 import type { Trial } from './fact.ts';
-import { describeErrors } from './fact.ts';
+import { describeFailures } from './fact.ts';
 
 const REQUESTS = 100;
 
@@ -44,7 +44,7 @@ export const hopIdentity: Trial<Shop> = {
       good &&= expected === REQUESTS && others === 0;
       if (others > 0) texts.push(`others ${others}`);
     }
-    return [{ ok: good, measured: `${texts.join(', ')}; ${seen.failed} failed${describeErrors(seen.errors)}` }];
+    return [{ ok: good, measured: `${texts.join(', ')}; ${seen.failed} failed${describeFailures(seen)}` }];
   },
 };
 

@@ -1,6 +1,6 @@
 import { delay } from '../wait-until.ts';
 import type { ShortLivedMesh } from '../short-lived-mesh.ts';
-import { describeErrors } from './fact.ts';
+import { describeFailures } from './fact.ts';
 import type { Trial } from './fact.ts';
 
 const DURATION_MS = 20_000;
@@ -32,7 +32,7 @@ export const idlePosts: Trial<ShortLivedMesh> = {
     return [
       {
         ok: seen.failed === 0 && taken === seen.sent && seen.sent >= 150,
-        measured: `${seen.failed} of ${seen.sent} failed${describeErrors(seen.errors)}; ${taken} taken, over ${after.connections - before.connections} connections`,
+        measured: `${seen.failed} of ${seen.sent} failed${describeFailures(seen)}; ${taken} taken, over ${after.connections - before.connections} connections`,
       },
     ];
   },

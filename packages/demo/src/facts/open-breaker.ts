@@ -17,7 +17,7 @@ export const openBreaker: Trial<Shop> = {
     },
   ],
   async run(shop) {
-    const caller = shop.instance('orders-v1').sidecar;
+    const caller = shop.instance('cart').sidecar;
     await Promise.all(shop.stock.map(({ service }) => service.set({ status: 503 })));
     await shop.load.start('breaker', { proxyPort: caller.spec.outboundPort, url: 'http://stock/stock', rate: RATE });
     let open = false;

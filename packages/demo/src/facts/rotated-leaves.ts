@@ -1,6 +1,6 @@
 import { delay } from '../wait-until.ts';
 import type { ShortLivedMesh } from '../short-lived-mesh.ts';
-import { describeErrors } from './fact.ts';
+import { describeFailures } from './fact.ts';
 import type { Trial } from './fact.ts';
 
 const DURATION_MS = 24_000;
@@ -28,7 +28,7 @@ export const rotatedLeaves: Trial<ShortLivedMesh> = {
     return [
       {
         ok: seen.failed === 0 && seen.sent > 1_000 && counts.every((count) => count >= 3),
-        measured: `${seen.failed} of ${seen.sent} failed${describeErrors(seen.errors)}; leaves ${counts.join(' and ')}`,
+        measured: `${seen.failed} of ${seen.sent} failed${describeFailures(seen)}; leaves ${counts.join(' and ')}`,
       },
     ];
   },

@@ -1,7 +1,7 @@
 import type { Instance } from '../shop.ts';
 import { delay } from '../wait-until.ts';
 import type { Shop } from '../shop.ts';
-import { describeErrors, percent } from './fact.ts';
+import { describeFailures, percent } from './fact.ts';
 import type { Trial } from './fact.ts';
 
 const BASELINE_MS = 2_000;
@@ -19,7 +19,7 @@ export const slowInstance: Trial<Shop> = {
   ],
   async run(shop) {
     const slow = shop.instance('stock-1');
-    const proxyPort = shop.instance('cart').sidecar.spec.outboundPort;
+    const proxyPort = shop.instance('orders-v1').sidecar.spec.outboundPort;
     await shop.load.start('slow', { proxyPort, url: 'http://stock/stock', rate: 200 });
     try {
       const before = await shareDuring(shop.stock, slow.name, BASELINE_MS);
@@ -27,11 +27,11 @@ export const slowInstance: Trial<Shop> = {
       await delay(REACTION_MS);
       const after = await shareDuring(shop.stock, slow.name, WINDOW_MS);
       const lost = 1 - after / before;
-      const { failed, errors } = await shop.load.read('slow');
+      const seen = await shop.load.read('slow');
       return [
         {
           ok: lost >= 0.8 && before > 0.1,
-          measured: `${percent(before)} before, ${percent(after)} after: lost ${percent(lost)}; ${failed} failed${describeErrors(errors)}`,
+          measured: `${percent(before)} before, ${percent(after)} after: lost ${percent(lost)}; ${seen.failed} failed${describeFailures(seen)}`,
         },
       ];
     } finally {
