@@ -1,4 +1,4 @@
-/** HTTP semantics and the HTTP/1.1 codec (RFC 9110, RFC 9112): bytes to events and back, without I/O or clock. */
+/** HTTP semantics, the HTTP/1.1 codec (RFC 9112) and the HTTP/2 codec (RFC 9113, RFC 7541): bytes to events and back, without I/O or clock. */
 export { type Authority, authorityFault, readAuthority } from './authority.ts';
 export { FieldId, fieldIdCount, fieldIdOf, fieldNames } from './field-id.ts';
 export { isProtectedField } from './field-rule.ts';
@@ -24,3 +24,8 @@ export { RequestFacts, ResponseFacts } from './http1/message-facts.ts';
 export { Http1RequestReader } from './http1/request-reader.ts';
 export { Http1ResponseReader } from './http1/response-reader.ts';
 export { writeRequestHead, writeResponseHead, writeTrailerFields } from './http1/writer.ts';
+export { Http2Connection, type Http2ConnectionOptions, type Http2ConnectionSink } from './http2/connection.ts';
+export { Http2ErrorCode, http2ErrorName } from './http2/error-code.ts';
+export { CLIENT_PREFACE } from './http2/frame/frame-type.ts';
+export { http2Defaults, type Http2Limits, http2MeshLimits } from './http2/limits.ts';
+export { Http2Stream, type Http2StreamSink } from './http2/stream/stream.ts';

@@ -1,0 +1,1161 @@
+import { Buffer } from 'node:buffer';
+import { ByteWriter } from '@weft/kernel';
+import { terminations } from '@weft/outcome';
+import type { TerminationCode } from '@weft/outcome';
+import { FieldId } from '../field-id.ts';
+import { Framing } from '../framing.ts';
+import { Head } from '../head.ts';
+import type { HeadEdits } from '../head-edits.ts';
+import type { RequestFacts, ResponseFacts } from '../http1/message-facts.ts';
+import { requestHeadRefusal } from '../http1/refusal.ts';
+import type { LocalReply } from '../local-reply.ts';
+import { MethodId } from '../method.ts';
+import { Http2ErrorCode, http2ErrorName } from './error-code.ts';
+import { Flood, FloodGuard } from './flood-guard.ts';
+import { FrameReader } from './frame/frame-reader.ts';
+import type { FrameHandler } from './frame/frame-reader.ts';
+import {
+  CLIENT_PREFACE,
+  FrameFlag,
+  FrameType,
+  INITIAL_WINDOW_BYTES,
+  MAX_WINDOW_BYTES,
+  SettingId,
+} from './frame/frame-type.ts';
+import {
+  beginHeaders,
+  endHeaders,
+  writeGoaway,
+  writePing,
+  writeRstStream,
+  writeSettings,
+  writeSettingsAck,
+  writeWindowUpdate,
+} from './frame/frame-writer.ts';
+import { HeadMemo } from './head-memo.ts';
+import { readRequestHead, readResponseHead, readTrailers } from './head-rules.ts';
+import { Http2HeadWriter } from './head-writer.ts';
+import { HpackDecoder } from './hpack/decoder.ts';
+import { HpackEncoder } from './hpack/encoder.ts';
+import type { Http2Limits } from './limits.ts';
+import { readPriority } from './priority.ts';
+import { Sender } from './sender.ts';
+import type { SenderOwner } from './sender.ts';
+import { PeerSettings } from './settings.ts';
+import { Closing, StreamTable } from './stream/stream-table.ts';
+import { Http2Stream } from './stream/stream.ts';
+import type { Http2StreamOwner, Http2StreamSink } from './stream/stream.ts';
+import { WindowGrowth } from './window-growth.ts';
+
+/** Hears a connection. Calls come synchronously out of `feed`, `written` or whatever else was called. */
+export interface Http2ConnectionSink {
+  /** Server: a request has come. Sets `stream.sink`, which hears `onHead` next. */
+  onStream(stream: Http2Stream): void;
+  /** Server: a head was answered or reset by the codec itself and never became a stream. */
+  onRefusedHead(code: TerminationCode, detail: string): void;
+  /** The output is no longer empty: write it at the end of this turn. Once until `written`. */
+  onOutput(): void;
+  /** The peer's SETTINGS were taken, the first or new ones. */
+  onSettings(): void;
+  /** A PING of `ping` was answered. */
+  onPong(): void;
+  /** A stream has closed: another may be opened (client), or a drain be over. */
+  onStreamClosed(): void;
+  /** The peer takes no new streams (RFC 9113 §6.8). Streams it will not handle have heard `stream-refused`. */
+  onGoaway(errorCode: number, detail: string): void;
+  /**
+   * The connection cannot go on: what is in the output (GOAWAY) is written and the transport closed. `errorCode` is the
+   * one of RFC 9113 §7 that was sent; ENHANCE_YOUR_CALM says the peer flooded us and `detail` with what.
+   */
+  onConnectionEnd(code: TerminationCode, errorCode: number, detail: string): void;
+}
+
+export interface Http2ConnectionOptions {
+  readonly role: 'client' | 'server';
+  readonly limits: Http2Limits;
+  /** `:scheme` of requests that are written; what was received is checked and not kept. */
+  readonly scheme: 'http' | 'https';
+  /** Server: take extended CONNECT (RFC 8441). */
+  readonly connectProtocol: boolean;
+}
+
+/** A peer that has not said how many streams it takes is given this many (RFC 9113 §6.5.2 asks servers for as much). */
+const STREAMS_BEFORE_SETTINGS = 100;
+/** Answers to PING and SETTINGS that nobody reads (CVE-2019-9512, CVE-2019-9515). */
+const UNREAD_REPLIES = 1000;
+const MAX_STREAM_ID = 2 ** 31 - 1;
+const POOLED_HEADS = 16;
+const PADDING_WASTE_BYTES = 128;
+
+const GROWTH_PING = Buffer.from('weft-bdp', 'latin1');
+const ALIVE_PING = Buffer.from('weft-png', 'latin1');
+const DRAIN_PING = Buffer.from('weft-bye', 'latin1');
+
+const silentSink: Http2StreamSink = {
+  onHead() {},
+  onData() {},
+  onTrailers() {},
+  onEnd() {},
+  onTermination() {},
+  onDrained() {},
+};
+
+/**
+ * One HTTP/2 connection (RFC 9113) from either side, as a function of bytes: `feed` takes what the peer sent, `output`
+ * holds what is to be sent to it, the sinks hear events. It knows no socket and no clock, and nothing the peer sends
+ * makes it throw.
+ *
+ *   Open -drain()-> Draining (GOAWAY 2^31-1, then the last id once the PING came back) -last stream closed-> drained
+ *     \---- protocol error, flood, close() ----> dead (GOAWAY in the output)
+ */
+export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOwner {
+  readonly peer: PeerSettings;
+  /** The peer's SETTINGS have come: it speaks HTTP/2 and has taken the connection. */
+  settingsSeen: boolean;
+  /** Our SETTINGS are acknowledged. */
+  settingsAcked: boolean;
+  /** When they were sent by the clock of `feed`; the owner closes when no ACK comes in time (RFC 9113 §6.5.3). */
+  settingsSentMs: number;
+  /** The peer said GOAWAY. */
+  goawaySeen: boolean;
+  draining: boolean;
+  dead: boolean;
+  private readonly server: boolean;
+  private readonly limits: Http2Limits;
+  private readonly connectProtocol: boolean;
+  private readonly sink: Http2ConnectionSink;
+  private readonly frames: FrameReader;
+  private readonly decoder: HpackDecoder;
+  private readonly encoder: HpackEncoder;
+  private readonly writer: Http2HeadWriter;
+  private readonly memo: HeadMemo;
+  private readonly sender: Sender;
+  private readonly table: StreamTable;
+  private readonly guard: FloodGuard;
+  private readonly growth: WindowGrowth;
+  private readonly freeHeads: Head[];
+  private scratch: ByteWriter | null;
+  private nowMs: number;
+  /** Highest stream id the peer opened (server) or we did (client). */
+  private lastId: number;
+  /** Ids passed over last: they are closed, and nobody may use them (RFC 9113 §5.1.1). */
+  private skippedFrom: number;
+  private skippedTo: number;
+  /** What our final GOAWAY said. */
+  private goawayId: number;
+  private peerGoawayId: number;
+  private receiveWindow: number;
+  private creditBytes: number;
+  private windowBytes: number;
+  private heldBytes: number;
+  private dataStream: Http2Stream | null;
+  private dataEnds: boolean;
+  private replies: number;
+  private creditedFrames: number;
+  /** A header block that is not whole: the stream it is for, 0 for none. */
+  private blockId: number;
+  private blockEnds: boolean;
+  private blockFault: string;
+  private block: ByteWriter | null;
+  private continuations: number;
+
+  constructor(options: Http2ConnectionOptions, sink: Http2ConnectionSink) {
+    const { limits } = options;
+    this.peer = new PeerSettings();
+    this.settingsSeen = false;
+    this.settingsAcked = false;
+    this.settingsSentMs = -1;
+    this.goawaySeen = false;
+    this.draining = false;
+    this.dead = false;
+    this.server = options.role === 'server';
+    this.limits = limits;
+    this.connectProtocol = options.connectProtocol;
+    this.sink = sink;
+    this.frames = new FrameReader(this, this.server);
+    this.decoder = new HpackDecoder(limits.decoderTableBytes);
+    this.encoder = new HpackEncoder(limits.encoderTableBytes);
+    this.writer = new Http2HeadWriter(this.encoder, options.scheme);
+    this.memo = new HeadMemo();
+    this.sender = new Sender(limits, this);
+    this.table = new StreamTable();
+    this.guard = new FloodGuard();
+    this.growth = new WindowGrowth(limits.streamWindowBytes, limits.maxStreamWindowBytes);
+    this.freeHeads = [];
+    this.scratch = null;
+    this.nowMs = 0;
+    this.lastId = this.server ? 0 : -1;
+    this.skippedFrom = 0;
+    this.skippedTo = 0;
+    this.goawayId = MAX_STREAM_ID;
+    this.peerGoawayId = MAX_STREAM_ID;
+    this.receiveWindow = limits.connectionWindowBytes;
+    this.creditBytes = 0;
+    this.windowBytes = limits.connectionWindowBytes;
+    this.heldBytes = 0;
+    this.dataStream = null;
+    this.dataEnds = false;
+    this.replies = 0;
+    this.creditedFrames = 0;
+    this.blockId = 0;
+    this.blockEnds = false;
+    this.blockFault = '';
+    this.block = null;
+    this.continuations = 0;
+    this.begin();
+  }
+
+  /** What is to be written to the peer. After it was handed over, or copied, call `written`. */
+  get output(): ByteWriter {
+    return this.sender.output;
+  }
+
+  /** Open streams. */
+  get streams(): number {
+    return this.table.size;
+  }
+
+  /** Bytes that wait because a window or the turn is full, over all streams. */
+  get queuedBytes(): number {
+    return this.sender.queuedBytes;
+  }
+
+  /** Client: another stream may be opened now. */
+  get canOpen(): boolean {
+    const most = this.settingsSeen ? this.peer.concurrentStreams : STREAMS_BEFORE_SETTINGS;
+    return (
+      !this.server &&
+      !this.dead &&
+      !this.draining &&
+      !this.goawaySeen &&
+      this.table.size < most &&
+      this.lastId < MAX_STREAM_ID - 1
+    );
+  }
+
+  /** A drain is over: no stream is open and none can come. */
+  get drained(): boolean {
+    return this.table.size === 0 && (this.goawayId !== MAX_STREAM_ID || (!this.server && this.draining));
+  }
+
+  /** So much waits to be read by the peer that reading more from it would only add to it. */
+  get congested(): boolean {
+    return this.sender.output.length > 4 * this.limits.turnBytes;
+  }
+
+  /** The bytes so far were no HTTP/2 at all: the connection preface is not whole. */
+  get inPreface(): boolean {
+    return this.frames.inPreface;
+  }
+
+  /** Reads chunk[start, end), which arrived at `nowMs` of a clock that never falls. Takes all of it. */
+  feed(chunk: Buffer, start: number, end: number, nowMs: number): void {
+    if (this.dead) return;
+    this.tick(nowMs);
+    this.frames.feed(chunk, start, end);
+    if (!this.dead) this.sender.pump();
+  }
+
+  /** The peer will send nothing more: every open stream ends. */
+  eof(): void {
+    if (this.dead) return;
+    this.dead = true;
+    this.frames.stop();
+    this.terminateAll('closed');
+  }
+
+  /** The output was handed to the transport at `nowMs`: takes what waits. True when there is more to write. */
+  written(nowMs: number): boolean {
+    this.tick(nowMs);
+    this.replies = 0;
+    return this.sender.written();
+  }
+
+  /**
+   * Client: opens a stream with a request head. Undefined when `canOpen` is false, when the request asks for an upgrade
+   * that the peer does not take, or when a text could not stand in the head; nothing was written then.
+   */
+  open(sink: Http2StreamSink, head: Head, edits: HeadEdits, facts: RequestFacts): Http2Stream | undefined {
+    if (!this.canOpen || (facts.upgrade !== '' && !this.canUpgrade(facts.upgrade))) return undefined;
+    const id = this.lastId + 2;
+    const output = this.sender.output;
+    const at = beginHeaders(output, id, false);
+    if (!this.writer.writeRequest(output, head, edits, facts)) {
+      output.length = at;
+      return undefined;
+    }
+    endHeaders(output, at, id);
+    this.lastId = id;
+    const stream = this.addStream(id, sink);
+    stream.methodId = facts.method === '' ? head.methodId : MethodId.Other;
+    stream.upgrade = facts.upgrade;
+    stream.lastFrameAt = at;
+    stream.lastTurn = this.sender.turn;
+    this.sender.signal();
+    return stream;
+  }
+
+  /** The peer takes an upgrade to `protocol` as extended CONNECT: one at a time, and only if it said so (RFC 8441 §3). */
+  canUpgrade(protocol: string): boolean {
+    return this.peer.connectProtocol && protocol !== '' && !protocol.includes(',');
+  }
+
+  sendReply(stream: Http2Stream, reply: LocalReply): void {
+    if (stream.closed || stream.localEnded || stream.headSeen) return;
+    const body = Buffer.from(reply.body, 'utf8');
+    const output = this.sender.output;
+    const bodyless = reply.status === 204 || reply.status === 304;
+    const at = beginHeaders(output, stream.id, false);
+    this.writer.begin(output);
+    this.writer.writeStatus(output, reply.status);
+    for (const { name, value } of reply.fields) this.writer.writeField(output, name, value);
+    if (!bodyless) {
+      if (body.length > 0) this.writer.writeField(output, 'content-type', reply.contentType);
+      this.writer.writeField(output, 'content-length', String(body.length));
+    }
+    endHeaders(output, at, stream.id);
+    this.markHead(stream, at);
+    if (!bodyless && stream.methodId !== MethodId.Head && body.length > 0) {
+      this.sendData(stream, body, 0, body.length);
+    }
+    this.sendEnd(stream, null);
+  }
+
+  sendResponseHead(stream: Http2Stream, head: Head, edits: HeadEdits, facts: ResponseFacts): boolean {
+    if (stream.closed || stream.localEnded) return true;
+    const status = facts.status === 0 ? head.status : facts.status;
+    // There is no 101 but the one that accepts an extended CONNECT (RFC 9113 §8.6).
+    if (status === 101 && stream.upgrade === '') return false;
+    const output = this.sender.output;
+    const at = beginHeaders(output, stream.id, false);
+    if (!this.writer.writeResponse(output, head, edits, facts)) {
+      output.length = at;
+      return false;
+    }
+    endHeaders(output, at, stream.id);
+    if (status >= 200 || status === 101) this.markHead(stream, at);
+    else this.sender.signal();
+    return true;
+  }
+
+  sendData(stream: Http2Stream, chunk: Buffer, start: number, end: number): void {
+    if (stream.closed || stream.localEnded || stream.endWaiting || start >= end) return;
+    this.sender.send(stream, chunk, start, end);
+    if (this.sender.dataFrames !== this.creditedFrames) {
+      this.creditedFrames = this.sender.dataFrames;
+      this.guard.creditData();
+    }
+  }
+
+  sendEnd(stream: Http2Stream, trailers: Head | null): void {
+    if (stream.closed || stream.localEnded || stream.endWaiting) return;
+    this.sender.end(stream, trailers === null ? null : this.codeTrailers(trailers, stream.queue.length === 0));
+  }
+
+  resetStream(stream: Http2Stream, errorCode: number): void {
+    if (stream.closed) return;
+    stream.sink = silentSink;
+    writeRstStream(this.sender.output, stream.id, errorCode);
+    this.sender.signal();
+    this.close(stream, Closing.ResetByUs);
+  }
+
+  grant(stream: Http2Stream, bytes: number): void {
+    const granted = bytes < stream.heldBytes ? bytes : stream.heldBytes;
+    stream.heldBytes -= granted;
+    this.heldBytes -= granted;
+    stream.creditBytes += granted;
+    if (!stream.closed && !stream.remoteEnded) this.announceStreamCredit(stream);
+    this.announceCredit();
+  }
+
+  release(stream: Http2Stream): void {
+    if (stream.head !== null && !stream.sharedHead) this.freeHead(stream.head);
+    if (stream.trailers !== null && !stream.sharedTrailers) this.freeHead(stream.trailers);
+    stream.head = null;
+    stream.trailers = null;
+  }
+
+  /** Asks whether the peer is still there; `onPong` tells. */
+  ping(): void {
+    writePing(this.sender.output, false, ALIVE_PING, 0);
+    this.sender.signal();
+  }
+
+  /**
+   * Takes no new streams and lets the open ones end: a server says GOAWAY with the highest id, and with the real one
+   * once every request under way must have come (RFC 9113 §6.8), by the answer to a PING or `finishDrain`.
+   */
+  drain(): void {
+    if (this.dead || this.draining) return;
+    this.draining = true;
+    if (!this.server) {
+      writeGoaway(this.sender.output, 0, Http2ErrorCode.NoError, '');
+      this.goawayId = 0;
+    } else {
+      writeGoaway(this.sender.output, MAX_STREAM_ID, Http2ErrorCode.NoError, '');
+      writePing(this.sender.output, false, DRAIN_PING, 0);
+    }
+    this.sender.signal();
+  }
+
+  /** The second phase of `drain`, for a peer that does not answer. */
+  finishDrain(): void {
+    if (this.dead || !this.draining || this.goawayId !== MAX_STREAM_ID) return;
+    this.goawayId = this.lastId;
+    writeGoaway(this.sender.output, this.lastId, Http2ErrorCode.NoError, '');
+    this.sender.signal();
+    if (this.table.size === 0) this.sink.onStreamClosed();
+  }
+
+  /** Ends the connection with an error code; open streams hear a termination. The output then holds the GOAWAY. */
+  abort(errorCode: number, detail: string): void {
+    this.die(errorCode, detail);
+  }
+
+  /** Resets streams whose data has waited for the peer's windows for `limitMs` without progress; returns how many. */
+  resetStalled(nowMs: number, limitMs: number): number {
+    let count = 0;
+    for (const stream of this.table.all()) {
+      if (stream.stalledSinceMs < 0 || nowMs - stream.stalledSinceMs < limitMs) continue;
+      const sink = stream.sink;
+      this.resetStream(stream, Http2ErrorCode.Cancel);
+      sink.onTermination(this.server ? 'downstream-write-timeout' : 'stream-idle-timeout', 'window-stalled');
+      count += 1;
+    }
+    return count;
+  }
+
+  onOutput(): void {
+    this.sink.onOutput();
+  }
+
+  onLocalEnd(stream: Http2Stream): void {
+    stream.localEnded = true;
+    if (stream.remoteEnded) this.close(stream, Closing.Ended);
+  }
+
+  onFrameFault(errorCode: number, detail: string): void {
+    this.die(errorCode, detail);
+  }
+
+  onFrame(type: number, flags: number, streamId: number, payload: Buffer, start: number, end: number): void {
+    // RFC 9113 §6.10: nothing comes between the parts of a header block.
+    if (this.blockId !== 0 && (type !== FrameType.Continuation || streamId !== this.blockId)) {
+      this.die(Http2ErrorCode.ProtocolError, 'interleaved-header-block');
+      return;
+    }
+    switch (type) {
+      case FrameType.Headers:
+        this.onHeaders(flags, streamId, payload, start, end);
+        break;
+      case FrameType.Continuation:
+        this.onContinuation(flags, payload, start, end);
+        break;
+      case FrameType.WindowUpdate:
+        this.onWindowUpdate(streamId, payload, start, end);
+        break;
+      case FrameType.RstStream:
+        this.onRstStream(streamId, payload, start, end);
+        break;
+      case FrameType.Settings:
+        this.onSettings(flags, streamId, payload, start, end);
+        break;
+      case FrameType.Ping:
+        this.onPing(flags, streamId, payload, start, end);
+        break;
+      case FrameType.Goaway:
+        this.onGoaway(streamId, payload, start, end);
+        break;
+      case FrameType.Priority:
+        this.onPriority(streamId, payload, start, end);
+        break;
+      case FrameType.PriorityUpdate:
+        this.onPriorityUpdate(streamId, payload, start, end);
+        break;
+      case FrameType.PushPromise:
+        // RFC 9113 §8.4: clients push nothing, and we have switched it off for servers.
+        this.die(Http2ErrorCode.ProtocolError, 'push-promise');
+        break;
+      default:
+        this.count(Flood.Unknown);
+    }
+  }
+
+  onDataFrame(flags: number, streamId: number, payloadBytes: number, paddingBytes: number): void {
+    this.dataStream = null;
+    this.dataEnds = (flags & FrameFlag.EndStream) !== 0;
+    if (this.blockId !== 0) {
+      this.die(Http2ErrorCode.ProtocolError, 'interleaved-header-block');
+      return;
+    }
+    // Padding and dropped data count against the connection's window as well (RFC 9113 §6.9).
+    this.receiveWindow -= payloadBytes;
+    if (this.receiveWindow < 0) {
+      this.die(Http2ErrorCode.FlowControlError, 'connection-window-exceeded');
+      return;
+    }
+    const dataBytes = payloadBytes - paddingBytes;
+    if (dataBytes === 0 && !this.dataEnds && !this.count(Flood.EmptyData)) return;
+    if (paddingBytes >= PADDING_WASTE_BYTES && dataBytes < 16 && !this.count(Flood.Padding)) return;
+    this.creditBytes += payloadBytes;
+    const stream = this.table.get(streamId);
+    if (stream === undefined) this.onStrayData(streamId);
+    else if (this.admitData(stream, payloadBytes, dataBytes)) {
+      this.dataStream = stream;
+      stream.creditBytes += paddingBytes;
+      if (dataBytes > 0) this.guard.creditData();
+    }
+    if (!this.dead) this.announceCredit();
+  }
+
+  onDataBytes(chunk: Buffer, start: number, end: number): void {
+    const stream = this.dataStream;
+    if (stream === null || stream.closed) return;
+    const bytes = end - start;
+    stream.heldBytes += bytes;
+    this.heldBytes += bytes;
+    if (this.growth.onData(bytes, this.nowMs)) {
+      writePing(this.sender.output, false, GROWTH_PING, 0);
+      this.sender.signal();
+    }
+    stream.sink.onData(chunk, start, end);
+  }
+
+  onDataFrameEnd(): void {
+    const stream = this.dataStream;
+    this.dataStream = null;
+    if (stream === null || stream.closed) return;
+    if (this.dataEnds) this.endRemote(stream);
+    else if (stream.creditBytes > 0) this.announceStreamCredit(stream);
+  }
+
+  /** What both sides say first (RFC 9113 §3.4). */
+  private begin(): void {
+    const { limits } = this;
+    const output = this.sender.output;
+    const settings: [number, number][] = [
+      [SettingId.HeaderTableSize, limits.decoderTableBytes],
+      [SettingId.InitialWindowSize, limits.streamWindowBytes],
+      [SettingId.MaxHeaderListSize, limits.headBytes],
+    ];
+    if (this.server) {
+      settings.push([SettingId.MaxConcurrentStreams, limits.concurrentStreams], [SettingId.NoRfc7540Priorities, 1]);
+      if (this.connectProtocol) settings.push([SettingId.EnableConnectProtocol, 1]);
+    } else {
+      output.latin1(CLIENT_PREFACE);
+      settings.push([SettingId.EnablePush, 0]);
+    }
+    writeSettings(output, settings);
+    if (limits.connectionWindowBytes > INITIAL_WINDOW_BYTES) {
+      writeWindowUpdate(output, 0, limits.connectionWindowBytes - INITIAL_WINDOW_BYTES);
+    }
+  }
+
+  private tick(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.sender.nowMs = nowMs;
+    if (this.settingsSentMs < 0) this.settingsSentMs = nowMs;
+    this.guard.tick(nowMs);
+  }
+
+  private addStream(id: number, sink: Http2StreamSink): Http2Stream {
+    const own = this.limits.streamWindowBytes;
+    // Until our SETTINGS are acknowledged the peer may rightly count with 65,535.
+    const receive = this.settingsAcked || own > INITIAL_WINDOW_BYTES ? own : INITIAL_WINDOW_BYTES;
+    const stream = new Http2Stream(this, id, sink, this.peer.initialWindowBytes, receive, receive);
+    this.table.add(stream);
+    return stream;
+  }
+
+  private markHead(stream: Http2Stream, at: number): void {
+    stream.headSeen = true;
+    stream.lastFrameAt = at;
+    stream.lastTurn = this.sender.turn;
+    this.sender.signal();
+  }
+
+  private codeTrailers(trailers: Head, mayIndex: boolean): Buffer | null {
+    this.scratch ??= new ByteWriter(512);
+    const scratch = this.scratch;
+    scratch.reset();
+    this.writer.writeTrailers(scratch, trailers, mayIndex);
+    return scratch.length === 0 ? null : Buffer.from(scratch.buffer.subarray(0, scratch.length));
+  }
+
+  private onHeaders(flags: number, streamId: number, payload: Buffer, start: number, end: number): void {
+    if (streamId === 0) {
+      this.die(Http2ErrorCode.ProtocolError, 'headers-on-stream-0');
+      return;
+    }
+    let from = start;
+    let to = end;
+    if ((flags & FrameFlag.Padded) !== 0) {
+      // RFC 9113 §6.2
+      if (from === to || payload[from]! >= to - from) {
+        this.die(from === to ? Http2ErrorCode.FrameSizeError : Http2ErrorCode.ProtocolError, 'padding-too-long');
+        return;
+      }
+      to -= payload[from]!;
+      from += 1;
+    }
+    this.blockFault = '';
+    if ((flags & FrameFlag.Priority) !== 0) {
+      if (to - from < 5) {
+        this.die(Http2ErrorCode.FrameSizeError, 'no-priority');
+        return;
+      }
+      // Taken back by RFC 9113 §5.3.2, and still what RFC 7540 §5.3.1 asks for.
+      if (dependency(payload, from) === streamId) this.blockFault = 'depends-on-itself';
+      from += 5;
+    }
+    const ends = (flags & FrameFlag.EndStream) !== 0;
+    if ((flags & FrameFlag.EndHeaders) !== 0) {
+      this.onBlock(streamId, ends, payload, from, to);
+      return;
+    }
+    this.blockId = streamId;
+    this.blockEnds = ends;
+    this.continuations = 0;
+    this.block = new ByteWriter(Math.max(256, to - from));
+    this.block.copy(payload, from, to);
+  }
+
+  private onContinuation(flags: number, payload: Buffer, start: number, end: number): void {
+    const block = this.block;
+    if (this.blockId === 0 || block === null) {
+      this.die(Http2ErrorCode.ProtocolError, 'unexpected-continuation');
+      return;
+    }
+    this.continuations += 1;
+    if (this.continuations > this.limits.continuations) {
+      this.die(Http2ErrorCode.EnhanceYourCalm, 'flood-continuation');
+      return;
+    }
+    if (block.length + end - start > this.limits.blockBytes) {
+      this.die(Http2ErrorCode.EnhanceYourCalm, 'flood-header-block');
+      return;
+    }
+    block.copy(payload, start, end);
+    if ((flags & FrameFlag.EndHeaders) === 0) return;
+    const id = this.blockId;
+    this.blockId = 0;
+    this.block = null;
+    this.onBlock(id, this.blockEnds, block.buffer, 0, block.length);
+  }
+
+  private onBlock(id: number, ends: boolean, block: Buffer, start: number, end: number): void {
+    const stream = this.table.get(id);
+    if (stream !== undefined) {
+      if (stream.remoteEnded) {
+        if (this.skipBlock(block, start, end)) this.fault(stream, Http2ErrorCode.StreamClosed, 'headers-after-end');
+      } else if (this.server || stream.headSeen) this.onTrailerBlock(stream, ends, block, start, end);
+      else this.onResponseBlock(stream, ends, block, start, end);
+      return;
+    }
+    if (this.server && (id & 1) === 1 && id > this.lastId) this.onRequestBlock(id, ends, block, start, end);
+    else if (!this.wasOpen(id) || (id >= this.skippedFrom && id <= this.skippedTo)) {
+      this.die(Http2ErrorCode.ProtocolError, 'bad-stream-id');
+    } else this.onStrayBlock(id, block, start, end);
+  }
+
+  private onRequestBlock(id: number, ends: boolean, block: Buffer, start: number, end: number): void {
+    if (id > this.lastId + 2) {
+      this.skippedFrom = this.lastId + 1;
+      this.skippedTo = id - 1;
+    }
+    this.lastId = id;
+    // After the final GOAWAY: read for the table's sake, and not answered (RFC 9113 §6.8).
+    if (id > this.goawayId) {
+      this.skipBlock(block, start, end);
+      return;
+    }
+    if (this.table.size >= this.limits.concurrentStreams) {
+      if (this.skipBlock(block, start, end)) this.refuse(id, Http2ErrorCode.RefusedStream);
+      return;
+    }
+    const variant = ends ? 1 : 0;
+    const decoder = this.decoder;
+    let head = this.memo.find(block, start, end, variant, decoder.version);
+    const known = head !== undefined && this.blockFault === '';
+    let shared = known;
+    if (head === undefined || !known) {
+      head = this.takeHead();
+      if (!this.decode(block, start, end, head, this.limits.headBytes)) return;
+      const detail =
+        decoder.messageFault ||
+        this.blockFault ||
+        readRequestHead(head, decoder, ends, this.limits.targetBytes, this.connectProtocol);
+      if (detail !== '') {
+        this.freeHead(head);
+        this.refuseHead(id, detail);
+        return;
+      }
+      shared = this.keepHead(block, start, end, variant, head);
+    }
+    const stream = this.addStream(id, silentSink);
+    stream.head = head;
+    stream.sharedHead = shared;
+    stream.methodId = head.methodId;
+    stream.upgrade = head.upgrade;
+    const tunnel = head.upgrade !== '' || head.methodId === MethodId.Connect;
+    stream.expectedBytes = tunnel || head.framing === Framing.Chunked ? -1 : Math.max(0, head.contentLength);
+    readPriority(stream, head, FieldId.Priority);
+    this.sink.onStream(stream);
+    stream.sink.onHead(head);
+    if (ends && !stream.closed) this.endRemote(stream);
+  }
+
+  private onResponseBlock(stream: Http2Stream, ends: boolean, block: Buffer, start: number, end: number): void {
+    const decoder = this.decoder;
+    const { methodId } = stream;
+    const kind = methodId === MethodId.Head ? 1 : methodId === MethodId.Connect ? 2 : 0;
+    // What an extended CONNECT is answered depends on what was offered.
+    const variant = stream.upgrade === '' ? 8 + kind * 2 + (ends ? 1 : 0) : -1;
+    let head = this.memo.find(block, start, end, variant, decoder.version);
+    let shared = true;
+    if (head === undefined) {
+      head = this.takeHead();
+      if (!this.decode(block, start, end, head, this.limits.headBytes)) return;
+      const detail = decoder.messageFault || readResponseHead(head, decoder, ends, methodId, stream.upgrade);
+      if (detail !== '') {
+        this.freeHead(head);
+        this.fault(stream, Http2ErrorCode.ProtocolError, detail);
+        return;
+      }
+      shared = variant >= 0 && this.keepHead(block, start, end, variant, head);
+    }
+    this.release(stream);
+    stream.head = head;
+    stream.sharedHead = shared;
+    if (head.status < 200 && head.status !== 101) {
+      stream.informationalHeads += 1;
+      if (stream.informationalHeads > this.limits.informationalHeads) {
+        this.fault(stream, Http2ErrorCode.EnhanceYourCalm, 'too-many-informational');
+      } else stream.sink.onHead(head);
+      return;
+    }
+    stream.headSeen = true;
+    const tunnel = head.status === 101 || (methodId === MethodId.Connect && head.status < 300);
+    stream.expectedBytes =
+      tunnel || head.framing === Framing.Chunked ? -1 : head.framing === Framing.Length ? head.contentLength : 0;
+    stream.sink.onHead(head);
+    if (ends && !stream.closed) this.endRemote(stream);
+  }
+
+  private onTrailerBlock(stream: Http2Stream, ends: boolean, block: Buffer, start: number, end: number): void {
+    const decoder = this.decoder;
+    let trailers = ends ? this.memo.find(block, start, end, 2, decoder.version) : undefined;
+    let shared = true;
+    if (trailers === undefined) {
+      trailers = this.takeHead();
+      if (!this.decode(block, start, end, trailers, this.limits.trailerBytes)) return;
+      const fault = decoder.messageFault === 'head-too-large' ? 'trailers-too-large' : decoder.messageFault;
+      // RFC 9113 §8.1: the only block behind the head ends the stream.
+      const detail = ends ? fault || this.blockFault || readTrailers(trailers, decoder) : 'trailers-without-end';
+      if (detail !== '') {
+        this.freeHead(trailers);
+        this.fault(stream, Http2ErrorCode.ProtocolError, detail);
+        return;
+      }
+      shared = this.keepHead(block, start, end, 2, trailers);
+    }
+    if (stream.expectedBytes > 0) {
+      this.fault(stream, Http2ErrorCode.ProtocolError, 'content-length-mismatch');
+      return;
+    }
+    stream.trailers = trailers;
+    stream.sharedTrailers = shared;
+    stream.sink.onTrailers(trailers);
+    if (!stream.closed) this.endRemote(stream);
+  }
+
+  private decode(block: Buffer, start: number, end: number, head: Head, listBytes: number): boolean {
+    const { decoder } = this;
+    if (!decoder.decode(block, start, end, head, listBytes, this.limits.fieldCount)) {
+      this.die(Http2ErrorCode.CompressionError, decoder.compressionFault);
+      return false;
+    }
+    return !decoder.resized || this.count(Flood.TableSize);
+  }
+
+  /** Reads a block that nobody wants, for the table's sake. */
+  private skipBlock(block: Buffer, start: number, end: number): boolean {
+    const head = this.takeHead();
+    const fine = this.decode(block, start, end, head, 0);
+    this.freeHead(head);
+    return fine;
+  }
+
+  private keepHead(block: Buffer, start: number, end: number, variant: number, head: Head): boolean {
+    const { decoder } = this;
+    if (decoder.changedTable || this.blockFault !== '') return false;
+    return this.memo.keep(block, start, end, variant, decoder.usedTable ? decoder.version : -1, head);
+  }
+
+  /** A request head that is no request: answered where there is an answer, else reset (RFC 9113 §8.1.1). */
+  private refuseHead(id: number, detail: string): void {
+    const code = requestHeadRefusal(detail);
+    this.sink.onRefusedHead(code, detail);
+    if (this.dead) return;
+    if (code === 'malformed-request') {
+      this.refuse(id, Http2ErrorCode.ProtocolError);
+      return;
+    }
+    const output = this.sender.output;
+    const at = beginHeaders(output, id, true);
+    this.writer.begin(output);
+    this.writer.writeStatus(output, terminations[code].httpStatus);
+    endHeaders(output, at, id);
+    this.refuse(id, Http2ErrorCode.NoError);
+  }
+
+  /** Resets a stream that never came to be. */
+  private refuse(id: number, errorCode: number): void {
+    writeRstStream(this.sender.output, id, errorCode);
+    this.sender.signal();
+    this.count(Flood.Reset);
+  }
+
+  /** A stream error of the peer (RFC 9113 §5.4.2). Counted: making us reset is an attack like resetting (H2-2). */
+  private fault(stream: Http2Stream, errorCode: number, detail: string): void {
+    const sink = stream.sink;
+    const begun = stream.headSeen;
+    this.resetStream(stream, errorCode);
+    if (this.server) sink.onTermination('malformed-request-body', detail);
+    else sink.onTermination(begun ? 'malformed-response-body' : 'malformed-response', detail);
+    this.count(Flood.Reset);
+  }
+
+  private endRemote(stream: Http2Stream): void {
+    if (stream.expectedBytes > 0) {
+      this.fault(stream, Http2ErrorCode.ProtocolError, 'content-length-mismatch');
+      return;
+    }
+    if (!this.server && !stream.headSeen) {
+      this.fault(stream, Http2ErrorCode.ProtocolError, 'no-head');
+      return;
+    }
+    stream.remoteEnded = true;
+    // Before the sink hears of it: what it opens next may then take the place.
+    if (stream.localEnded) this.close(stream, Closing.Ended);
+    stream.sink.onEnd();
+  }
+
+  private close(stream: Http2Stream, closing: Closing): void {
+    stream.closed = true;
+    this.table.remove(stream, closing);
+    this.sender.forget(stream);
+    this.heldBytes -= stream.heldBytes;
+    stream.heldBytes = 0;
+    if (closing === Closing.Ended) this.guard.creditStream();
+    if (!this.dead) this.sink.onStreamClosed();
+  }
+
+  private admitData(stream: Http2Stream, payloadBytes: number, dataBytes: number): boolean {
+    if (stream.remoteEnded) this.fault(stream, Http2ErrorCode.StreamClosed, 'data-after-end');
+    else if (!this.server && !stream.headSeen) this.fault(stream, Http2ErrorCode.ProtocolError, 'data-before-head');
+    else {
+      stream.receiveWindow -= payloadBytes;
+      if (stream.receiveWindow < 0) this.fault(stream, Http2ErrorCode.FlowControlError, 'stream-window-exceeded');
+      else if (stream.expectedBytes >= 0 && dataBytes > stream.expectedBytes) {
+        this.fault(stream, Http2ErrorCode.ProtocolError, 'content-length-mismatch');
+      } else {
+        if (stream.expectedBytes > 0) stream.expectedBytes -= dataBytes;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private onStrayData(id: number): void {
+    if (!this.wasOpen(id))
+      this.die(Http2ErrorCode.ProtocolError, id === 0 ? 'data-on-stream-0' : 'data-on-idle-stream');
+    else if (this.endedByPeer(id)) this.die(Http2ErrorCode.StreamClosed, 'data-on-closed-stream');
+    else this.count(Flood.Late);
+  }
+
+  private onStrayBlock(id: number, block: Buffer, start: number, end: number): void {
+    if (!this.skipBlock(block, start, end)) return;
+    if (this.endedByPeer(id)) this.die(Http2ErrorCode.StreamClosed, 'headers-on-closed-stream');
+    else this.count(Flood.Late);
+  }
+
+  /** The peer closed the stream by itself, so it knows better than to send more (RFC 9113 §5.1). */
+  private endedByPeer(id: number): boolean {
+    const closing = this.table.closing(id);
+    return closing === Closing.Ended || closing === Closing.ResetByPeer;
+  }
+
+  /** The stream is not idle (RFC 9113 §5.1): its id has been used or passed over. */
+  private wasOpen(id: number): boolean {
+    return id > 0 && (id & 1) === 1 && id <= this.lastId;
+  }
+
+  private onRstStream(id: number, payload: Buffer, start: number, end: number): void {
+    if (end - start !== 4) {
+      this.die(Http2ErrorCode.FrameSizeError, 'bad-rst-stream-size');
+      return;
+    }
+    if (!this.wasOpen(id)) {
+      this.die(Http2ErrorCode.ProtocolError, 'reset-of-idle-stream');
+      return;
+    }
+    const stream = this.table.get(id);
+    if (stream === undefined) {
+      this.count(Flood.Late);
+      return;
+    }
+    const errorCode = payload.readUInt32BE(start);
+    const { sink } = stream;
+    const whole = stream.remoteEnded;
+    this.close(stream, Closing.ResetByPeer);
+    if (this.server) {
+      sink.onTermination('downstream-reset', `reset-${http2ErrorName(errorCode)}`);
+      if (!this.dead) this.count(Flood.Reset);
+    } else if (!whole) sink.onTermination(this.resetCode(stream, errorCode), `reset-${http2ErrorName(errorCode)}`);
+    // A response that is whole stays so, whatever becomes of the rest of the request (RFC 9113 §8.1).
+  }
+
+  private resetCode(stream: Http2Stream, errorCode: number): TerminationCode {
+    if (stream.headSeen) return 'upstream-cut';
+    return errorCode === Http2ErrorCode.RefusedStream ? 'stream-refused' : 'upstream-reset';
+  }
+
+  private onWindowUpdate(id: number, payload: Buffer, start: number, end: number): void {
+    if (end - start !== 4) {
+      this.die(Http2ErrorCode.FrameSizeError, 'bad-window-update-size');
+      return;
+    }
+    if (!this.count(Flood.WindowUpdate)) return;
+    const bytes = payload.readUInt32BE(start) & 0x7fffffff;
+    if (id === 0) {
+      if (bytes === 0) this.die(Http2ErrorCode.ProtocolError, 'window-update-0');
+      else if (this.sender.window + bytes > MAX_WINDOW_BYTES) {
+        this.die(Http2ErrorCode.FlowControlError, 'connection-window-overflow');
+      } else {
+        this.sender.window += bytes;
+        this.sender.pump();
+      }
+      return;
+    }
+    const stream = this.table.get(id);
+    if (stream === undefined) {
+      // RFC 9113 §5.1: they may come for a while after the end.
+      if (!this.wasOpen(id)) this.die(Http2ErrorCode.ProtocolError, 'window-update-on-idle-stream');
+      return;
+    }
+    if (bytes === 0) this.fault(stream, Http2ErrorCode.ProtocolError, 'window-update-0');
+    else if (stream.sendWindow + bytes > MAX_WINDOW_BYTES) {
+      this.fault(stream, Http2ErrorCode.FlowControlError, 'stream-window-overflow');
+    } else {
+      stream.sendWindow += bytes;
+      this.sender.resume(stream);
+    }
+  }
+
+  private onSettings(flags: number, id: number, payload: Buffer, start: number, end: number): void {
+    if (id !== 0) this.die(Http2ErrorCode.ProtocolError, 'settings-on-stream');
+    else if ((flags & FrameFlag.Ack) !== 0) {
+      if (end > start) this.die(Http2ErrorCode.FrameSizeError, 'settings-ack-with-payload');
+      else this.acknowledged();
+    } else if ((end - start) % 6 !== 0) this.die(Http2ErrorCode.FrameSizeError, 'bad-settings-size');
+    else if (this.count(Flood.Settings)) this.takeSettings(payload, start, end);
+  }
+
+  private takeSettings(payload: Buffer, start: number, end: number): void {
+    const { peer } = this;
+    const window = peer.initialWindowBytes;
+    if (!peer.read(payload, start, end, !this.server)) {
+      this.die(peer.errorCode, peer.detail);
+      return;
+    }
+    this.encoder.setPeerLimit(peer.headerTableBytes);
+    const change = peer.initialWindowBytes - window;
+    if (change !== 0) {
+      for (const stream of this.table.all()) {
+        // RFC 9113 §6.9.2: down below zero, but never above the largest window.
+        if (stream.sendWindow + change > MAX_WINDOW_BYTES) {
+          this.die(Http2ErrorCode.FlowControlError, 'stream-window-overflow');
+          return;
+        }
+        stream.sendWindow += change;
+        if (change > 0) this.sender.resume(stream);
+      }
+    }
+    this.settingsSeen = true;
+    writeSettingsAck(this.sender.output);
+    this.reply();
+    if (!this.dead) this.sink.onSettings();
+  }
+
+  /** The peer has taken our settings (RFC 9113 §6.5.3): what is stricter than the initial values holds from here. */
+  private acknowledged(): void {
+    // One SETTINGS frame is sent, so a second ACK acknowledges nothing.
+    if (this.settingsAcked) {
+      this.count(Flood.Settings);
+      return;
+    }
+    this.settingsAcked = true;
+    this.decoder.announced(this.limits.decoderTableBytes);
+    const excess = INITIAL_WINDOW_BYTES - this.limits.streamWindowBytes;
+    if (excess <= 0) return;
+    for (const stream of this.table.all()) {
+      stream.receiveWindow -= excess;
+      stream.windowBytes -= excess;
+    }
+  }
+
+  private onPing(flags: number, id: number, payload: Buffer, start: number, end: number): void {
+    if (id !== 0) this.die(Http2ErrorCode.ProtocolError, 'ping-on-stream');
+    else if (end - start !== 8) this.die(Http2ErrorCode.FrameSizeError, 'bad-ping-size');
+    else if (!this.count(Flood.Ping)) return;
+    else if ((flags & FrameFlag.Ack) === 0) {
+      writePing(this.sender.output, true, payload, start);
+      this.reply();
+    } else if (isPing(payload, start, GROWTH_PING)) {
+      if (this.growth.onAck(this.nowMs)) this.windowBytes = Math.max(this.windowBytes, this.growth.windowBytes * 4);
+    } else if (isPing(payload, start, DRAIN_PING)) this.finishDrain();
+    else if (isPing(payload, start, ALIVE_PING)) this.sink.onPong();
+  }
+
+  private onGoaway(id: number, payload: Buffer, start: number, end: number): void {
+    if (id !== 0) this.die(Http2ErrorCode.ProtocolError, 'goaway-on-stream');
+    else if (end - start < 8) this.die(Http2ErrorCode.FrameSizeError, 'bad-goaway-size');
+    else if (!this.count(Flood.Settings)) return;
+    else {
+      const last = payload.readUInt32BE(start) & 0x7fffffff;
+      const errorCode = payload.readUInt32BE(start + 4);
+      if (!this.server && last > this.peerGoawayId) {
+        this.die(Http2ErrorCode.ProtocolError, 'goaway-id-rises');
+        return;
+      }
+      this.goawaySeen = true;
+      this.peerGoawayId = last;
+      if (!this.server) this.refuseAbove(last);
+      if (!this.dead) this.sink.onGoaway(errorCode, `goaway-${http2ErrorName(errorCode)}`);
+    }
+  }
+
+  /** RFC 9113 §6.8: what the peer has not begun may go elsewhere, whatever its method. */
+  private refuseAbove(last: number): void {
+    for (const stream of this.table.all()) {
+      if (stream.id <= last || stream.closed) continue;
+      const { sink } = stream;
+      this.close(stream, Closing.ResetByUs);
+      sink.onTermination('stream-refused', 'goaway');
+    }
+  }
+
+  /** RFC 9113 §5.3.2: of no effect; still checked, since a wrong one is an error and a stream of them an attack. */
+  private onPriority(id: number, payload: Buffer, start: number, end: number): void {
+    if (id === 0) this.die(Http2ErrorCode.ProtocolError, 'priority-on-stream-0');
+    else if (this.count(Flood.Priority)) {
+      const stream = this.table.get(id);
+      const size = end - start === 5;
+      if (size && dependency(payload, start) !== id) return;
+      const errorCode = size ? Http2ErrorCode.ProtocolError : Http2ErrorCode.FrameSizeError;
+      const detail = size ? 'depends-on-itself' : 'bad-priority-size';
+      // An idle stream cannot be reset.
+      if (stream !== undefined) this.fault(stream, errorCode, detail);
+      else if (!this.wasOpen(id)) this.die(errorCode, detail);
+    }
+  }
+
+  /** RFC 9218 §7.1. */
+  private onPriorityUpdate(id: number, payload: Buffer, start: number, end: number): void {
+    if (!this.server || id !== 0) this.die(Http2ErrorCode.ProtocolError, 'misplaced-priority-update');
+    else if (end - start < 4) this.die(Http2ErrorCode.FrameSizeError, 'bad-priority-update-size');
+    else if (this.count(Flood.Priority)) {
+      const target = payload.readUInt32BE(start) & 0x7fffffff;
+      const stream = this.table.get(target);
+      if (target === 0 || (target & 1) === 0) this.die(Http2ErrorCode.ProtocolError, 'bad-priority-update');
+      else if (stream !== undefined && end - start <= 256) {
+        readPriority(stream, payload.toString('latin1', start + 4, end), FieldId.Priority);
+      }
+    }
+  }
+
+  /** Credit of a stream goes out at half its window; a window that was measured too small grows with it. */
+  private announceStreamCredit(stream: Http2Stream): void {
+    if (stream.creditBytes * 2 < stream.windowBytes) return;
+    const target = Math.max(stream.windowBytes, this.growth.windowBytes);
+    const grown = stream.heldBytes > stream.windowBytes ? 0 : target - stream.windowBytes;
+    const bytes = stream.creditBytes + grown;
+    stream.windowBytes += grown;
+    stream.receiveWindow += bytes;
+    stream.creditBytes = 0;
+    writeWindowUpdate(this.sender.output, stream.id, bytes);
+    this.sender.signal();
+  }
+
+  /**
+   * The connection's credit returns when bytes arrive, not when they are granted, so that one slow stream never shuts out
+   * the others; only when too much is held over all of them it waits.
+   */
+  private announceCredit(): void {
+    if (this.heldBytes > this.limits.heldBytes) return;
+    const grown = this.windowBytes - this.receiveWindow - this.creditBytes;
+    if (this.creditBytes * 2 < this.limits.connectionWindowBytes) return;
+    // What is missing to the window beyond the credit is growth; frames under way are in neither.
+    const bytes = this.creditBytes + (grown > 0 ? grown : 0);
+    this.receiveWindow += bytes;
+    this.creditBytes = 0;
+    writeWindowUpdate(this.sender.output, 0, bytes);
+    this.sender.signal();
+  }
+
+  /** Counts an event against its budget; false when the connection has ended by it. */
+  private count(kind: Flood): boolean {
+    if (this.guard.take(kind)) return true;
+    this.die(Http2ErrorCode.EnhanceYourCalm, this.guard.detail(kind));
+    return false;
+  }
+
+  private reply(): void {
+    this.replies += 1;
+    if (this.replies > UNREAD_REPLIES) this.die(Http2ErrorCode.EnhanceYourCalm, 'flood-unread-replies');
+    else this.sender.signal();
+  }
+
+  private takeHead(): Head {
+    const head = this.freeHeads.pop() ?? new Head();
+    head.reset();
+    return head;
+  }
+
+  private freeHead(head: Head): void {
+    if (this.freeHeads.length < POOLED_HEADS && !head.oversized) this.freeHeads.push(head);
+  }
+
+  private die(errorCode: number, detail: string): void {
+    if (this.dead) return;
+    this.dead = true;
+    this.frames.stop();
+    this.blockId = 0;
+    this.block = null;
+    this.dataStream = null;
+    writeGoaway(this.sender.output, this.server ? this.lastId : 0, errorCode, detail);
+    this.sender.signal();
+    this.terminateAll(detail);
+    this.sink.onConnectionEnd(this.server ? 'malformed-request' : 'malformed-response', errorCode, detail);
+  }
+
+  private terminateAll(detail: string): void {
+    for (const stream of this.table.all()) {
+      const { sink, remoteEnded } = stream;
+      this.close(stream, Closing.ResetByUs);
+      if (this.server) sink.onTermination('downstream-reset', detail);
+      else if (!remoteEnded) sink.onTermination(stream.headSeen ? 'upstream-cut' : 'upstream-reset', detail);
+    }
+  }
+}
+
+/** The stream that a priority field names (RFC 7540 §6.3). */
+function dependency(payload: Buffer, at: number): number {
+  return payload.readUInt32BE(at) & 0x7fffffff;
+}
+
+function isPing(payload: Buffer, at: number, ping: Buffer): boolean {
+  return payload.compare(ping, 0, 8, at, at + 8) === 0;
+}
