@@ -15,6 +15,7 @@ import {
 import { readSnapshot } from '@weft/wire';
 import type { AppliedChanges, Changes, ConnectionFacts } from '@weft/wire';
 import { AdminServer } from './admin/admin-server.ts';
+import type { MetricsText } from './admin/admin-server.ts';
 import { ControlLink, notConnected } from './control-link.ts';
 import { named } from './listen-fault.ts';
 import { ListenerSet } from './listener-set.ts';
@@ -413,7 +414,7 @@ class ProxyProcess implements Proxy {
     return { version, resources, refused };
   }
 
-  private async metrics(accept: string | undefined): Promise<{ contentType: string; parts: Iterable<string> }> {
+  private async metrics(accept: string | undefined): Promise<MetricsText> {
     const format = pickMetricsFormat(accept);
     const merged = mergeSnapshots([this.series.snapshot(), await this.serving.readMetrics()]);
     return { contentType: metricsContentType[format], parts: writeMetrics(merged, format) };

@@ -7,12 +7,19 @@ import type { AddressInfo } from 'node:net';
 export interface AdminPort {
   /** Empty when ready; else why not. */
   notReady(): string;
-  stats(): Promise<unknown>;
+  /** May be a promise. */
+  stats(): unknown;
   config(): unknown;
-  metrics(accept: string | undefined): Promise<{ contentType: string; parts: Iterable<string> }>;
+  metrics(accept: string | undefined): MetricsText | Promise<MetricsText>;
   drain(): void;
   /** False when the word is no level. */
   setLogLevel(level: string): boolean;
+}
+
+/** A scrape's answer, in parts that are written one after the other. */
+export interface MetricsText {
+  readonly contentType: string;
+  readonly parts: Iterable<string>;
 }
 
 export interface AdminAddresses {
