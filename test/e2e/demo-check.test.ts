@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const demo = fileURLToPath(new URL('../../packages/demo/src/main.ts', import.meta.url));
+const LONGEST_CHECK_MS = 180_000;
+const LONGEST_START_MS = 40_000;
+
+/** Runs the demo; `react` sees each line of its output with the process. */
+function runDemo(
+  args: readonly string[],
+  react: (line: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+): Promise<{ code: number | null; signal: NodeJS.Signals | null; output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [demo, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let seen = 0;
+    const take = (chunk: Buffer): void => {
+      output += chunk.toString();
+      const lines = output.split('\n');
+      while (seen < lines.length - 1) {
+        react(lines[seen]!, (signal) => void child.kill(signal));
+        seen += 1;
+      }
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.on('close', (code, signal) => resolve({ code, signal, output }));
+  });
+}
+
+test('every fact of the demo holds', { timeout: LONGEST_CHECK_MS }, async () => {
+  const { code, output } = await runDemo(['--check']);
+  assert.equal(code, 0, output);
+  assert.match(output, /(\d+) of \1 facts hold/);
+});
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`${signal} ends the demo and leaves no folder behind`, { timeout: LONGEST_START_MS }, async () => {
+    const folder = await endAfterStart(signal);
+    assert.equal(existsSync(folder), false, folder);
+  });
+}
+
+test('a demo killed with SIGKILL leaves neither process nor folder behind', { timeout: LONGEST_START_MS }, async () => {
+  const folder = await endAfterStart('SIGKILL');
+  await until(() => !existsSync(folder));
+});
+
+/** Ends the demo by a signal once traffic flows, asserts that its gateway is gone then, and gives its folder. */
+async function endAfterStart(signal: NodeJS.Signals): Promise<string> {
+  let folder = '';
+  let url = '';
+  const { output } = await runDemo(['--seconds', '30'], (line, kill) => {
+    url ||= /curl (http:\S+)/.exec(line)?.[1] ?? '';
+    folder ||= /(\S+)\/logs$/.exec(line)?.[1] ?? '';
+    if (/ edge [\d.]+\/s /.test(line)) kill(signal);
+  });
+  assert.ok(url !== '' && folder !== '', output);
+  assert.match(output, / edge [\d.]+\/s /);
+  await until(async () =>
+    fetch(url).then(
+      () => false,
+      () => true,
+    ),
+  );
+  return folder;
+}
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    if (await isSo()) return;
+    await new Promise((resolve) => void setTimeout(resolve, 100));
+  }
+  assert.fail('not within 10 s');
+}
