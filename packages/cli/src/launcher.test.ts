@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '@weft/testkit';
 import { transformSync } from 'rolldown/utils';
 import { proxyV8Flags } from './v8-flags.ts';
 import { weftVersion } from './weft-version.ts';
@@ -84,11 +85,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const ended = new Promise((resolve) => void child.once('exit', resolve));
       child.kill(signal);
       await ended;
-      const deadlineMs = performance.now() + 10_000;
-      while (isAlive(pid)) {
-        assert.ok(performance.now() < deadlineMs, 'the program outlived its launcher');
-        await new Promise((resolve) => void setTimeout(resolve, 20));
-      }
+      await eventually(() => assert.ok(!isAlive(pid), 'the program outlived its launcher'), 10_000);
       rmSync(folder, { recursive: true });
     }));
 }

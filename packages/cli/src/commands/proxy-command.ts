@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import type { Proxy } from '@weft/proxy';
 import { DeferredLog } from '../deferred-log.ts';
@@ -97,6 +98,8 @@ async function serve(settings: ProxySettings): Promise<ExitCode> {
       metrics: line.metricsPort,
     });
     await log.open();
+    // Now, not at the end: whoever is killed keeps its compiled code for the next start too.
+    flushCompileCache();
   });
   started.catch((error: unknown) => {
     if (proxy !== undefined && proxy.notReady() === 'stopped') return;

@@ -5,7 +5,8 @@ import { checkProgram, programEnvironment, startProgram } from './program.ts';
 import { sidecarEnvironment } from './sidecar.ts';
 
 test('a program is pointed at the sidecar in the words of every language, and not for this machine', () => {
-  const env = programEnvironment({ PATH: '/bin', NO_PROXY: 'a.example, localhost', WEFT_TOKEN: 'secret' }, 4711);
+  const ours = { WEFT_TOKEN: 'secret', NODE_COMPILE_CACHE: '/home/u/.cache/weft/compile-cache' };
+  const env = programEnvironment({ PATH: '/bin', NO_PROXY: 'a.example, localhost', ...ours }, 4711);
   assert.deepEqual(env, {
     PATH: '/bin',
     http_proxy: 'http://127.0.0.1:4711',

@@ -4,6 +4,9 @@ import { constants as systemConstants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 
+/** Where `bin/weft.cjs` keeps compiled code of Weft; not a place for that of other programs. */
+const OWN_COMPILE_CACHE = /[\\/]weft[\\/]compile-cache$/;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Program {
@@ -44,6 +47,7 @@ export function checkProgram(command: string, env: Environment): void {
 export function programEnvironment(env: NodeJS.ProcessEnv, outboundPort: number): NodeJS.ProcessEnv {
   const proxy = `http://127.0.0.1:${outboundPort}`;
   const { WEFT_TOKEN: _secret, ...kept } = env;
+  if (OWN_COMPILE_CACHE.test(kept['NODE_COMPILE_CACHE'] ?? '')) delete kept['NODE_COMPILE_CACHE'];
   const noProxy = withLoopback(env['NO_PROXY'] ?? env['no_proxy'] ?? '');
   return {
     ...kept,

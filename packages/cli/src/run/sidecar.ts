@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { CommandFault, exitCodes } from '../exit-code.ts';
@@ -35,7 +37,7 @@ const STOP_PATIENCE_MS = 2000;
  * The token goes through the environment: arguments can be read by every user of the machine.
  */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
-  const args = [...proxyV8Flags, process.argv[1]!, 'proxy', ...options.flags, '--ready-fd', '3'];
+  const args = [...proxyV8Flags, ...proxyProgram(process.argv[1]!), ...options.flags, '--ready-fd', '3'];
   const child = spawn(process.execPath, args, {
     // Away from the terminal's Ctrl-C: it ends after the program, not with it. Its channel ends it when this process dies.
     detached: true,
@@ -97,6 +99,12 @@ class SidecarProcess implements Sidecar {
     await this.ended;
     clearTimeout(patience);
   }
+}
+
+/** The sidecar's own bundle when this is a bundle: it starts faster and is smaller. */
+function proxyProgram(program: string): string[] {
+  const bundle = join(dirname(program), 'weft-proxy.mjs');
+  return program.endsWith('.mjs') && existsSync(bundle) ? [bundle] : [program, 'proxy'];
 }
 
 /** Settings of this process are given as flags; a variable meant for another proxy is not to reach this one. */
