@@ -246,4 +246,53 @@ describe('a timer wheel', () => {
     pass(100);
     assert.equal(fired, 3);
   });
+
+  it('dozes from timer to timer while few are armed, fires them on time, and ticks again under load', (context) => {
+    context.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
+    const clock = handClock();
+    const wheel = new TimerWheel({ nowMs: () => clock.timeMs, wallMs: () => 0 }, { tickMs: 10 });
+    let advances = 0;
+    const advance = wheel.advance.bind(wheel);
+    wheel.advance = (nowMs: number): void => {
+      advances += 1;
+      advance(nowMs);
+    };
+    const pass = (ms: number): void => {
+      for (let elapsed = 0; elapsed < ms; elapsed += 1) {
+        clock.timeMs += 1;
+        context.mock.timers.tick(1);
+      }
+    };
+    wheel.start();
+    const late: number[] = [];
+    let dueMs = 0;
+    const every = wheel.create(() => {
+      late.push(clock.timeMs - dueMs);
+      dueMs = clock.timeMs + 1000;
+      every.reschedule(1000);
+    });
+    dueMs = clock.timeMs + 1000;
+    every.reschedule(1000);
+    pass(3000);
+    advances = 0;
+    pass(60_000);
+    assert.ok(late.length >= 60, `${late.length} firings`);
+    assert.ok(Math.max(...late) <= 20 && Math.min(...late) >= 0, `late by ${Math.max(...late)} ms`);
+    assert.ok(advances <= 60 * 4, `${advances} wake-ups in a minute`);
+    // A nearer timer in the middle of a nap.
+    pass(500);
+    let firedMs = -1;
+    const armedMs = clock.timeMs;
+    wheel.schedule(30, () => (firedMs = clock.timeMs));
+    pass(60);
+    assert.ok(firedMs - armedMs >= 30 && firedMs - armedMs <= 50, `fired after ${firedMs - armedMs} ms`);
+    // Many timers: the interval is back.
+    advances = 0;
+    for (let count = 0; count < 100; count += 1) {
+      wheel.schedule(15, () => {});
+      pass(10);
+    }
+    assert.ok(advances >= 80, `${advances} ticks`);
+    wheel.stop();
+  });
 });

@@ -25,8 +25,12 @@ const ROUNDING = 1e-6;
 /** 10 ms: time-outs are tens of milliseconds at the least, and a tick costs less than a microsecond when nothing is due. */
 const DEFAULT_TICK_MS = 10;
 
-/** An empty wheel goes on ticking for so many ticks, so that traffic that comes and goes doesn't start and stop it. */
-const IDLE_TICKS = 100;
+/**
+ * Every so many ticks the wheel asks itself whether ticking pays. With fewer than `BUSY_ARMS` timers armed meanwhile it
+ * dozes: it sleeps to the next slot that holds anything. A process at rest then wakes a few times a second, not a hundred.
+ */
+const SPAN = 100;
+const BUSY_ARMS = 16;
 
 /** What a holder who may not change a timer sees of it. */
 export interface TimerHandle {
@@ -85,9 +89,15 @@ export class TimerWheel {
   private armedCount: number;
   private advancing: boolean;
   private started: boolean;
-  private idleTicks: number;
+  private spanTicks: number;
+  /** Timers armed since the span, or the nap, began. */
+  private arms: number;
   private interval: NodeJS.Timeout | null;
+  private nap: NodeJS.Timeout | null;
+  /** The tick a nap ends with. */
+  private napEndTick: number;
   private readonly onInterval: () => void;
+  private readonly onNapEnd: () => void;
 
   /** `tickMs` is the resolution, above 0; 10 when left out. */
   constructor(clock: Clock, options: { tickMs?: number } = {}) {
@@ -100,9 +110,13 @@ export class TimerWheel {
     this.armedCount = 0;
     this.advancing = false;
     this.started = false;
-    this.idleTicks = 0;
+    this.spanTicks = 0;
+    this.arms = 0;
     this.interval = null;
+    this.nap = null;
+    this.napEndTick = 0;
     this.onInterval = () => this.beat();
+    this.onNapEnd = () => this.endNap();
   }
 
   /** Armed timers. */
@@ -152,8 +166,8 @@ export class TimerWheel {
   }
 
   /**
-   * Lets real time drive the wheel, by one interval that doesn't keep the process alive and stops while no timer is
-   * armed. Nothing happens when started already.
+   * Lets real time drive the wheel, by one interval that doesn't keep the process alive, or by one timeout while few
+   * timers are armed; by nothing while none is. Nothing happens when started already.
    */
   start(): void {
     this.started = true;
@@ -163,8 +177,7 @@ export class TimerWheel {
   /** Stops real time from driving the wheel; timers stay armed. */
   stop(): void {
     this.started = false;
-    if (this.interval !== null) clearInterval(this.interval);
-    this.interval = null;
+    this.rest();
   }
 
   /** `Timer.reschedule`'s half of the work. */
@@ -183,10 +196,11 @@ export class TimerWheel {
       if (this.armedCount === 0 && !this.advancing)
         this.currentTick = Math.max(this.currentTick, Math.floor(elapsedMs / this.tickMs));
       this.armedCount += 1;
-      if (this.started && this.interval === null) this.wake();
+      this.arms += 1;
     }
     timer.deadlineTick = due > this.currentTick ? due : this.currentTick + 1;
     this.place(timer);
+    if (this.interval === null && this.started && !this.advancing) this.disturb(timer.deadlineTick);
   }
 
   /** `Timer.cancel`'s half of the work; the timer must be armed. */
@@ -275,16 +289,68 @@ export class TimerWheel {
 
   private wake(): void {
     if (this.interval !== null) return;
-    this.idleTicks = 0;
+    this.rest();
+    this.spanTicks = 0;
+    this.arms = 0;
     this.interval = setInterval(this.onInterval, this.tickMs);
     this.interval.unref();
   }
 
+  private rest(): void {
+    if (this.interval !== null) clearInterval(this.interval);
+    if (this.nap !== null) clearTimeout(this.nap);
+    this.interval = null;
+    this.nap = null;
+  }
+
   private beat(): void {
     this.advance(this.clock.nowMs());
-    this.idleTicks = this.armedCount === 0 ? this.idleTicks + 1 : 0;
-    if (this.idleTicks < IDLE_TICKS || this.interval === null) return;
-    clearInterval(this.interval);
-    this.interval = null;
+    this.spanTicks += 1;
+    if (this.spanTicks < SPAN || this.interval === null) return;
+    this.spanTicks = 0;
+    const busy = this.arms >= BUSY_ARMS;
+    this.arms = 0;
+    if (busy) return;
+    this.rest();
+    this.doze();
+  }
+
+  /** A timer was armed while the wheel does not tick. */
+  private disturb(deadlineTick: number): void {
+    if (this.nap === null || this.arms >= BUSY_ARMS) this.wake();
+    else if (deadlineTick < this.napEndTick) {
+      this.rest();
+      this.doze();
+    }
+  }
+
+  private doze(): void {
+    if (this.armedCount === 0) return;
+    const ticks = this.ticksToNextSlot();
+    this.napEndTick = this.currentTick + ticks;
+    const waitMs = this.originMs + this.napEndTick * this.tickMs - this.clock.nowMs();
+    this.nap = setTimeout(this.onNapEnd, Math.max(1, Math.ceil(waitMs)));
+    this.nap.unref();
+  }
+
+  private endNap(): void {
+    this.nap = null;
+    this.advance(this.clock.nowMs());
+    if (this.nap !== null || this.interval !== null || !this.started) return;
+    if (this.arms >= BUSY_ARMS) {
+      this.wake();
+      return;
+    }
+    this.arms = 0;
+    this.doze();
+  }
+
+  /** Ticks to the next slot of ring 0 that holds a timer, or to the next cascade, which may fill some. */
+  private ticksToNextSlot(): number {
+    for (let ticks = 1; ticks < SLOTS; ticks += 1) {
+      const tick = this.currentTick + ticks;
+      if ((tick & SLOT_MASK) === 0 || (this.slots[tick & SLOT_MASK] ?? null) !== null) return ticks;
+    }
+    return SLOTS;
   }
 }

@@ -119,7 +119,6 @@ const rows = {
   'draining': row('local', 'before-send', 'none', 'if-unsent', 'NeverSent', 503, UNAVAILABLE, REFUSED_STREAM, 'close', 'info', 'this proxy is shutting down'),
   'drain-deadline': row('local', 'after-send', 'mesh', 'never', undefined, 503, UNAVAILABLE, CANCEL, 'close', 'warn', 'the drain deadline cut the exchange'),
   'policy-cut': row('local', 'after-send', 'mesh', 'never', undefined, 503, UNAVAILABLE, CANCEL, 'close', 'warn', 'a changed trust bundle or policy no longer admits the connection'),
-  'body-too-large-to-replay': row('local', 'after-send', 'mesh', 'never', undefined, 503, UNAVAILABLE, CANCEL, 'keep', 'info', 'the request would be retried but its body exceeds the replay limit'),
   'internal-error': row('local', 'after-send', 'mesh', 'never', undefined, 500, INTERNAL, INTERNAL_ERROR, 'close', 'error', 'an invariant of the proxy broke'),
 
   // What the upstream did. The first group never reached the application.

@@ -16,7 +16,7 @@ import { readSnapshot } from '@weft/wire';
 import type { AppliedChanges, Changes, ConnectionFacts } from '@weft/wire';
 import { AdminServer } from './admin/admin-server.ts';
 import type { MetricsText } from './admin/admin-server.ts';
-import { ControlLink, notConnected } from './control-link.ts';
+import type { ControlLink } from './control-link.ts';
 import { named } from './listen-fault.ts';
 import { ListenerSet } from './listener-set.ts';
 import { registerProcessFacts } from './proxy-facts.ts';
@@ -71,6 +71,16 @@ const WITHDRAW_MS = 5_000;
 const QUIET_POLL_MS = 20;
 /** Label sets of what there is one of for each process: certificates, configuration, control plane, process. */
 const PROCESS_SERIES = 200;
+
+/** Of a proxy that serves without a control plane. */
+const notConnected: ConnectionFacts = {
+  state: 'stopped',
+  sinceMs: 0,
+  server: '',
+  session: '',
+  failures: 0,
+  lastError: '',
+};
 
 /** Starts a proxy. Rejects with an Error whose message is one sentence for a person. */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
@@ -174,7 +184,7 @@ class ProxyProcess implements Proxy {
     this.keeper = new SnapshotKeeper(folder, () => this.control?.snapshot(), this.options.log, this.wheel);
     this.registerMetrics(workload);
     await this.openAdmin();
-    this.connect(workload);
+    await this.connect(workload);
     this.reportLater();
   }
 
@@ -266,10 +276,11 @@ class ProxyProcess implements Proxy {
   }
 
   private async obtainIdentity(folder: StateFolder | null, stored: StoredState): Promise<WorkloadIdentity> {
-    const { clock, random, options } = this;
+    const { clock, wheel, random, options } = this;
     const { log, controlAddress, token, namespace, serviceAccount, keyAgreement } = options;
     const obtained = await WorkloadIdentity.obtain({
       clock,
+      wheel,
       random,
       log,
       folder,
@@ -332,11 +343,16 @@ class ProxyProcess implements Proxy {
     });
   }
 
-  private connect(workload: WorkloadIdentity): void {
+  private async connect(workload: WorkloadIdentity): Promise<void> {
     if (workload.controlAddress === '') return;
+    // Requests are served by now, and those that have come go first.
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+    const edge = await import('./control-edge.ts');
+    if (this.stopped) return;
     const { clock, wheel, random, options } = this;
-    this.control = new ControlLink({
+    this.control = new edge.ControlLink({
       proxy: options,
+      before: notConnected,
       clock,
       wheel,
       random,

@@ -5,7 +5,7 @@ import type { DestinationKey } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import type { RandomIds } from '@weft/telemetry';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
-import type { Exchange } from './exchange.ts';
+import type { ExchangeFacts } from './exchange-facts.ts';
 
 /** Hears whether a destination asked for has come. */
 export interface DestinationWaiter {
@@ -40,8 +40,8 @@ export interface Engine {
 
 /** Takes the facts of exchanges that begin and end. Decides nothing. */
 export interface ExchangeRecorder {
-  begun(exchange: Exchange): void;
+  begun(exchange: ExchangeFacts): void;
   /** Another try is planned, admitted by this word of `retries.on`. */
-  retried(exchange: Exchange, reason: string): void;
-  ended(exchange: Exchange, code: TerminationCode, detail: string): void;
+  retried(exchange: ExchangeFacts, reason: string): void;
+  ended(exchange: ExchangeFacts, code: TerminationCode, detail: string): void;
 }

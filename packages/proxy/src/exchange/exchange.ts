@@ -27,6 +27,7 @@ import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stre
 import type { DownstreamStream } from './downstream-stream.ts';
 import { RequestSlot, requestSlotCount } from './head-slots.ts';
 import type { DestinationWaiter, Engine } from './engine.ts';
+import type { ExchangeFacts } from './exchange-facts.ts';
 import type { Ingress } from './ingress.ts';
 import { startMirrors } from './mirror-request.ts';
 import type { MirrorRequest } from './mirror-request.ts';
@@ -55,7 +56,7 @@ const State = { Idle: 0, Config: 1, Connecting: 2, Backoff: 3, Sent: 4, Respondi
  * One request from its head to its end: routed against one snapshot, sent to one endpoint at a time, answered once, and
  * finished exactly once. The object lives as long as the stream it serves and is used for one request after the other.
  */
-export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaiter {
+export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, DestinationWaiter {
   readonly engine: Engine;
   readonly ingress: Ingress;
   readonly downstream: DownstreamStream;
@@ -171,6 +172,10 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     this.mayProbe = false;
     this.headStatus = 0;
     this.trailersGrpcStatus = -1;
+  }
+
+  get durationMs(): number {
+    return this.engine.nowMs - this.startMs;
   }
 
   /** True while a request is under way. */
@@ -495,7 +500,8 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     this.mayProbe = rule.retries.attempts > 0 && (idempotent || rule.retries.anyMethod);
     this.prepareHead();
     engine.recorder.begun(this);
-    this.mirrors = decision.choice!.mirrors.length > 0 ? startMirrors(engine, this, this.requestFacts) : null;
+    this.mirrors =
+      decision.choice!.mirrors.length > 0 ? startMirrors(engine, this, this.requestFacts, this.connectTimeoutMs) : null;
     this.startTry(nowMs);
   }
 
@@ -765,6 +771,15 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
     if (dueMs !== Number.POSITIVE_INFINITY) this.timer.reschedule(dueMs - nowMs, nowMs);
   }
 
+  /** Nothing has moved for too long: who was it that all waited for? */
+  private stalled(): TerminationCode {
+    if (this.state === State.Tunnel) return 'stream-idle-timeout';
+    if (this.downstream.blocked) return 'downstream-write-timeout';
+    return this.state === State.Sent && !this.requestWhole && !this.stream!.blocked
+      ? 'request-body-timeout'
+      : 'stream-idle-timeout';
+  }
+
   private onTimer(): void {
     const nowMs = this.engine.tick();
     if (this.state === State.Config) {
@@ -784,10 +799,8 @@ export class Exchange implements UpstreamObserver, LeaseWaiter, DestinationWaite
       this.armTimer(nowMs);
       return;
     }
-    const code =
-      idle && nowMs < Math.min(this.requestDeadlineMs, this.tryDeadlineMs)
-        ? 'stream-idle-timeout'
-        : timeoutCode(this.tryDeadlineMs, this.requestDeadlineMs);
+    const early = nowMs < Math.min(this.requestDeadlineMs, this.tryDeadlineMs);
+    const code = idle && early ? this.stalled() : timeoutCode(this.tryDeadlineMs, this.requestDeadlineMs);
     this.finishTry(code);
     if (this.responseBegun) {
       this.downstream.cut();

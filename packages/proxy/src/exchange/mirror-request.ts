@@ -2,13 +2,13 @@ import { Buffer } from 'node:buffer';
 import { mirrorDrawn } from '@weft/decision';
 import type { CompiledMirror } from '@weft/decision';
 import { writeChunk, writeLastChunk, writeRequestHead, Framing } from '@weft/http';
-import type { Head, RequestFacts } from '@weft/http';
+import type { Head, HeadEdits, RequestFacts } from '@weft/http';
 import { ByteWriter } from '@weft/kernel';
 import type { Timer } from '@weft/kernel';
 import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts';
 import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
 import type { Engine } from './engine.ts';
-import type { Exchange } from './exchange.ts';
+import type { ExchangeFacts } from './exchange-facts.ts';
 
 /** A mirror that falls behind by more than this is given up: the request itself must not wait for it. */
 const MIRROR_BYTES = 1 << 20;
@@ -34,9 +34,9 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
   private over: boolean;
   private timer: Timer | null;
 
-  constructor(head: Head, exchange: Exchange, facts: RequestFacts) {
+  constructor(head: Head, edits: HeadEdits, facts: RequestFacts, connectTimeoutMs: number) {
     this.freshWithinMs = Number.POSITIVE_INFINITY;
-    this.connectTimeoutMs = exchange.connectTimeoutMs;
+    this.connectTimeoutMs = connectTimeoutMs;
     this.out = new ByteWriter(1024);
     this.chunked = facts.framing === Framing.Chunked;
     this.methodId = head.methodId;
@@ -44,7 +44,7 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
     this.pool = null;
     this.whole = head.framing === Framing.None;
     this.timer = null;
-    this.over = !writeRequestHead(this.out, head, exchange.decision.choice!.requestEdits, facts);
+    this.over = !writeRequestHead(this.out, head, edits, facts);
   }
 
   /** Asks for a connection to the mirror's backend. */
@@ -133,11 +133,17 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
 }
 
 /** Draws and starts the mirrors of a request that is about to be sent; null when there are none. */
-export function startMirrors(engine: Engine, exchange: Exchange, facts: RequestFacts): MirrorRequest[] | null {
+export function startMirrors(
+  engine: Engine,
+  exchange: ExchangeFacts,
+  facts: RequestFacts,
+  connectTimeoutMs: number,
+): MirrorRequest[] | null {
+  const choice = exchange.decision.choice!;
   let started: MirrorRequest[] | null = null;
-  for (const mirror of exchange.decision.choice!.mirrors) {
+  for (const mirror of choice.mirrors) {
     if (!mirrorDrawn(mirror, engine.random)) continue;
-    const request = new MirrorRequest(exchange.head, exchange, facts);
+    const request = new MirrorRequest(exchange.head, choice.requestEdits, facts, connectTimeoutMs);
     request.start(engine, mirror);
     (started ??= []).push(request);
   }

@@ -5,7 +5,7 @@ import type { TerminationCode } from '@weft/outcome';
 import { accessFlags, isLogged } from '@weft/telemetry';
 import type { AccessLog, AccessLogWhen, LineSink, RequestMetrics, RequestScope, UpstreamScope } from '@weft/telemetry';
 import type { Clock } from '@weft/kernel';
-import type { Exchange } from './exchange.ts';
+import type { ExchangeFacts } from './exchange-facts.ts';
 import type { ExchangeRecorder } from './engine.ts';
 import type { Ingress } from './ingress.ts';
 
@@ -49,17 +49,17 @@ export class TelemetryRecorder implements ExchangeRecorder {
     this.last = null;
   }
 
-  begun(exchange: Exchange): void {
+  begun(exchange: ExchangeFacts): void {
     this.scopesOf(exchange).request.start();
   }
 
-  retried(exchange: Exchange, reason: string): void {
+  retried(exchange: ExchangeFacts, reason: string): void {
     this.scopesOf(exchange).upstream?.retry(reason);
   }
 
-  ended(exchange: Exchange, code: TerminationCode): void {
+  ended(exchange: ExchangeFacts, code: TerminationCode): void {
     const row = terminations[code];
-    const durationMs = exchange.engine.nowMs - exchange.startMs;
+    const durationMs = exchange.durationMs;
     const scopes = this.scopesOf(exchange);
     const failed = row.fault === 'server' || row.fault === 'mesh' || exchange.status >= 500;
     scopes.request.finish(
@@ -76,7 +76,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
     if (isLogged(this.sinks.accessLogWhen, exchange.status, -1, row)) this.log(exchange, code, durationMs);
   }
 
-  private log(exchange: Exchange, code: TerminationCode, durationMs: number): void {
+  private log(exchange: ExchangeFacts, code: TerminationCode, durationMs: number): void {
     const { head, ingress, endpoint, decision } = exchange;
     let flags = 0;
     if (ingress.peerIdentity !== '' || endpoint?.endpoint.mesh === true) flags |= accessFlags.mtls;
@@ -113,7 +113,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
     this.sinks.lines.push(line);
   }
 
-  private scopesOf(exchange: Exchange): Scopes {
+  private scopesOf(exchange: ExchangeFacts): Scopes {
     const { ingress } = exchange;
     const matched = exchange.backend !== null || exchange.decision.code !== 'completed';
     const rule = matched ? exchange.decision.rule : undefined;
@@ -128,7 +128,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
   }
 
   private find(
-    exchange: Exchange,
+    exchange: ExchangeFacts,
     ingress: Ingress,
     rule: CompiledRule | undefined,
     choice: CompiledBackend | undefined,

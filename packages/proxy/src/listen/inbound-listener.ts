@@ -104,7 +104,7 @@ export class InboundListener extends Listener {
     const mode = this.modeNow();
     if (seen === 'tls' && mode !== 'Disabled') {
       socket.unshift(first);
-      // Not a TLSSocket of our own making: that one would not verify (docs/security.md).
+      // Not a TLSSocket of our own making: that one would not verify (SECURITY.md).
       this.tlsServer.emit('connection', socket);
       return;
     }

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { Timer } from '@weft/kernel';
 import type { Http1Limits } from '@weft/http';
 import type { TerminationCode } from '@weft/outcome';
 import { Http1DownstreamConnection } from '../downstream/http1-downstream-connection.ts';
@@ -54,7 +55,7 @@ export abstract class Listener implements ConnectionHome {
   protected readonly options: ListenerOptions;
   protected readonly connections: Set<Http1DownstreamConnection>;
   private readonly server: Server;
-  private sweeper: NodeJS.Timeout | null;
+  private readonly sweeper: Timer;
 
   constructor(options: ListenerOptions) {
     this.options = options;
@@ -62,7 +63,7 @@ export abstract class Listener implements ConnectionHome {
     this.limits = options.limits;
     this.draining = false;
     this.connections = new Set();
-    this.sweeper = null;
+    this.sweeper = options.engine.wheel.create(() => this.sweep());
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.admit(socket));
   }
 
@@ -104,8 +105,7 @@ export abstract class Listener implements ConnectionHome {
       });
     });
     if (directHandles && this.direct) acceptDirect(this.server, (socket) => this.admit(socket));
-    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
-    this.sweeper.unref();
+    this.sweeper.reschedule(SWEEP_MS);
   }
 
   /** No new connections from here. Replies say `close`; connections at rest stay until `closeIdle`. */
@@ -122,7 +122,7 @@ export abstract class Listener implements ConnectionHome {
   /** Ends everything now. */
   destroy(): void {
     this.drain();
-    if (this.sweeper !== null) clearInterval(this.sweeper);
+    this.sweeper.cancel();
     for (const connection of this.connections) connection.abort('drain-deadline', 'stopped');
   }
 
@@ -150,6 +150,7 @@ export abstract class Listener implements ConnectionHome {
 
   protected sweep(): void {
     const nowMs = this.engine.tick();
+    this.sweeper.reschedule(SWEEP_MS, nowMs);
     const { headMs, idleMs } = this.options.deadlines;
     for (const connection of this.connections) {
       const sinceMs = connection.waitingSinceMs;

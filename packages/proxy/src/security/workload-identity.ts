@@ -16,14 +16,14 @@ import {
 } from '@weft/identity';
 import type { JoinToken, StateFolder, StoredState, TrustBundle, WorkloadSvid } from '@weft/identity';
 import { fail, ok } from '@weft/kernel';
-import type { Clock, Random, Result } from '@weft/kernel';
-import { issueCertificate } from '@weft/wire';
+import type { Clock, Random, Result, Timer, TimerWheel } from '@weft/kernel';
 import type { ClientTls, IssueResponse, TrustBundleMessage } from '@weft/wire';
 import type { Log } from '../log.ts';
 import { MeshTls } from './mesh-tls.ts';
 
 export interface WorkloadIdentityOptions {
   readonly clock: Clock;
+  readonly wheel: TimerWheel;
   readonly random: Random;
   readonly log: Log;
   /** Null keeps nothing. */
@@ -40,7 +40,7 @@ export interface WorkloadIdentityOptions {
 
 const PINNED_ROOT_TIMEOUT_MS = 5_000;
 
-/** Timers of the platform are cut at 2^31 ms; a day is soon enough to look again. */
+/** The wall clock may jump while the monotonic one that timers follow does not: look again once a day at least. */
 const LONGEST_WAIT_MS = 86_400_000;
 
 /** SPIFFE ID under which a control plane serves: no other workload of the mesh may pass for it. */
@@ -58,7 +58,7 @@ export class WorkloadIdentity {
   readonly controlAddress: string;
   private readonly options: WorkloadIdentityOptions;
   private readonly rotation: Rotation;
-  private timer: NodeJS.Timeout | null;
+  private readonly timer: Timer;
   private renewing: boolean;
   private stopped: boolean;
   private readonly renewedListeners: (() => void)[];
@@ -76,7 +76,7 @@ export class WorkloadIdentity {
       storedLeafLife(svid.notBeforeMs, svid.notAfterMs, options.clock.wallMs()),
       options.random,
     );
-    this.timer = null;
+    this.timer = options.wheel.create(() => void this.renew());
     this.renewing = false;
     this.stopped = false;
     this.renewedListeners = [];
@@ -104,6 +104,7 @@ export class WorkloadIdentity {
     if (!pinned.ok) return pinned;
     const { keyPem, csr } = makeKeyAndCsr();
     const tls = joinTls(pinned.value, clock);
+    const { issueCertificate } = await import('../control-edge.ts');
     const issued = await issueCertificate(address, tls, { csr, joinToken: read.value.credential, certificate: null });
     if (!issued.ok) return fail(issueFault(issued.error.code, issued.error.message, address));
     const svid = readWorkloadSvid(keyPem, chainPem(issued.value));
@@ -121,7 +122,7 @@ export class WorkloadIdentity {
 
   stop(): void {
     this.stopped = true;
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer.cancel();
   }
 
   onRenewed(listener: () => void): void {
@@ -153,8 +154,7 @@ export class WorkloadIdentity {
   private plan(): void {
     if (this.stopped) return;
     const waitMs = Math.max(10, this.rotation.nextAtMs - this.options.clock.wallMs());
-    this.timer = setTimeout(() => void this.renew(), Math.min(waitMs, LONGEST_WAIT_MS));
-    this.timer.unref();
+    this.timer.reschedule(Math.min(waitMs, LONGEST_WAIT_MS));
   }
 
   private async renew(): Promise<void> {
@@ -185,6 +185,7 @@ export class WorkloadIdentity {
   private async issueAgain(): Promise<Result<{ svid: WorkloadSvid; bundle: TrustBundle }, string>> {
     const { keyPem, csr } = makeKeyAndCsr();
     const request = { csr, joinToken: '', certificate: {} };
+    const { issueCertificate } = await import('../control-edge.ts');
     const issued = await issueCertificate(this.controlAddress, this.clientTls(), request);
     if (!issued.ok) return fail(issueFault(issued.error.code, issued.error.message, this.controlAddress));
     const svid = readWorkloadSvid(keyPem, chainPem(issued.value));

@@ -7,6 +7,7 @@ import type { TerminationCode } from '@weft/outcome';
 import { Dial } from '../transport/dial.ts';
 import type { DialObserver, DialTarget, DialTls } from '../transport/dial.ts';
 import { Http1UpstreamConnection } from './http1-upstream-connection.ts';
+import type { ConnectionOwner } from './http1-upstream-connection.ts';
 
 /** Waits for a connection. Exactly one of the two is called, unless the wait is cancelled. */
 export interface LeaseWaiter {
@@ -62,7 +63,7 @@ const SWEEP_MS = 500;
  * others can grow old and go. Waiting requests are served in order of arrival, by whichever comes first: a connection
  * that is given back or the one dialled for them.
  */
-export class ConnectionPool {
+export class ConnectionPool implements ConnectionOwner {
   readonly target: DialTarget;
   private readonly endpoint: EndpointState;
   policy: ConnectionPolicy;

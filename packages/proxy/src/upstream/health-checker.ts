@@ -4,7 +4,6 @@ import type { EndpointState } from '@weft/balance';
 import type { BackendState } from '@weft/decision';
 import type { Timer } from '@weft/kernel';
 import type { HealthCheckPolicy } from '@weft/model';
-import { Client } from 'undici';
 import { Dial } from '../transport/dial.ts';
 import type { PoolEnvironment } from './connection-pool.ts';
 
@@ -87,6 +86,8 @@ export class HealthChecker {
     }
     const { address, applicationPort } = endpoint.endpoint;
     const host = address.includes(':') ? `[${address}]` : address;
+    // Few proxies check anything: those that do load the client then.
+    const { Client } = await import('undici');
     const client = new Client(`http://${host}:${applicationPort}`, {
       connect: (_options, callback) => {
         void this.connect(endpoint, policy.timeoutMs, callback as ConnectCallback);

@@ -14,8 +14,18 @@ import type { Head, HeadEdits, Http1Limits, MessageSink, RequestFacts } from '@w
 import type { TerminationCode } from '@weft/outcome';
 import { BytePipe } from '../transport/byte-pipe.ts';
 import type { PipeOwner } from '../transport/byte-pipe.ts';
-import type { ConnectionPool } from './connection-pool.ts';
 import type { UpstreamObserver, UpstreamStream } from './upstream-stream.ts';
+
+/** The pool a connection belongs to, as the connection sees it. */
+export interface ConnectionOwner {
+  /** The event loop has entered the connection. */
+  tick(): void;
+  later(delayMs: number, callback: () => void): void;
+  /** Both messages are whole: the connection may serve another request. */
+  release(connection: Http1UpstreamConnection): void;
+  /** The connection is gone or going. */
+  forget(connection: Http1UpstreamConnection): void;
+}
 
 /** HTTP/1.1 has no announcement by default; applications close idle connections after 5 s (Node) or more. */
 const UNANNOUNCED_KEEP_ALIVE_MS = 3_000;
@@ -34,7 +44,7 @@ const DISCARD_MS = 5_000;
  *                        \------- anything else --> closed
  */
 export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, MessageSink {
-  readonly pool: ConnectionPool;
+  private readonly pool: ConnectionOwner;
   readonly createdMs: number;
   requests: number;
   lastUsedMs: number;
@@ -53,7 +63,7 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
   private discarded: number;
   private readonly meshPeer: boolean;
 
-  constructor(socket: Socket, encrypted: boolean, pool: ConnectionPool, limits: Http1Limits, nowMs: number) {
+  constructor(socket: Socket, encrypted: boolean, pool: ConnectionOwner, limits: Http1Limits, nowMs: number) {
     this.pool = pool;
     this.createdMs = nowMs;
     this.requests = 0;

@@ -1,0 +1,35 @@
+import type { EndpointState } from '@weft/balance';
+import type { BackendState, RouteDecision, Tables } from '@weft/decision';
+import type { Head } from '@weft/http';
+import type { Ingress } from './ingress.ts';
+
+/** What is known of an exchange while it runs and when it ends; an `Exchange` is one. Read, never written, from outside. */
+export interface ExchangeFacts {
+  readonly ingress: Ingress;
+  readonly decision: RouteDecision;
+  readonly head: Head;
+  /** The snapshot it is served from. */
+  readonly tables: Tables;
+  readonly destination: string;
+  /** Monotonic milliseconds of its head. */
+  readonly startMs: number;
+  /** From its head to the last reading of the clock, milliseconds. */
+  readonly durationMs: number;
+  readonly requestId: string;
+  readonly traceId: string;
+  /** What the caller was sent; 0 when nothing was. */
+  readonly status: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  /** Tries started. */
+  readonly attempts: number;
+  /** From the head sent to the response head, of the last try; -1 when there was none. */
+  readonly upstreamMs: number;
+  /** Of the connection opened for the last try; -1 when one was reused. */
+  readonly connectMs: number;
+  readonly retried: boolean;
+  /** A retry was not made because the budget had no room. */
+  readonly budgetSpent: boolean;
+  readonly endpoint: EndpointState | null;
+  readonly backend: BackendState | null;
+}
