@@ -7,7 +7,7 @@ import { execFile, spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,9 +94,7 @@ describe('a mesh of processes', { skip: lacking.length === 0 ? false : `needs ${
     const child = start(name, process.execPath, [weftProgram, ...args, '--ready-file', readyFile]);
     return eventually(() => {
       if (child.exitCode !== null) throw new Error(`${name} ended: ${said.get(name)}`);
-      return existsSync(readyFile) && readFileSync(readyFile, 'utf8') !== ''
-        ? (JSON.parse(readFileSync(readyFile, 'utf8')) as T)
-        : false;
+      return JSON.parse(readFileSync(readyFile, 'utf8')) as T;
     }, WAIT_MS);
   };
   const run = (command: string, args: readonly string[], input?: Buffer): Promise<{ code: number; out: Buffer }> =>
@@ -122,28 +120,51 @@ describe('a mesh of processes', { skip: lacking.length === 0 ? false : `needs ${
 
   const startControl = (): Promise<unknown> =>
     weft('control', [
-      ...['control', '--config', config, '--state', join(folder, 'control'), '--port', String(controlPort)],
-      ...['--admin-socket', join(folder, 'control.sock'), '--metrics-port=-1'],
+      'control',
+      '--config',
+      config,
+      '--state',
+      join(folder, 'control'),
+      '--port',
+      String(controlPort),
+      '--admin-socket',
+      join(folder, 'control.sock'),
+      '--metrics-port=-1',
     ]);
   const startSidecar = async (name: string, port: number, token: string): Promise<Ready> =>
     weft<Ready>(name, [
-      ...['proxy', '--namespace', 'shop', '--service', name, '--instance', `${name}-1`, '--label', `app=${name}`],
-      ...[
-        '--control',
-        `127.0.0.1:${controlPort}`,
-        '--state',
-        join(folder, name),
-        '--stats-port=-1',
-        '--metrics-port=-1',
-      ],
+      'proxy',
+      '--namespace',
+      'shop',
+      '--service',
+      name,
+      '--instance',
+      `${name}-1`,
+      '--label',
+      `app=${name}`,
+      '--control',
+      `127.0.0.1:${controlPort}`,
+      '--state',
+      join(folder, name),
+      '--stats-port=-1',
+      '--metrics-port=-1',
       `--outbound-port=${port === 0 ? outbound : -1}`,
       ...(port === 0 ? [] : ['--port', `http=${port}`]),
       ...(token === '' ? [] : ['--token', token]),
     ]);
   const tokenFor = async (name: string): Promise<string> => {
     const { code, out } = await run(process.execPath, [
-      ...[weftProgram, 'token', 'create', '--namespace', 'shop', '--service', name, '-o', 'json'],
-      ...['--admin-socket', join(folder, 'control.sock')],
+      weftProgram,
+      'token',
+      'create',
+      '--namespace',
+      'shop',
+      '--service',
+      name,
+      '-o',
+      'json',
+      '--admin-socket',
+      join(folder, 'control.sock'),
     ]);
     assert.equal(code, 0, out.toString());
     return (JSON.parse(out.toString()) as { token: string }).token;

@@ -9,6 +9,7 @@ import type { BackendState } from '@weft/decision';
 import type { Random } from '@weft/kernel';
 import type { Endpoint, Resource, ResourceKey } from '@weft/model';
 import { FakeClock, forEachSeed } from '@weft/testkit';
+import type { ChangedResource } from '@weft/wire';
 import {
   PlaneFixture,
   backendPolicy,
@@ -68,14 +69,19 @@ it(`holds for ${SEEDS} seeds: picks are of what is in force, what is refused kee
       for (let step = 0; step < STEPS; step += 1) {
         clock.advance(Math.floor(random() * 3_000));
         plane.tick();
-        const upserted: { key: ResourceKey; hash: string; resource: Resource }[] = [];
+        const upserted: ChangedResource[] = [];
         const removed: ResourceKey[] = [];
         for (const service of SERVICES) {
           const name = `shop/${service}:80`;
           const put = (resource: Resource): void => {
             version += 1;
             const key: ResourceKey = `${resource.type}:${resource.name}`;
-            upserted.push({ key, hash: version.toString(16).padStart(16, '0'), resource });
+            upserted.push({
+              key,
+              hash: version.toString(16).padStart(16, '0'),
+              resource,
+              previous: good.get(key) ?? null,
+            });
           };
           if (random() < 0.3) put({ type: 'endpoints', name, endpoints: someEndpoints(random, service) });
           if (random() < 0.2 || step === 0) {
