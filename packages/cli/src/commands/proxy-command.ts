@@ -103,7 +103,9 @@ async function serve(settings: ProxySettings): Promise<ExitCode> {
   });
   started.catch((error: unknown) => {
     if (proxy !== undefined && proxy.notReady() === 'stopped') return;
-    log.error((error as Error).message);
+    // What the proxy foresees is an Error with a sentence; anything else is a defect, and its place says more.
+    const foreseen = error instanceof Error && error.constructor === Error;
+    log.error(foreseen ? error.message : String((error as Error).stack));
     end(exitCodes.unwell);
   });
   // A start that hangs says why.
