@@ -27,6 +27,10 @@ test('a repeatable flag gathers its values; its variable parts them by commas', 
   assert.deepEqual(read([], { T_PORTS: '1, 2' }).all('port'), ['1', '2']);
 });
 
+test('a negative number is a value, with or without an equals sign', () => {
+  assert.deepEqual(read(['--port', '-1', '--port=-2', '--quiet']).all('port'), ['-1', '-2']);
+});
+
 test('an empty variable is as good as none', () => {
   assert.equal(read([], { T_MODE: '' }).one('mode'), 'sidecar');
 });

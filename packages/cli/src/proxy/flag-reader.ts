@@ -41,7 +41,7 @@ export function readFlags(
   const options: Record<string, { type: 'string' | 'boolean'; multiple: true }> = {};
   for (const flag of flags) options[flag.name] = { type: flag.value === '' ? 'boolean' : 'string', multiple: true };
   try {
-    const parsed = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
+    const parsed = parseArgs({ args: joinNegative(args), options, strict: true, allowPositionals: false });
     for (const [name, values] of Object.entries(parsed.values)) given.set(name, (values ?? []).map(String));
   } catch (error) {
     return fail(firstSentence((error as Error).message));
@@ -52,6 +52,17 @@ export function readFlags(
     all: (name) => given.get(name) ?? [],
     given: (name) => given.has(name),
   });
+}
+
+/** `--stats-port -1` as `--stats-port=-1`: the parser takes what starts with a dash for a flag. None of ours is a number. */
+function joinNegative(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const before = joined.at(-1) ?? '';
+    if (/^-\d+$/.test(arg) && /^--[a-z-]+$/.test(before)) joined[joined.length - 1] = `${before}=${arg}`;
+    else joined.push(arg);
+  }
+  return joined;
 }
 
 /** The flags as `--help` shows them. */
