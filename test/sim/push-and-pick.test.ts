@@ -12,11 +12,11 @@ import { FakeClock, forEachSeed } from '@weft/testkit';
 import type { ChangedResource } from '@weft/wire';
 import {
   PlaneFixture,
+  ResourceStore,
   backendPolicy,
   plainEndpoint,
   routeRule,
 } from '../../packages/proxy/src/fixture/plane-fixture.ts';
-import { ResourceStore } from '../../packages/proxy/src/resource-store.ts';
 
 const SEEDS = Number(process.env['WEFT_SEEDS'] ?? 1_000);
 const STEPS = 40;

@@ -163,7 +163,12 @@ describe('a mesh in one process', () => {
     {
       services: {
         web: {},
-        orders: { instances: 2, handler: (_request, response) => void setTimeout(() => response.end('ok'), 3) },
+        // The answer comes a turn after the whole request, so that requests are always under way.
+        orders: {
+          instances: 2,
+          handler: (request, response) =>
+            void request.resume().once('end', () => void setImmediate(() => response.end('ok'))),
+        },
       },
     },
     async (mesh) => {
