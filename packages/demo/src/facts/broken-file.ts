@@ -1,6 +1,6 @@
 import { ask } from '../json-http.ts';
-import { delay, waitUntil } from '../wait-until.ts';
 import type { Shop } from '../shop.ts';
+import { delay, waitUntil } from '../wait-until.ts';
 import type { Trial } from './fact.ts';
 
 const GOOD = 'name: orders-v2, port: 80, weight: ';

@@ -1,7 +1,7 @@
-import { percent } from './fact.ts';
 import type { Shop } from '../shop.ts';
-import type { Trial } from './fact.ts';
+import { percent } from './fact.ts';
 import { describeFailures } from './fact.ts';
+import type { Trial } from './fact.ts';
 
 const REQUESTS = 2_000;
 

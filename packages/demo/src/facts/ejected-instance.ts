@@ -1,7 +1,8 @@
-import { delay } from '../wait-until.ts';
 import type { Shop } from '../shop.ts';
+import { delay } from '../wait-until.ts';
 import { describeFailures, percent } from './fact.ts';
 import type { Trial } from './fact.ts';
+import { InstanceShares } from './instance-shares.ts';
 
 const RATE = 200;
 const HEALTHY_MS = 1_500;
@@ -14,7 +15,6 @@ export const ejectedInstance: Trial<Shop> = {
     { name: 'the retry budget holds at 200 req/s', expected: 'attempts at most 1.2 x offered' },
   ],
   async run(shop) {
-    const broken = shop.instance('stock-2');
     const caller = shop.instance('web').sidecar;
     const attempts = async (): Promise<number> => {
       const counts = await Promise.all(shop.stock.map(({ service }) => service.counts()));
@@ -23,9 +23,9 @@ export const ejectedInstance: Trial<Shop> = {
     const before = await attempts();
     let ejected = false;
     await shop.load.start('eject', { proxyPort: caller.spec.outboundPort, url: 'http://stock/stock', rate: RATE });
-    let reachedBroken = (await broken.service.counts()).requests;
+    const { busiest: broken } = await InstanceShares.during(shop.stock, HEALTHY_MS);
+    let reachedBroken = 0;
     try {
-      await delay(HEALTHY_MS);
       reachedBroken = (await broken.service.set({ status: 503 })).requests;
       const untilMs = performance.now() + BROKEN_MS;
       while (performance.now() < untilMs) {
@@ -45,7 +45,7 @@ export const ejectedInstance: Trial<Shop> = {
     return [
       {
         ok: ejected && success >= 0.999,
-        measured: `${ejected ? 'ejected' : 'not ejected'} after ${reachedBroken} of its answers; ${percent(success, 2)} of ${seen.sent} succeeded${describeFailures(seen)}`,
+        measured: `${broken.name} ${ejected ? 'ejected' : 'not ejected'}, ${reachedBroken} requests reached it; ${percent(success, 2)} of ${seen.sent} succeeded${describeFailures(seen)}`,
       },
       { ok: ratio <= 1.2, measured: `${made} attempts for ${seen.sent} requests: ${ratio.toFixed(3)} x` },
     ];

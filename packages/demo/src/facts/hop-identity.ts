@@ -1,8 +1,8 @@
 import type { ServiceCounts } from '../service-process.ts';
-import type { InstanceName, Shop } from '../shop.ts';
 import { shopId } from '../shop-config.ts';
-import type { Trial } from './fact.ts';
+import type { InstanceName, Shop } from '../shop.ts';
 import { describeFailures } from './fact.ts';
+import type { Trial } from './fact.ts';
 
 const REQUESTS = 100;
 

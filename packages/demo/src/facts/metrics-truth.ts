@@ -1,5 +1,5 @@
-import { sumMetric } from '../sidecar-stats.ts';
 import type { Shop } from '../shop.ts';
+import { sumMetric } from '../sidecar-stats.ts';
 import type { Trial } from './fact.ts';
 
 const REQUESTS = 600;

@@ -1,5 +1,5 @@
-import { delay } from '../wait-until.ts';
 import type { ShortLivedMesh } from '../short-lived-mesh.ts';
+import { delay } from '../wait-until.ts';
 import { describeFailures } from './fact.ts';
 import type { Trial } from './fact.ts';
 

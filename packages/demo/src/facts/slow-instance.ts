@@ -1,8 +1,8 @@
-import type { Instance } from '../shop.ts';
-import { delay } from '../wait-until.ts';
 import type { Shop } from '../shop.ts';
+import { delay } from '../wait-until.ts';
 import { describeFailures, percent } from './fact.ts';
 import type { Trial } from './fact.ts';
+import { InstanceShares } from './instance-shares.ts';
 
 const BASELINE_MS = 2_000;
 const SLOWER_MS = 100;
@@ -18,34 +18,26 @@ export const slowInstance: Trial<Shop> = {
     },
   ],
   async run(shop) {
-    const slow = shop.instance('stock-1');
     const proxyPort = shop.instance('orders-v1').sidecar.spec.outboundPort;
     await shop.load.start('slow', { proxyPort, url: 'http://stock/stock', rate: 200 });
+    const before = await InstanceShares.during(shop.stock, BASELINE_MS);
+    const slow = before.busiest;
+    let after: InstanceShares;
     try {
-      const before = await shareDuring(shop.stock, slow.name, BASELINE_MS);
       await slow.service.set({ delayMs: SLOWER_MS });
       await delay(REACTION_MS);
-      const after = await shareDuring(shop.stock, slow.name, WINDOW_MS);
-      const lost = 1 - after / before;
-      const seen = await shop.load.read('slow');
-      return [
-        {
-          ok: lost >= 0.8 && before > 0.1,
-          measured: `${percent(before)} before, ${percent(after)} after: lost ${percent(lost)}; ${seen.failed} failed${describeFailures(seen)}`,
-        },
-      ];
+      after = await InstanceShares.during(shop.stock, WINDOW_MS);
     } finally {
       await slow.service.set({ delayMs: 0 });
-      await shop.load.finish('slow');
     }
+    const seen = await shop.load.finish('slow');
+    const lost = 1 - after.of(slow) / before.of(slow);
+    const shares = `${percent(before.of(slow))} before, ${percent(after.of(slow))} after`;
+    return [
+      {
+        ok: lost >= 0.8,
+        measured: `${slow.name}: ${shares}, lost ${percent(lost)}; ${seen.failed} failed${describeFailures(seen)}`,
+      },
+    ];
   },
 };
-
-async function shareDuring(instances: readonly Instance[], one: string, ms: number): Promise<number> {
-  const count = (): Promise<number[]> =>
-    Promise.all(instances.map(async ({ service }) => (await service.counts()).requests));
-  const before = await count();
-  await delay(ms);
-  const added = (await count()).map((requests, index) => requests - before[index]!);
-  return added[instances.findIndex(({ name }) => name === one)]! / added.reduce((sum, each) => sum + each, 0);
-}

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import tls from 'node:tls';
 import { makeForeignLeaf } from '../foreign-leaf.ts';
 import { shortLivedNamespace, shortLivedTrustDomain } from '../short-lived-mesh.ts';
-import { delay } from '../wait-until.ts';
 import type { ShortLivedMesh } from '../short-lived-mesh.ts';
+import { delay } from '../wait-until.ts';
 import type { Trial } from './fact.ts';
 
 const REQUEST = 'GET /stock HTTP/1.1\r\nhost: stock\r\nconnection: close\r\n\r\n';
