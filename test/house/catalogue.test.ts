@@ -6,12 +6,19 @@ import { reservedTerminations } from './exceptions.ts';
 import { assertNone } from './findings.ts';
 import { projectFiles, readText, sourceFiles } from './source-tree.ts';
 
-/** Strings of test material, and of golden files: what a test has named, it has at least looked at. */
+/**
+ * Strings of test material, and of golden files: what a test has named, it has at least looked at. Of `code path`, as tables
+ * of cases write a problem, the code counts too.
+ */
 function testedWords(): ReadonlySet<string> {
   const words = new Set<string>();
   for (const file of sourceFiles().values()) {
     if (!file.testMaterial || file.path.startsWith('test/house/')) continue;
-    for (const text of file.strings) words.add(text);
+    for (const text of file.strings) {
+      words.add(text);
+      const code = /^([a-z0-9]+(?:-[a-z0-9]+)+) \S*$/.exec(text)?.[1];
+      if (code !== undefined) words.add(code);
+    }
   }
   for (const path of projectFiles().filter((name) => name.includes('/golden/'))) {
     for (const word of readText(path).match(/[a-z0-9]+(?:-[a-z0-9]+)*/g) ?? []) words.add(word);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as settled } from 'node:timers/promises';
 import { TimerWheel } from '@weft/kernel';
 import { versionResource } from './resource-codec.ts';
+import { readSnapshot } from './snapshot.ts';
 import {
   type AppliedChanges,
   type Changes,
@@ -16,9 +18,13 @@ import {
   clientMessage,
   serverMessage,
 } from './sync-message.ts';
-import { exampleResources } from './wire-examples.ts';
+import { exampleResources, manyResources } from './wire-examples.ts';
 
 const VERSIONS = exampleResources().map(versionResource);
+/** More resources than are read in one go. */
+const MANY = manyResources(250).map(versionResource);
+/** They are read first, then what they refer to is looked up: 500 steps. */
+const BREATHS_OF_MANY = 5;
 
 test('it says what it holds and wants, applies a transaction as one change, and acknowledges it', () => {
   const world = open();
@@ -40,7 +46,7 @@ test('it says what it holds and wants, applies a transaction as one change, and 
   assert.deepEqual(again.hello.destinations, ['shop/orders:80']);
 });
 
-test('attempts are spread by full jitter from 100 ms to 10 s, and start over after a good minute', () => {
+test('attempts are spread by full jitter from 100 ms to 4 s, and start over after a good minute', () => {
   const world = open();
   world.client.start();
   const waits: number[] = [];
@@ -52,7 +58,7 @@ test('attempts are spread by full jitter from 100 ms to 10 s, and start over aft
     waits.push(waited);
   }
   // The random number is always one half.
-  assert.deepEqual(waits, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+  assert.deepEqual(waits, [50, 100, 200, 400, 800, 1600, 2000, 2000, 2000]);
   world.welcome();
   assert.equal(world.client.connection.state, 'connected');
   world.pass(60_001);
@@ -169,6 +175,179 @@ test('a successor stream that fails is replaced like any other, and the old one 
   assert.equal(world.client.connection.state, 'waiting');
 });
 
+test('a large transaction is read with a breath after each hundred steps, then put into force as one change', async () => {
+  const breaths = new Breaths();
+  const world = open(breaths.take);
+  world.client.start();
+  world.welcome();
+  world.say(transaction(1, { upserts: MANY }));
+  for (let taken = 0; taken < BREATHS_OF_MANY; taken += 1) {
+    assert.equal(breaths.waiting, 1, `after ${taken} breaths`);
+    assert.equal(world.applied.length, 0);
+    assert.equal(world.client.resources.size, 0);
+    assert.deepEqual(world.taken(), []);
+    await breaths.give();
+  }
+  assert.equal(breaths.waiting, 0);
+  assert.equal(world.applied.length, 1);
+  assert.deepEqual(
+    world.applied[0]?.upserted.map(({ key, hash }) => [key, hash]),
+    MANY.map(({ key, hash }) => [key, hash]),
+  );
+  assert.equal(world.client.resources.size, MANY.length);
+  assert.deepEqual(world.taken(), [{ type: 'ack', ack: { transaction: 1, errors: [] } }]);
+});
+
+test('a transaction of a hundred resources is read in one go, a hundred and one are not', () => {
+  for (const [count, waits] of [
+    [100, 0],
+    [101, 1],
+  ] as const) {
+    const breaths = new Breaths();
+    const world = open(breaths.take);
+    world.client.start();
+    world.welcome();
+    world.say(transaction(1, { upserts: MANY.slice(0, count) }));
+    assert.equal(breaths.waiting, waits, `${count} resources`);
+    assert.equal(world.applied.length, 1 - waits, `${count} resources`);
+  }
+});
+
+test('of a large transaction, too, what cannot be read, applied or referred to is refused by name', async () => {
+  const breaths = new Breaths();
+  const world = open(breaths.take);
+  const [invalid] = MANY;
+  world.answer = () => ({ errors: [{ key: invalid!.key, code: 'Invalid', message: 'no' }] });
+  world.client.start();
+  world.welcome();
+  const broken = { key: 'names:broken', hash: '00000000000000ff', body: Buffer.from([0x32, 0x01]) };
+  const routes = VERSIONS.find(({ key }) => key.startsWith('routes:'))!;
+  world.say(transaction(1, { upserts: [broken, ...MANY, routes] }));
+  await breaths.giveAll();
+  const [ack, ...more] = world.taken();
+  assert.deepEqual(more, []);
+  assert.ok(ack?.type === 'ack');
+  assert.deepEqual(
+    ack.ack.errors.map(({ key, hash, code }) => [key, hash, code]),
+    [
+      [broken.key, broken.hash, 'Malformed'],
+      [routes.key, routes.hash, 'MissingReference'],
+      [invalid!.key, invalid!.hash, 'Invalid'],
+    ],
+  );
+  assert.deepEqual(
+    [...world.client.resources.keys()],
+    MANY.slice(1).map(({ key }) => key),
+  );
+});
+
+test('a handler that breaks on a large transaction refuses all of it, and the next one is taken', async () => {
+  const breaths = new Breaths();
+  const world = open(breaths.take);
+  world.client.start();
+  world.welcome();
+  world.answer = () => Promise.reject(new Error('out of order'));
+  world.say(transaction(1, { upserts: MANY }));
+  await breaths.giveAll();
+  const [ack] = world.taken();
+  assert.ok(ack?.type === 'ack');
+  assert.deepEqual(
+    ack.ack.errors.map(({ key, code, message }) => [key, code, message]),
+    MANY.map(({ key }) => [key, 'Invalid', 'out of order']),
+  );
+  assert.equal(world.client.resources.size, 0);
+  world.answer = () => ({ errors: [] });
+  world.say(transaction(2, { upserts: VERSIONS }));
+  assert.deepEqual(world.taken(), [{ type: 'ack', ack: { transaction: 2, errors: [] } }]);
+});
+
+test('a transaction that comes while a large one is read waits for it, and sees what it brought', async () => {
+  const breaths = new Breaths();
+  const world = open(breaths.take);
+  world.client.start();
+  world.welcome();
+  world.say(transaction(1, { upserts: MANY }));
+  const [first] = MANY;
+  const newer = versionResource({
+    type: 'names',
+    name: 'team-0',
+    services: [{ service: 'later', ports: [], addresses: [] }],
+  });
+  assert.equal(newer.key, first!.key);
+  world.say(transaction(2, { upserts: [newer], removed: [MANY[1]!.key] }));
+  await breaths.give();
+  assert.equal(world.applied.length, 0);
+  await breaths.giveAll();
+  assert.deepEqual(
+    world.applied.map(({ upserted, removed }) => [upserted.length, removed]),
+    [
+      [MANY.length, []],
+      [1, [MANY[1]!.key]],
+    ],
+  );
+  assert.deepEqual(world.applied[1]?.upserted[0]?.previous, manyResources(1)[0]);
+  assert.equal(world.client.resources.get(newer.key)?.hash, newer.hash);
+  assert.deepEqual(
+    world.taken().map((message) => message.type === 'ack' && message.ack.transaction),
+    [1, 2],
+  );
+});
+
+test('a stream lost while a large transaction is read: it is put into force unacknowledged, and the next Hello says so', async () => {
+  const breaths = new Breaths();
+  const world = open(breaths.take);
+  world.client.start();
+  world.welcome();
+  world.say(transaction(1, { upserts: MANY }));
+  world.say(transaction(2, { upserts: VERSIONS }));
+  await breaths.give();
+  world.last().closed('gone');
+  world.pass(10_000);
+  assert.equal(world.streams.length, 1, 'Hello waits for what is being read');
+  await breaths.giveAll();
+  assert.equal(world.streams.length, 2);
+  assert.equal(world.applied.length, 1, 'what waited on the lost stream is dropped');
+  const [hello, ...more] = world.taken();
+  assert.deepEqual(more, []);
+  assert.ok(hello?.type === 'hello');
+  assert.deepEqual(
+    hello.hello.held.map(({ key, hash }) => [key, hash]),
+    MANY.map(({ key, hash }) => [key, hash]),
+  );
+});
+
+test('a client that is stopped while a large transaction is read says nothing and stays stopped', async () => {
+  const breaths = new Breaths();
+  const world = open(breaths.take);
+  world.client.start();
+  world.welcome();
+  world.say(transaction(1, { upserts: MANY }));
+  await breaths.give();
+  world.client.stop();
+  await breaths.giveAll();
+  world.pass(10_000);
+  assert.deepEqual(world.taken(), []);
+  assert.equal(world.streams.length, 1);
+  assert.equal(world.client.connection.state, 'stopped');
+});
+
+test('a snapshot that is written in pieces holds what was held when it was asked for', async () => {
+  const breaths = new Breaths();
+  const world = open(breaths.take);
+  world.client.start();
+  world.welcome();
+  world.say(transaction(1, { upserts: MANY }));
+  await breaths.giveAll();
+  const held = new Map(world.client.resources);
+  const snapshot = world.client.snapshot();
+  assert.equal(breaths.waiting, 1);
+  await breaths.give();
+  world.say(transaction(2, { upserts: VERSIONS, removed: MANY.map(({ key }) => key) }));
+  assert.equal(world.client.resources.size, VERSIONS.length);
+  await breaths.giveAll();
+  assert.deepEqual(readSnapshot(await snapshot), { ok: true, value: held });
+});
+
 function transaction(id: number, parts: Partial<Transaction>): ServerMessage {
   return {
     type: 'transaction',
@@ -185,12 +364,36 @@ function transaction(id: number, parts: Partial<Transaction>): ServerMessage {
   };
 }
 
+/** The event loop's turns, given by the test. */
+class Breaths {
+  private readonly resolvers: (() => void)[] = [];
+
+  readonly take = (): Promise<void> =>
+    new Promise((resolve) => {
+      this.resolvers.push(resolve);
+    });
+
+  get waiting(): number {
+    return this.resolvers.length;
+  }
+
+  /** Lets everyone who waits go on, as far as they come without another breath. */
+  async give(): Promise<void> {
+    for (const resolve of this.resolvers.splice(0)) resolve();
+    await settled();
+  }
+
+  async giveAll(): Promise<void> {
+    while (this.waiting > 0) await this.give();
+  }
+}
+
 interface OpenStream {
   readonly events: SyncStreamEvents;
   closedByUs: boolean;
 }
 
-function open() {
+function open(breathe?: () => Promise<void>) {
   let nowMs = 0;
   const clock = { nowMs: () => nowMs, wallMs: () => nowMs };
   const timers = new TimerWheel(clock, { tickMs: 1 });
@@ -250,6 +453,7 @@ function open() {
       clock,
       timers,
       random: () => 0.5,
+      ...(breathe === undefined ? {} : { breathe }),
     }),
     last(): SyncStreamEvents {
       const stream = streams.at(-1);

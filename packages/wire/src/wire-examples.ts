@@ -1,6 +1,21 @@
 /** One resource of every type with every field set, for this package's tests. Not exported by the package. */
 import type { Endpoint, Resource, RouteRule } from '@weft/model';
 
+/** The names of so many namespaces, `team-0` and following. */
+export function manyResources(count: number): Resource[] {
+  return Array.from({ length: count }, (_, index) => ({
+    type: 'names',
+    name: `team-${index}`,
+    services: [
+      {
+        service: 'orders',
+        ports: [{ port: 80, name: 'http', protocol: 'Http1' }],
+        addresses: [`10.${Math.floor(index / 250)}.0.${1 + (index % 250)}`],
+      },
+    ],
+  }));
+}
+
 /** A destination `shop/orders:80` with all that belongs to it, and what every proxy holds. */
 export function exampleResources(): Resource[] {
   return [

@@ -182,6 +182,63 @@ for (const [[kind, spec], ...expected] of cases) {
   });
 }
 
+/** Documents that are refused before their spec is read. */
+const refusedDocuments: readonly [text: string, ...problems: string[]][] = [
+  ['- a\n- b\n', 'not-an-object '],
+  ['just text\n', 'not-an-object '],
+  ['metadata: {name: a}\n', 'missing-field apiVersion', 'missing-field kind'],
+  ['apiVersion: 1\nkind: [Service]\n', 'wrong-type apiVersion', 'wrong-type kind'],
+  ['apiVersion: v1\nkind: Servise\nmetadata: {name: a}\n', 'unknown-kind kind'],
+  ['apiVersion: v2\nkind: Service\nmetadata: {name: a}\n', 'unknown-kind apiVersion'],
+  ['apiVersion: example.com/v1\nkind: GRPCRoute\nmetadata: {name: a}\n', 'unknown-kind kind'],
+  ['apiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\nmetadata: {name: a}\n', 'kind-not-served kind'],
+  ['apiVersion: weft.dev/v1alpha1\nkind: AuthorizationPolicy\nmetadata: {name: a}\n', 'kind-not-served kind'],
+  ['apiVersion: weft.dev/v1alpha1\nkind: TrafficPolicy\nspec: {}\n', 'missing-field metadata'],
+  ['apiVersion: weft.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {name: a}\n', 'missing-field spec'],
+];
+
+for (const [text, ...expected] of refusedDocuments) {
+  test(`${JSON.stringify(text)} is refused with ${expected.join('and ')}`, () => {
+    const { object, problems } = read(text);
+    assert.equal(object, undefined);
+    assert.deepEqual(
+      problems.map(({ code, path }) => `${code} ${path}`),
+      expected,
+    );
+    for (const { severity } of problems) assert.equal(severity, 'error');
+  });
+}
+
+/** What is said about an object that is taken all the same. */
+const warnings: readonly [Kind, string, ...string[]][] = [
+  ['Service', '{sessionAffinity: ClientIP}', 'not-honoured spec.sessionAffinity'],
+  ['Service', '{internalTrafficPolicy: Local}', 'not-honoured spec.internalTrafficPolicy'],
+  ['Service', '{trafficDistribution: PreferSameNode}', 'not-honoured spec.trafficDistribution'],
+  ['Service', '{sessionAffinity: None, internalTrafficPolicy: Cluster, trafficDistribution: PreferSameZone}'],
+  [
+    'Gateway',
+    '{gatewayClassName: weft, listeners: [{name: a, port: 80, protocol: HTTP}, {name: b, port: 443, protocol: HTTPS}]}',
+    'listener-not-served spec.listeners[1].protocol',
+  ],
+  [
+    'Gateway',
+    '{gatewayClassName: weft, listeners: [{name: a, port: 80, protocol: example.com/own}]}',
+    'listener-not-served spec.listeners[0].protocol',
+  ],
+];
+
+for (const [kind, spec, ...expected] of warnings) {
+  test(`${kind} ${spec.slice(0, 90)} is taken with ${expected.length === 0 ? 'no word' : expected.join(' and ')}`, () => {
+    const { object, problems } = readSpec(kind, spec);
+    assert.equal(object?.kind, kind);
+    assert.deepEqual(
+      problems.map(({ code, path }) => `${code} ${path}`),
+      expected,
+    );
+    for (const { severity } of problems) assert.equal(severity, 'warning');
+  });
+}
+
 test('durations are milliseconds, sizes bytes, statuses ranges, and absence stays absence', () => {
   const { object } = readSpec(
     'TrafficPolicy',
