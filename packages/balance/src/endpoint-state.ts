@@ -32,8 +32,8 @@ export class EndpointState {
   /** The average as it stood at `sampledAtMs`. */
   latencyMs: number;
   sampledAtMs: number;
-  /** False until the first try has come to an end: the endpoint is owed one request whatever it is thought to cost. */
-  measured: boolean;
+  /** Tries that came to an end, counted up to `WARM_SAMPLES`: below it the endpoint is owed requests. */
+  samples: number;
 
   /** Slow start counts from here (`slow-start.ts`); `-Infinity` when none is due. */
   startedMs: number;
@@ -66,7 +66,7 @@ export class EndpointState {
     this.failures = 0;
     this.latencyMs = initialLatencyMs;
     this.sampledAtMs = nowMs;
-    this.measured = false;
+    this.samples = 0;
     this.startedMs = startedMs;
     this.ejected = false;
     this.spared = false;

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Endpoint } from '@weft/model';
 import { EndpointState } from './endpoint-state.ts';
-import { fadedLatencyMs, observeFailure, observeLatency, peakEwmaCost, restartLatency } from './peak-ewma.ts';
+import {
+  WARM_SAMPLES,
+  fadedLatencyMs,
+  observeFailure,
+  observeLatency,
+  peakEwmaCost,
+  restartLatency,
+} from './peak-ewma.ts';
 
 const DECAY_MS = 10_000;
 
@@ -34,6 +41,7 @@ test('the first sample replaces the guess', () => {
 
 test('a slower sample counts at once, a faster one only as time passes', () => {
   const state = newState();
+  state.samples = WARM_SAMPLES;
   observeLatency(state, 0, 10, DECAY_MS);
   observeLatency(state, 0, 80, DECAY_MS);
   near(state.latencyMs, 80);
@@ -64,16 +72,28 @@ test('a restart forgets the failures before it', () => {
   near(fadedLatencyMs(state, 1, DECAY_MS), 4);
 });
 
-test('an endpoint never measured is owed one request, and only one at a time', () => {
+test('an endpoint that warms up is owed some requests, one at a time, and its last answer counts', () => {
   const state = newState();
-  assert.equal(peakEwmaCost(state, 0, DECAY_MS, 1), 0);
-  state.inFlight = 1;
-  near(peakEwmaCost(state, 0, DECAY_MS, 1), 60);
+  for (let sample = WARM_SAMPLES; sample >= 1; sample -= 1) {
+    assert.equal(peakEwmaCost(state, 0, DECAY_MS, 1), 0);
+    state.inFlight = 1;
+    assert.ok(peakEwmaCost(state, 0, DECAY_MS, 1) > 0);
+    state.inFlight = 0;
+    observeLatency(state, 0, sample * 10, DECAY_MS);
+  }
+  near(peakEwmaCost(state, 0, DECAY_MS, 1), 10);
+});
+
+test('an endpoint that fails while it warms up is owed nothing more', () => {
+  const state = newState();
+  observeFailure(state, 0, 0.3, DECAY_MS);
+  near(peakEwmaCost(state, 0, DECAY_MS, 1), 1_000);
 });
 
 test('requests in flight count by the share that is due to the endpoint', () => {
   const state = newState();
-  observeLatency(state, 0, 10, DECAY_MS);
+  state.samples = WARM_SAMPLES;
+  state.latencyMs = 10;
   near(peakEwmaCost(state, 0, DECAY_MS, 1), 10);
   state.inFlight = 4;
   near(peakEwmaCost(state, 0, DECAY_MS, 1), 50);

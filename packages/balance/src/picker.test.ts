@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '@weft/kernel';
 import type { Endpoint, LoadBalancerPolicy } from '@weft/model';
 import { EndpointState, releaseSlot } from './endpoint-state.ts';
+import { WARM_SAMPLES } from './peak-ewma.ts';
 import { type Picker, compilePicker } from './picker.ts';
 import { TriedEndpoints } from './tried-endpoints.ts';
 
@@ -105,7 +106,7 @@ test('round robin with weights spreads the picks of the heavy one out', () => {
 test('of two candidates the one with fewer requests in flight is taken', () => {
   for (const type of ['PeakEwma', 'LeastRequest'] as const) {
     const states = newStates(2);
-    for (const state of states) state.measured = true;
+    for (const state of states) state.samples = WARM_SAMPLES;
     states[0]!.inFlight = 1;
     assert.deepEqual(countPicks(compile(states, { type }), 50), { b: 50 });
   }
@@ -113,7 +114,7 @@ test('of two candidates the one with fewer requests in flight is taken', () => {
 
 test('the most expensive of many draws nothing', () => {
   const states = newStates(5);
-  for (const state of states) state.measured = true;
+  for (const state of states) state.samples = WARM_SAMPLES;
   states[2]!.latencyMs = 31;
   assert.equal(countPicks(compile(states), 2_000)['c'], undefined);
 });

@@ -4,6 +4,7 @@ import {
   type Picker,
   type TriedEndpoints,
   compilePicker,
+  countSample,
   fadedLatencyMs,
   observeFailure,
   observeLatency,
@@ -225,6 +226,7 @@ export class BackendState {
   /**
    * The final response head of a try (no 1xx but 101), `latencyMs` after `tryStarted`. `grpcStatus`: of a Trailers-Only
    * response, else -1. `refused`: the code in the head's `weft-refused`, when the peer is a mesh endpoint, else ''.
+   * `connectMs`: what of the latency was spent on a new connection; it says nothing about the next request.
    */
   tryHead(
     endpoint: EndpointState,
@@ -233,18 +235,19 @@ export class BackendState {
     status: number,
     grpcStatus: number = NO_GRPC_STATUS,
     refused: TerminationCode | '' = '',
+    connectMs = 0,
   ): void {
     if (endpoint.removed) return;
     let verdict = judgeHead(status, grpcStatus, refused);
     // What a service calls too slow is a failure of the endpoint too: nothing else would tell the breaker that none is healthy.
     if ((verdict === 'success' || verdict === 'alive') && this.isTooSlow(latencyMs)) verdict = 'failure';
     if (verdict === 'success' || verdict === 'alive') {
-      this.worked(endpoint, nowMs, latencyMs, verdict === 'success');
+      this.worked(endpoint, nowMs, latencyMs, verdict === 'success', connectMs);
     } else if (verdict === 'failure') {
       this.failed(endpoint, nowMs, latencyMs);
     } else {
       if (verdict === 'overloaded') this.penalise(endpoint, nowMs, latencyMs);
-      endpoint.measured = true;
+      countSample(endpoint);
       this.abandoned(endpoint, nowMs, latencyMs);
     }
   }
@@ -395,15 +398,20 @@ export class BackendState {
     return slowerThanMs > 0 && latencyMs > slowerThanMs;
   }
 
-  private worked(endpoint: EndpointState, nowMs: number, latencyMs: number, measures: boolean): void {
+  private worked(
+    endpoint: EndpointState,
+    nowMs: number,
+    latencyMs: number,
+    measures: boolean,
+    connectMs: number,
+  ): void {
     const wasSpared = endpoint.spared;
     const change = this.ejection.succeeded(endpoint, nowMs, startOf(nowMs, latencyMs));
     if (change === 'restored' || change === 'acquitted') {
-      restartLatency(endpoint, nowMs, measures ? latencyMs : this.policy.loadBalancer.initialLatencyMs);
+      restartLatency(endpoint, nowMs, measures ? latencyMs - connectMs : this.policy.loadBalancer.initialLatencyMs);
     } else if (measures) {
-      observeLatency(endpoint, nowMs, latencyMs, this.policy.loadBalancer.decayMs);
-    }
-    endpoint.measured = true;
+      observeLatency(endpoint, nowMs, latencyMs - connectMs, this.policy.loadBalancer.decayMs);
+    } else countSample(endpoint);
     if (change !== 'none') this.changed(endpoint, change, wasSpared, nowMs);
   }
 

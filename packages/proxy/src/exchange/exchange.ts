@@ -320,7 +320,15 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.headStatus = head.status;
     const grpcStatus = readGrpcStatus(head);
     const refused = endpoint.endpoint.mesh ? readRefused(head) : '';
-    this.backend!.tryHead(endpoint, nowMs, nowMs - this.tryStartMs, head.status, grpcStatus, refused);
+    this.backend!.tryHead(
+      endpoint,
+      nowMs,
+      nowMs - this.tryStartMs,
+      head.status,
+      grpcStatus,
+      refused,
+      this.sentMs - this.tryStartMs,
+    );
     if (this.mayRetryHead(head.status) || grpcStatus > 0 || refused !== '') {
       if (this.retryHead(head, grpcStatus, refused)) return;
     }
