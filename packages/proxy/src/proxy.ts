@@ -16,7 +16,7 @@ import { readSnapshot } from '@weft/wire';
 import type { AppliedChanges, Changes, ConnectionFacts } from '@weft/wire';
 import { AdminServer } from './admin/admin-server.ts';
 import type { MetricsText } from './admin/admin-server.ts';
-import type { ControlLink } from './control-link.ts';
+import { ControlLink, notConnected } from './control-link.ts';
 import { named } from './listen-fault.ts';
 import { ListenerSet } from './listener-set.ts';
 import { registerProcessFacts } from './proxy-facts.ts';
@@ -71,16 +71,6 @@ const WITHDRAW_MS = 5_000;
 const QUIET_POLL_MS = 20;
 /** Label sets of what there is one of for each process: certificates, configuration, control plane, process. */
 const PROCESS_SERIES = 200;
-
-/** Of a proxy that serves without a control plane. */
-const notConnected: ConnectionFacts = {
-  state: 'stopped',
-  sinceMs: 0,
-  server: '',
-  session: '',
-  failures: 0,
-  lastError: '',
-};
 
 /** Starts a proxy. Rejects with an Error whose message is one sentence for a person. */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
@@ -184,7 +174,7 @@ class ProxyProcess implements Proxy {
     this.keeper = new SnapshotKeeper(folder, () => this.control?.snapshot(), this.options.log, this.wheel);
     this.registerMetrics(workload);
     await this.openAdmin();
-    await this.connect(workload);
+    this.connect(workload);
     this.reportLater();
   }
 
@@ -343,16 +333,11 @@ class ProxyProcess implements Proxy {
     });
   }
 
-  private async connect(workload: WorkloadIdentity): Promise<void> {
+  private connect(workload: WorkloadIdentity): void {
     if (workload.controlAddress === '') return;
-    // Requests are served by now, and those that have come go first.
-    await new Promise<void>((resolve) => void setImmediate(resolve));
-    const edge = await import('./control-edge.ts');
-    if (this.stopped) return;
     const { clock, wheel, random, options } = this;
-    this.control = new edge.ControlLink({
+    this.control = new ControlLink({
       proxy: options,
-      before: notConnected,
       clock,
       wheel,
       random,

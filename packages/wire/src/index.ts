@@ -72,6 +72,8 @@ export {
 } from './sync-session.ts';
 export { type Progress, SyncHub } from './sync-hub.ts';
 export { AdminServer, type AdminService } from './grpc/admin-server.ts';
-export { AdminClient, type ClientTls, issueCertificate, syncConnector } from './grpc/control-client.ts';
+export { AdminClient } from './grpc/admin-client.ts';
+export type { ClientTls } from './grpc/client-tls.ts';
+export { issueCertificate, syncConnector } from './grpc/control-client.ts';
 export { ControlServer, type ControlServerOptions, type ControlService, type Reply } from './grpc/control-server.ts';
 export type { CallFault, CallFaultCode } from './grpc/method.ts';

@@ -17,6 +17,7 @@ import {
 import type { JoinToken, StateFolder, StoredState, TrustBundle, WorkloadSvid } from '@weft/identity';
 import { fail, ok } from '@weft/kernel';
 import type { Clock, Random, Result, Timer, TimerWheel } from '@weft/kernel';
+import { issueCertificate } from '@weft/wire';
 import type { ClientTls, IssueResponse, TrustBundleMessage } from '@weft/wire';
 import type { Log } from '../log.ts';
 import { MeshTls } from './mesh-tls.ts';
@@ -104,7 +105,6 @@ export class WorkloadIdentity {
     if (!pinned.ok) return pinned;
     const { keyPem, csr } = makeKeyAndCsr();
     const tls = joinTls(pinned.value, clock);
-    const { issueCertificate } = await import('../control-edge.ts');
     const issued = await issueCertificate(address, tls, { csr, joinToken: read.value.credential, certificate: null });
     if (!issued.ok) return fail(issueFault(issued.error.code, issued.error.message, address));
     const svid = readWorkloadSvid(keyPem, chainPem(issued.value));
@@ -185,7 +185,6 @@ export class WorkloadIdentity {
   private async issueAgain(): Promise<Result<{ svid: WorkloadSvid; bundle: TrustBundle }, string>> {
     const { keyPem, csr } = makeKeyAndCsr();
     const request = { csr, joinToken: '', certificate: {} };
-    const { issueCertificate } = await import('../control-edge.ts');
     const issued = await issueCertificate(this.controlAddress, this.clientTls(), request);
     if (!issued.ok) return fail(issueFault(issued.error.code, issued.error.message, this.controlAddress));
     const svid = readWorkloadSvid(keyPem, chainPem(issued.value));

@@ -17,7 +17,9 @@ import { SyncClient } from '../sync-client.ts';
 import type { Drain, Hello } from '../sync-message.ts';
 import type { SyncSession, View } from '../sync-session.ts';
 import { AdminServer, type AdminService } from './admin-server.ts';
-import { AdminClient, type ClientTls, issueCertificate, syncConnector } from './control-client.ts';
+import { AdminClient } from './admin-client.ts';
+import type { ClientTls } from './client-tls.ts';
+import { issueCertificate, syncConnector } from './control-client.ts';
 import { ControlServer, type ControlService } from './control-server.ts';
 import type { CallFault } from './method.ts';
 

@@ -1,0 +1,94 @@
+import { Client, type ServiceError, credentials } from '@grpc/grpc-js';
+import type { Result } from '@weft/kernel';
+import type {
+  CreateTokenRequest,
+  CreateTokenResponse,
+  GetConfigRequest,
+  GetConfigResponse,
+  ListObjectsRequest,
+  MeshEvent,
+  ObjectStatus,
+  ProxyStatus,
+  ResourceVersion,
+  ServerInfo,
+} from '../admin-message.ts';
+import { GRPC_OPTIONS, ask } from './grpc-calls.ts';
+import {
+  ADMIN_CREATE_TOKEN,
+  ADMIN_GET_CONFIG,
+  ADMIN_GET_SERVER,
+  ADMIN_GET_VERSIONS,
+  ADMIN_LIST_OBJECTS,
+  ADMIN_LIST_PROXIES,
+  ADMIN_WATCH_EVENTS,
+  type CallFault,
+  faultOf,
+} from './method.ts';
+
+/** `Admin` over the control plane's UNIX socket. */
+export class AdminClient {
+  private readonly client: Client;
+
+  /** Connects with the first call. */
+  constructor(socketPath: string) {
+    this.client = new Client(`unix:${socketPath}`, credentials.createInsecure(), GRPC_OPTIONS);
+  }
+
+  getServer(): Promise<Result<ServerInfo, CallFault>> {
+    return ask(this.client, ADMIN_GET_SERVER, {});
+  }
+
+  listProxies(): Promise<Result<{ readonly proxies: readonly ProxyStatus[] }, CallFault>> {
+    return ask(this.client, ADMIN_LIST_PROXIES, {});
+  }
+
+  getConfig(request: GetConfigRequest): Promise<Result<GetConfigResponse, CallFault>> {
+    return ask(this.client, ADMIN_GET_CONFIG, request);
+  }
+
+  getVersions(proxy: string): Promise<Result<{ readonly resources: readonly ResourceVersion[] }, CallFault>> {
+    return ask(this.client, ADMIN_GET_VERSIONS, { proxy });
+  }
+
+  listObjects(request: ListObjectsRequest): Promise<Result<{ readonly objects: readonly ObjectStatus[] }, CallFault>> {
+    return ask(this.client, ADMIN_LIST_OBJECTS, request);
+  }
+
+  createToken(request: CreateTokenRequest): Promise<Result<CreateTokenResponse, CallFault>> {
+    return ask(this.client, ADMIN_CREATE_TOKEN, request);
+  }
+
+  /** Hands events over until the server ends, the returned function is called, or something breaks. */
+  watchEvents(
+    noFollow: boolean,
+    event: (event: MeshEvent) => void,
+    ended: (fault: CallFault | null) => void,
+  ): () => void {
+    const method = ADMIN_WATCH_EVENTS;
+    const call = this.client.makeServerStreamRequest(
+      method.path,
+      (request: { readonly noFollow: boolean }) => method.request.encode(request),
+      (bytes) => method.response.decode(bytes),
+      { noFollow },
+    );
+    let open = true;
+    const end = (fault: CallFault | null): void => {
+      if (!open) return;
+      open = false;
+      ended(fault);
+    };
+    call.on('data', (decoded: Result<MeshEvent, { readonly message: string }>) => {
+      if (open && decoded.ok) event(decoded.value);
+    });
+    call.on('error', (error: ServiceError) => end(faultOf(error.code, error.details)));
+    call.on('end', () => end(null));
+    return () => {
+      open = false;
+      call.cancel();
+    };
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
