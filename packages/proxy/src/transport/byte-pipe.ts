@@ -132,12 +132,12 @@ export class BytePipe {
   /** Sends chunk[start, end) after what was written before. Keeps no reference to it. */
   send(chunk: Buffer, start: number, end: number): void {
     if (end - start <= COPY_BYTES || this.inFlight > 0) {
-      this.writer().copy(chunk, start, end);
+      this.gather(chunk, start, end);
       return;
     }
     this.flush();
     if (this.inFlight > 0) {
-      this.writer().copy(chunk, start, end);
+      this.gather(chunk, start, end);
       return;
     }
     // TLS encrypts inside the call; a plain socket may keep the buffer, and the read buffer cannot be lent.
@@ -148,6 +148,12 @@ export class BytePipe {
       this.dispatch(copy);
     }
     this.measure();
+  }
+
+  private gather(chunk: Buffer, start: number, end: number): void {
+    this.writer().copy(chunk, start, end);
+    // Behind a write that is under way nothing flushes at the end of the turn, so nothing else would notice it grow.
+    if (this.inFlight > 0) this.measure();
   }
 
   /** Hands the gathered bytes to the kernel. */
