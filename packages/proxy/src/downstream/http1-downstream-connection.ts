@@ -4,6 +4,7 @@ import { ByteQueue } from '@weft/kernel';
 import {
   Framing,
   Http1RequestReader,
+  http1MeshLimits,
   writeChunkEnd,
   writeChunkStart,
   writeLastChunk,
@@ -90,7 +91,7 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
     this.discarded = 0;
     this.ending = 'completed';
     this.endingDetail = '';
-    this.reader = new Http1RequestReader(home.limits, this);
+    this.reader = new Http1RequestReader(encrypted ? http1MeshLimits : home.limits, this);
     this.exchange = new Exchange(home.engine, this, ingress);
     this.pipe = new BytePipe(socket, encrypted, this);
     this.pipe.start();

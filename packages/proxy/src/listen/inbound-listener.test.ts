@@ -200,6 +200,24 @@ describe('an inbound listener', () => {
 });
 
 describe('a dial to a peer', () => {
+  it('takes from a sidecar what that one took: the fields it adds do not make a head too large', async () => {
+    const server = await ScriptedServer.listen();
+    const pair = await SidecarPair.start(server.port);
+    try {
+      const { port } = await pair.web.listen();
+      const client = await ScriptedPeer.connect(port);
+      await client.send(`GET / HTTP/1.1\r\nHost: orders\r\n${'X: y\r\n'.repeat(99)}\r\n`);
+      const upstream = await server.accept();
+      await upstream.receive('\r\n\r\n');
+      await upstream.send(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${'X: y\r\n'.repeat(99)}\r\nok`);
+      assert.match((await client.receive('ok')).toString(), /^HTTP\/1\.1 200 /);
+      client.destroy();
+    } finally {
+      pair.close();
+      await server.close();
+    }
+  });
+
   it('refuses a server with the identity of another workload and sends it nothing', async () => {
     const server = await ScriptedServer.listen();
     const pair = await SidecarPair.start(server.port);

@@ -5,6 +5,7 @@ import {
   FieldId,
   Framing,
   Http1ResponseReader,
+  http1MeshLimits,
   writeChunkEnd,
   writeChunkStart,
   writeLastChunk,
@@ -80,7 +81,7 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     this.meshPeer = encrypted;
     // Our own sidecars keep idle connections for minutes; an application that announces nothing is given the least.
     this.keepAliveMs = encrypted ? Number.POSITIVE_INFINITY : UNANNOUNCED_KEEP_ALIVE_MS;
-    this.reader = new Http1ResponseReader(limits, this);
+    this.reader = new Http1ResponseReader(encrypted ? http1MeshLimits : limits, this);
     this.pipe = new BytePipe(socket, encrypted, this);
     this.pipe.start();
   }
