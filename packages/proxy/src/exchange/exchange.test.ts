@@ -321,6 +321,27 @@ describe('time-outs', () => {
     { fake: true },
   );
 
+  stageTest(
+    'tell a request body that stalls from an application that does',
+    1,
+    async (stage) => {
+      stage.serve({ timeouts: { requestMs: 0, backendRequestMs: 0, connectMs: 500, streamIdleMs: 1_000 } });
+      const stalls = await stage.client();
+      await stalls.send('POST /a HTTP/1.1\r\nHost: orders\r\nContent-Length: 10\r\n\r\n12345');
+      await (await stage.servers[0]!.accept()).receive('12345');
+      await stage.pass(1_050);
+      assert.match((await stalls.receive(WHOLE_REPLY)).toString(), /^HTTP\/1\.1 408 .*request-body-timeout/s);
+      await stalls.closed();
+      const waits = await stage.client();
+      await waits.send(post('1234567890'));
+      await (await stage.servers[0]!.accept()).receive('1234567890');
+      await stage.pass(1_050);
+      assert.match((await waits.receive(WHOLE_REPLY)).toString(), /^HTTP\/1\.1 504 .*stream-idle-timeout/s);
+      assert.deepEqual(stage.fixture.recorder.codes, ['request-body-timeout', 'stream-idle-timeout']);
+    },
+    { fake: true },
+  );
+
   stageTest('end a dial that nobody takes up, and measure it', 0, async (stage) => {
     // 192.0.2.0/24 is for documentation: nothing answers there, or the machine says at once that there is no way.
     stage.fixture.serveOrders([{ ...plainEndpoint(9), address: '192.0.2.1' }], {
@@ -622,6 +643,7 @@ describe('hosts outside the mesh', () => {
       const client = await ScriptedPeer.connect(listener.port);
       await client.send('GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n');
       assert.match((await client.receive(WHOLE_REPLY)).toString(), /^HTTP\/1\.1 403 .*egress-refused/s);
+      assert.deepEqual(stage.fixture.recorder.codes, ['egress-refused']);
       client.destroy();
       for (const kind of ['inbound', 'gateway', 'fixed'] as const) {
         const other = await stage.fixture.listen({ kind });
@@ -643,10 +665,61 @@ describe('hosts outside the mesh', () => {
       const client = await ScriptedPeer.connect(listener.port);
       await client.send(`GET http://localhost:${listener.port}/ HTTP/1.1\r\nHost: x\r\n\r\n`);
       assert.match((await client.receive(WHOLE_REPLY)).toString(), /^HTTP\/1\.1 508 .*loop-detected/s);
+      assert.deepEqual(stage.fixture.recorder.codes, ['loop-detected']);
       client.destroy();
     },
     { isOwnAddress: (host) => host === 'localhost' },
   );
+});
+
+describe('a request that is not meant for this listener', () => {
+  stageTest(
+    'is refused where one address stands for one destination, unless it names that or the machine',
+    1,
+    async (stage) => {
+      stage.serve();
+      const client = await stage.client();
+      await client.send('GET /a HTTP/1.1\r\nHost: example.com\r\n\r\n');
+      assert.match((await client.receive(WHOLE_REPLY)).toString(), /^HTTP\/1\.1 421 .*misdirected/s);
+      assert.deepEqual(stage.fixture.recorder.codes, ['misdirected']);
+      for (const host of ['orders', 'localhost:8080', '127.0.0.1']) {
+        const caller = await stage.client();
+        await caller.send(`GET /a HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+        const { peer } = await accepted(stage.servers);
+        await peer.receive('\r\n\r\n');
+        await peer.send(OK.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+        await caller.receive('ok');
+      }
+    },
+  );
+
+  stageTest('is refused when a peer sends it for a port that this workload does not have', 0, async (stage) => {
+    const listener = await stage.fixture.listen({ kind: 'inbound', destination: 'shop/web:9' });
+    const client = await ScriptedPeer.connect(listener.port);
+    await client.send(GET);
+    assert.match((await client.receive(WHOLE_REPLY)).toString(), /^HTTP\/1\.1 421 .*misdirected/s);
+    assert.deepEqual(stage.fixture.recorder.codes, ['misdirected']);
+    client.destroy();
+  });
+
+  stageTest("is refused when a page of another site sends it through the user's browser", 1, async (stage) => {
+    stage.serve();
+    for (const kind of ['fixed', 'explicit'] as const) {
+      const listener = await stage.fixture.listen({ kind });
+      const client = await ScriptedPeer.connect(listener.port);
+      await client.send('GET /a HTTP/1.1\r\nHost: orders\r\nOrigin: http://evil.example\r\n\r\n');
+      assert.match((await client.receive(WHOLE_REPLY)).toString(), /^HTTP\/1\.1 403 .*cross-site-origin/s);
+      client.destroy();
+    }
+    assert.deepEqual(stage.fixture.recorder.codes, ['cross-site-origin', 'cross-site-origin']);
+    const same = await stage.client();
+    await same.send('GET /a HTTP/1.1\r\nHost: orders\r\nOrigin: http://orders\r\n\r\n');
+    const peer = await stage.servers[0]!.accept();
+    await peer.receive('\r\n\r\n');
+    await peer.send(OK);
+    await same.receive('ok');
+    assert.equal(stage.fixture.recorder.codes.at(-1), 'completed');
+  });
 });
 
 describe('fields', () => {

@@ -57,7 +57,7 @@ class GroupFixture {
       held: () => this.store.resources,
       onDemand: (key) => this.demanded.push(key),
       startThread: (start) => {
-        const thread = new Worker(new URL('worker-main.ts', import.meta.url), { workerData: start });
+        const thread = new Worker(new URL('./worker-main.ts', import.meta.url), { workerData: start });
         this.threads.push(thread);
         return thread;
       },
