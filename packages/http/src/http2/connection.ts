@@ -341,10 +341,6 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   sendData(stream: Http2Stream, chunk: Buffer, start: number, end: number): void {
     if (stream.closed || stream.localEnded || stream.endWaiting || start >= end) return;
     this.sender.send(stream, chunk, start, end);
-    if (this.sender.dataFrames !== this.creditedFrames) {
-      this.creditedFrames = this.sender.dataFrames;
-      this.guard.creditData();
-    }
   }
 
   sendEnd(stream: Http2Stream, trailers: Head | null): void {
@@ -927,6 +923,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       this.die(Http2ErrorCode.FrameSizeError, 'bad-window-update-size');
       return;
     }
+    this.creditSent();
     if (!this.count(Flood.WindowUpdate)) return;
     const bytes = payload.readUInt32BE(start) & 0x7fffffff;
     if (id === 0) {
@@ -1009,7 +1006,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   private onPing(flags: number, id: number, payload: Buffer, start: number, end: number): void {
     if (id !== 0) this.die(Http2ErrorCode.ProtocolError, 'ping-on-stream');
     else if (end - start !== 8) this.die(Http2ErrorCode.FrameSizeError, 'bad-ping-size');
-    else if (!this.count(Flood.Ping)) return;
+    else if (!this.countPing()) return;
     else if ((flags & FrameFlag.Ack) === 0) {
       writePing(this.sender.output, true, payload, start);
       this.reply();
@@ -1103,6 +1100,16 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.creditBytes = 0;
     writeWindowUpdate(this.sender.output, 0, bytes);
     this.sender.signal();
+  }
+
+  private countPing(): boolean {
+    this.creditSent();
+    return this.count(Flood.Ping);
+  }
+
+  /** What we sent since earns the peer the frames it answers with. */
+  private creditSent(): void {
+    for (; this.creditedFrames !== this.sender.worthyFrames; this.creditedFrames += 1) this.guard.creditData();
   }
 
   /** Counts an event against its budget; false when the connection has ended by it. */

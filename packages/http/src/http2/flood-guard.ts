@@ -29,7 +29,7 @@ interface Budget {
   readonly perSecond: number;
   /** Refilled by a stream that was answered to its end. */
   readonly perStream: number;
-  /** Refilled by a DATA frame with something in it, in either direction. */
+  /** Refilled by a DATA frame with something in it, in either direction, unless a tiny window made it small. */
   readonly perData: number;
 }
 

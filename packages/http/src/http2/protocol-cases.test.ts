@@ -603,6 +603,23 @@ describe('floods end with ENHANCE_YOUR_CALM within 500 events, in a burst or spr
     }
   }
 
+  test('H2-8: windows that let one byte out at a time end the same way', () => {
+    const server = serve([frame(Settings, 0, 0, setting(4, 0)), ...request(get)]);
+    server.streams[0]!.stream!.sendReply({
+      status: 200,
+      fields: [],
+      contentType: 'text/plain',
+      body: 'x'.repeat(5000),
+    });
+    let events = 0;
+    for (; events < 500 && server.errorCode < 0; events += 1) {
+      const bytes = frame(WindowUpdate, 0, 1, number(1));
+      server.connection.feed(bytes, 0, bytes.length, events);
+      server.take(events);
+    }
+    assert.equal(server.detail, 'flood-window-update');
+  });
+
   test('honest work is never taken for a flood: 5,000 requests, each with a window update and a ping', () => {
     const server = serve([]);
     server.onRequest = (recorder) => {

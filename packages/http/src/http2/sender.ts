@@ -9,6 +9,8 @@ import type { Http2Stream } from './stream/stream.ts';
 const SMALL_PIECE_BYTES = 4096;
 /** What counts as progress of a stalled stream: a peer that takes a byte a minute is stalled. */
 const PROGRESS_BYTES = 1024;
+/** A piece of this size was not forced by a tiny window. */
+const WORTHY_BYTES = 256;
 /** An output that grew past it is given back. */
 const KEPT_BYTES = 128 * 1024;
 
@@ -33,7 +35,8 @@ export class Sender {
   queuedBytes: number;
   /** Grows when the output is emptied. */
   turn: number;
-  dataFrames: number;
+  /** DATA frames written that were worth a window update: pieces forced by tiny windows are not (H2-8). */
+  worthyFrames: number;
   nowMs: number;
   private readonly limits: Http2Limits;
   private readonly owner: SenderOwner;
@@ -46,7 +49,7 @@ export class Sender {
     this.window = INITIAL_WINDOW_BYTES;
     this.queuedBytes = 0;
     this.turn = 0;
-    this.dataFrames = 0;
+    this.worthyFrames = 0;
     this.nowMs = 0;
     this.limits = limits;
     this.owner = owner;
@@ -83,7 +86,7 @@ export class Sender {
       if (full && end - start > SMALL_PIECE_BYTES) most = 0;
       while (most > 0) {
         const bytes = most < MAX_FRAME_BYTES ? most : MAX_FRAME_BYTES;
-        this.writeFrame(stream, 0, chunk, pos, pos + bytes);
+        this.writeFrame(stream, 0, pos + bytes === end, chunk, pos, pos + bytes);
         pos += bytes;
         most -= bytes;
         if (output.length >= this.limits.turnBytes && end - pos > SMALL_PIECE_BYTES) break;
@@ -167,7 +170,7 @@ export class Sender {
     const bytes = Math.min(queue.length, stream.sendWindow, this.window, MAX_FRAME_BYTES);
     const last = bytes === queue.length;
     const ends = last && stream.endWaiting && stream.trailerBlock === null;
-    this.writeFrame(stream, ends ? FrameFlag.EndStream : 0, queue.peek(), 0, bytes);
+    this.writeFrame(stream, ends ? FrameFlag.EndStream : 0, last, queue.peek(), 0, bytes);
     queue.drop(bytes);
     this.queuedBytes -= bytes;
     stream.progressBytes += bytes;
@@ -192,13 +195,20 @@ export class Sender {
     }
   }
 
-  private writeFrame(stream: Http2Stream, flags: number, chunk: Buffer, start: number, end: number): void {
+  private writeFrame(
+    stream: Http2Stream,
+    flags: number,
+    whole: boolean,
+    chunk: Buffer,
+    start: number,
+    end: number,
+  ): void {
     const bytes = end - start;
     stream.sendWindow -= bytes;
     this.window -= bytes;
     stream.lastFrameAt = this.output.length;
     stream.lastTurn = this.turn;
-    this.dataFrames += 1;
+    if (whole || bytes >= WORTHY_BYTES) this.worthyFrames += 1;
     writeData(this.output, stream.id, flags, chunk, start, end);
     this.signal();
   }
