@@ -3,12 +3,14 @@ import type { StdioOptions } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
+import { ask } from './json-http.ts';
 import { LoadGenerator } from './load-generator.ts';
 import { ControlProcess } from './control-process.ts';
 import { SidecarProcess } from './sidecar-process.ts';
 import type { ProcessSupervisor } from './process-supervisor.ts';
 import { ServiceProcess } from './service-process.ts';
 import { ConfigFolder, shopNamespace } from './shop-config.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** One program and the sidecar beside it. */
 export interface Instance {
@@ -28,6 +30,8 @@ export interface InstanceSpec {
 const stockNames = ['stock-1', 'stock-2', 'stock-3'] as const;
 const instanceNames = ['web', 'cart', 'orders-v1', 'orders-v2', ...stockNames] as const;
 export type InstanceName = (typeof instanceNames)[number];
+
+const CARRIES_MS = 10_000;
 
 /** edge -> web -> cart -> orders (v1, v2) -> stock (three instances); each arrow is a call through two sidecars. */
 export class Shop {
@@ -72,7 +76,12 @@ export class Shop {
       ...specs.map((spec) => startInstance(supervisor, control, shopNamespace, spec)),
     ]);
     const byName = new Map(instances.map((instance) => [instance.name as InstanceName, instance]));
-    return new Shop(config, control, edge, load, byName, python);
+    const shop = new Shop(config, control, edge, load, byName, python);
+    await waitUntil('a request to come through from the gateway to the stock', CARRIES_MS, async () => {
+      const { status } = await ask(shop.edgePort, '/', { headers: { host: 'shop.test' } });
+      return status === 200 ? true : undefined;
+    });
+    return shop;
   }
 
   instance(name: InstanceName): Instance {

@@ -101,7 +101,8 @@ export class SidecarProcess {
     args.push(`--outbound-port=${spec.outboundPort}`);
     args.push('--control', `127.0.0.1:${this.controlPort}`, '--state', this.stateFolder);
     args.push('--stats-port', '0', '--metrics-port', '0', '--drain-deadline', '5s', '--ready-file', this.readyFile);
-    args.push('--access-log', 'never');
+    // What went wrong, with its reason: in the logs folder, for whoever keeps it.
+    args.push('--access-log', 'errors');
     return this.supervisor.start({
       name: `${spec.instance}-${spec.gateway === undefined ? 'sidecar' : 'gateway'}`,
       command: process.execPath,

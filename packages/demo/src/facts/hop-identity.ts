@@ -24,7 +24,7 @@ export const hopIdentity: Trial<Shop> = {
   ],
   async run(shop) {
     const before = await countAll(shop);
-    await shop.load.start('chain', { proxyPort: shop.edgePort, url: 'http://shop.test/', rate: 100, limit: REQUESTS });
+    await shop.load.start('chain', { proxyPort: shop.edgePort, url: 'http://shop.test/', rate: 50, limit: REQUESTS });
     const seen = await shop.load.finish('chain');
     const after = await countAll(shop);
     const texts: string[] = [];
