@@ -115,7 +115,7 @@ test('of two candidates the one with fewer requests in flight is taken', () => {
 test('the most expensive of many draws nothing', () => {
   const states = newStates(5);
   for (const state of states) state.samples = WARM_SAMPLES;
-  states[2]!.latencyMs = 31;
+  states[2]!.latencyMs = 60;
   assert.equal(countPicks(compile(states), 2_000)['c'], undefined);
 });
 

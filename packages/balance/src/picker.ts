@@ -22,6 +22,13 @@ const DRAWS = 4;
 const GOLDEN = 0.6180339887498949;
 
 /**
+ * Latencies that differ by less than both are taken for equal. Between endpoints that are alike, tenths of a millisecond
+ * of noise would otherwise decide for seconds at a time: of three, one draws two thirds and one nothing.
+ */
+const NOISE_MS = 1;
+const CLEAR_SHARE = 0.8;
+
+/**
  * With unequal weights the second candidate must be this much better than the first, which was drawn by weight. A plain
  * comparison of two distinct candidates would wash the weights out: of two endpoints, 4 : 1, both are always compared, and
  * noise in their latencies would split the traffic nearly in halves. Simulated for 50 to 4,000 requests/s with exponential
@@ -116,7 +123,7 @@ export class Picker {
     const b = set.states[second]!;
     const costA = this.cost(a, nowMs, set.draw.relativeWeights[first]!);
     const costB = this.cost(b, nowMs, set.draw.relativeWeights[second]!);
-    const bIsBetter = set.draw.equal ? costB < costA : costB < costA * UNEQUAL_ADVANTAGE;
+    const bIsBetter = set.draw.equal ? this.isClearlyLess(costB, costA) : costB < costA * UNEQUAL_ADVANTAGE;
     const best = bIsBetter ? b : a;
     if (this.slowStartMs === 0 || this.passes(best, nowMs, random)) return best;
     return bIsBetter ? a : b;
@@ -145,6 +152,12 @@ export class Picker {
     const position = this.cursor.position;
     this.cursor.position = position + 1;
     return set.draw.equal ? position % set.states.length : set.draw.draw((position * GOLDEN) % 1);
+  }
+
+  /** The first candidate is the draw's own choice; only a difference that means something overrules it. */
+  private isClearlyLess(cost: number, than: number): boolean {
+    if (this.type !== 'PeakEwma') return cost < than;
+    return cost < than - NOISE_MS && cost < than * CLEAR_SHARE;
   }
 
   private cost(state: EndpointState, nowMs: number, relativeWeight: number): number {
