@@ -19,6 +19,7 @@ import { RandomIds } from '@weft/telemetry';
 import { Egress, passThrough } from './exchange/egress.ts';
 import type { OutsideTarget } from './exchange/egress.ts';
 import type { DestinationWaiter, Engine, ExchangeRecorder } from './exchange/engine.ts';
+import type { Tracing } from './exchange/exchange-spans.ts';
 import { gatewayRequestEdits, responseEdits, sidecarRequestEdits } from './exchange/head-slots.ts';
 import { HealthChecker } from './upstream/health-checker.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
@@ -35,6 +36,8 @@ export interface DataPlaneOptions {
   /** Processes that share this workload's limits. */
   readonly workers: number;
   readonly recorder: ExchangeRecorder;
+  /** Requests are not traced when absent. */
+  readonly tracing?: Tracing;
   readonly limits?: Http1Limits;
   /** A destination is wanted that is not held. */
   onDemand(key: DestinationKey): void;
@@ -62,6 +65,7 @@ export class DataPlane implements Engine {
   readonly random: Random;
   readonly ids: RandomIds;
   readonly recorder: ExchangeRecorder;
+  readonly tracing: Tracing | null;
   readonly namespace: string;
   readonly limits: Http1Limits;
   /** By destination: connections and what became of dials. */
@@ -81,6 +85,8 @@ export class DataPlane implements Engine {
   private readonly waiters: Map<DestinationKey, Set<DestinationWaiter>>;
   private readonly checker: HealthChecker;
   private tls: MeshTls | null;
+  private readonly usedKeys: Set<DestinationKey>;
+  private lastUsed: DestinationKey;
 
   constructor(options: DataPlaneOptions) {
     const { clock, random, zone, namespace, workers } = options;
@@ -90,6 +96,9 @@ export class DataPlane implements Engine {
     this.random = random;
     this.ids = new RandomIds();
     this.recorder = options.recorder;
+    this.tracing = options.tracing?.sink.enabled === true ? options.tracing : null;
+    this.usedKeys = new Set();
+    this.lastUsed = '';
     this.namespace = namespace;
     this.limits = options.limits ?? http1Defaults;
     this.nowMs = clock.nowMs();
@@ -117,8 +126,9 @@ export class DataPlane implements Engine {
       now: () => this.nowMs,
       tick: () => this.tick(),
       dialTls: () => this.tls?.dialTls() ?? null,
+      isOwnAddress: options.isOwnAddress,
     };
-    this.egressHosts = new Egress(this.environment, options.isOwnAddress);
+    this.egressHosts = new Egress(this.environment, options.isOwnAddress, (backend) => this.forgetBackend(backend));
     this.pools = [];
     this.leaving = new Set();
     this.waiters = new Map();
@@ -186,6 +196,21 @@ export class DataPlane implements Engine {
     const pool = new ConnectionPool(endpoint, this.connections(backend), this.poolEnvironment, counters);
     this.pools[endpoint.slot] = { backend, endpoint, pool };
     return pool;
+  }
+
+  use(key: DestinationKey): void {
+    // Nearly always the one of the request before.
+    if (key === this.lastUsed) return;
+    this.lastUsed = key;
+    this.usedKeys.add(key);
+  }
+
+  /** Destinations that requests were for since the last call. */
+  takeUsed(): DestinationKey[] {
+    const used = [...this.usedKeys];
+    this.usedKeys.clear();
+    this.lastUsed = '';
+    return used;
   }
 
   awaitDestination(key: DestinationKey, waiter: DestinationWaiter): void {
@@ -263,6 +288,13 @@ export class DataPlane implements Engine {
       this.leaving.delete(entry);
       if (entry.endpoint.removed) releaseSlot(entry.endpoint);
     }
+  }
+
+  /** A way outside the mesh that is no longer remembered. */
+  private forgetBackend(backend: BackendState): void {
+    for (const endpoint of backend.endpoints) endpoint.removed = true;
+    this.counters.delete(backend.key);
+    this.sweepPools();
   }
 
   /** This worker's share of what the policy allows. */

@@ -20,11 +20,18 @@ export class Egress {
   private readonly hosts: Map<string, OutsideTarget>;
   /** Ports that this process listens on: an address of ours would be a loop. */
   private readonly isOwnAddress: (host: string, port: number) => boolean;
+  private readonly forgotten: (backend: BackendState) => void;
 
-  constructor(environment: TableEnvironment, isOwnAddress: (host: string, port: number) => boolean) {
+  /** `forgotten` hears of a way that is no longer remembered, so that its connections end. */
+  constructor(
+    environment: TableEnvironment,
+    isOwnAddress: (host: string, port: number) => boolean,
+    forgotten: (backend: BackendState) => void,
+  ) {
     this.environment = environment;
     this.hosts = new Map();
     this.isOwnAddress = isOwnAddress;
+    this.forgotten = forgotten;
   }
 
   /** The way to `host`, or why there is none. */
@@ -33,9 +40,18 @@ export class Egress {
     if (tables.mesh.egress !== 'AllowAny') return 'egress-refused';
     const key = `${host}:${port}`;
     const known = this.hosts.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // The one asked for longest ago stands first.
+      this.hosts.delete(key);
+      this.hosts.set(key, known);
+      return known;
+    }
     const target = this.compile(host, port);
-    if (this.hosts.size >= MOST_HOSTS) this.hosts.delete(this.hosts.keys().next().value!);
+    if (this.hosts.size >= MOST_HOSTS) {
+      const [oldest, way] = this.hosts.entries().next().value!;
+      this.hosts.delete(oldest);
+      this.forgotten(way.backend);
+    }
     this.hosts.set(key, target);
     return target;
   }

@@ -6,6 +6,7 @@ import type { TerminationCode } from '@weft/outcome';
 import type { RandomIds } from '@weft/telemetry';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { ExchangeFacts } from './exchange-facts.ts';
+import type { Tracing } from './exchange-spans.ts';
 
 /** Hears whether a destination asked for has come. */
 export interface DestinationWaiter {
@@ -20,6 +21,8 @@ export interface Engine {
   readonly random: Random;
   readonly ids: RandomIds;
   readonly recorder: ExchangeRecorder;
+  /** Null when requests are not traced. */
+  readonly tracing: Tracing | null;
   /** The namespace that short names are looked up in. */
   readonly namespace: string;
   /** The reading of the clock at the start of this turn: one reading serves all that happens in it. */
@@ -31,6 +34,8 @@ export interface Engine {
   /** The snapshot in force for what arrives: destinations that stand for the ports of the local application. */
   readonly localTables: Tables;
   pool(backend: BackendState, endpoint: EndpointState): ConnectionPool;
+  /** A request is for this destination: it is in use. */
+  use(key: DestinationKey): void;
   /** Asks for a destination that is not held; `waiter` hears once, unless it is forgotten. */
   awaitDestination(key: DestinationKey, waiter: DestinationWaiter): void;
   forgetWaiter(key: DestinationKey, waiter: DestinationWaiter): void;

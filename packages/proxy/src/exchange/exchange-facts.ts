@@ -1,6 +1,7 @@
 import type { EndpointState } from '@weft/balance';
 import type { BackendState, RouteDecision, Tables } from '@weft/decision';
 import type { Head } from '@weft/http';
+import type { SpanContext } from '@weft/telemetry';
 import type { Ingress } from './ingress.ts';
 
 /** What is known of an exchange while it runs and when it ends; an `Exchange` is one. Read, never written, from outside. */
@@ -17,6 +18,12 @@ export interface ExchangeFacts {
   readonly durationMs: number;
   readonly requestId: string;
   readonly traceId: string;
+  /** Of this hop; null when requests are not traced. */
+  readonly span: SpanContext | null;
+  /** Under which the next hop hears of the request; empty when requests are not traced. */
+  readonly clientSpanId: string;
+  /** Monotonic milliseconds of the first try; 0 without one. */
+  readonly firstTryMs: number;
   /** What the caller was sent; 0 when nothing was. */
   readonly status: number;
   readonly requestBytes: number;

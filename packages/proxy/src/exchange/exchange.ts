@@ -21,10 +21,12 @@ import type { DestinationKey } from '@weft/model';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { planRetry, remainingMs, timeoutCode } from '@weft/resilience';
-import { readRequestId, readTraceParent } from '@weft/telemetry';
+import { readRequestId, readTraceParent, startSpan, writeTraceParent } from '@weft/telemetry';
+import type { SpanContext } from '@weft/telemetry';
 import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts';
 import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
+import type { Tracing } from './exchange-spans.ts';
 import { RequestSlot, requestSlotCount } from './head-slots.ts';
 import type { DestinationWaiter, Engine } from './engine.ts';
 import type { ExchangeFacts } from './exchange-facts.ts';
@@ -69,6 +71,9 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   startMs: number;
   requestId: string;
   traceId: string;
+  span: SpanContext | null;
+  clientSpanId: string;
+  firstTryMs: number;
   status: number;
   requestBytes: number;
   responseBytes: number;
@@ -130,6 +135,9 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.startMs = 0;
     this.requestId = '';
     this.traceId = '';
+    this.span = null;
+    this.clientSpanId = '';
+    this.firstTryMs = 0;
     this.status = 0;
     this.requestBytes = 0;
     this.responseBytes = 0;
@@ -193,6 +201,9 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.startMs = nowMs;
     this.requestId = '';
     this.traceId = '';
+    this.span = null;
+    this.clientSpanId = '';
+    this.firstTryMs = 0;
     this.status = 0;
     this.requestBytes = 0;
     this.responseBytes = 0;
@@ -215,6 +226,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.idleMs = 0;
     this.lastMovedMs = nowMs;
     if (this.tried.length > 0) this.tried.clear();
+    if (engine.tracing !== null) this.startSpan(engine.tracing);
     this.route();
   }
 
@@ -414,6 +426,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     const key = ingress.kind === 'inbound' ? ingress.destination : this.namedDestination();
     if (key === '') return undefined;
     this.destination = key;
+    if (ingress.kind !== 'inbound') this.engine.use(key);
     const destination = tables.destination(key);
     if (destination !== undefined) return destination.routes;
     if (ingress.kind === 'inbound') {
@@ -423,7 +436,8 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.state = State.Config;
     this.destinationAsked = key;
     this.timer.reschedule(CONFIG_WAIT_MS, this.engine.nowMs);
-    this.downstream.pauseRequest();
+    // Without a body there is nothing to hold back, and a caller that leaves is heard.
+    if (this.head.framing !== Framing.None) this.downstream.pauseRequest();
     this.engine.awaitDestination(key, this);
     return undefined;
   }
@@ -522,6 +536,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       return;
     }
     this.endpoint = endpoint;
+    if (this.attempts === 0) this.firstTryMs = nowMs;
     this.attempts += 1;
     this.headStatus = 0;
     this.trailersGrpcStatus = -1;
@@ -569,9 +584,24 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     }
   }
 
+  /** Only when requests are traced: this hop is a span of its own, and what it sends another under it. */
+  private startSpan({ sampledPerMillion }: Tracing): void {
+    const { head, engine } = this;
+    const index = head.field(FieldId.Traceparent);
+    const parent = index < 0 ? undefined : readTraceParent(head.value(index));
+    const span = startSpan(parent, engine.ids, sampledPerMillion);
+    this.span = span;
+    this.traceId = span.traceId;
+    this.clientSpanId = engine.ids.spanId();
+  }
+
   /** Keeps the trace that came, or starts one, so that applications and logs share an id even with tracing off. */
   private prepareTrace(): void {
-    const { head, slots, engine } = this;
+    const { head, slots, engine, span } = this;
+    if (span !== null) {
+      slots[RequestSlot.Traceparent] = writeTraceParent({ ...span, spanId: this.clientSpanId });
+      return;
+    }
     const index = head.field(FieldId.Traceparent);
     const parent = index < 0 ? undefined : readTraceParent(head.value(index));
     if (parent !== undefined) {

@@ -3,7 +3,16 @@ import { TargetForm } from '@weft/http';
 import { terminationIndex, terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { accessFlags, isLogged } from '@weft/telemetry';
-import type { AccessLog, AccessLogWhen, LineSink, RequestMetrics, RequestScope, UpstreamScope } from '@weft/telemetry';
+import { putSpans } from './exchange-spans.ts';
+import type {
+  AccessLog,
+  AccessLogWhen,
+  LineSink,
+  RequestMetrics,
+  RequestScope,
+  SpanSink,
+  UpstreamScope,
+} from '@weft/telemetry';
 import type { Clock } from '@weft/kernel';
 import type { ExchangeFacts } from './exchange-facts.ts';
 import type { ExchangeRecorder } from './engine.ts';
@@ -16,6 +25,7 @@ export interface RecorderSinks {
   readonly accessLog: AccessLog;
   readonly lines: LineSink;
   accessLogWhen: AccessLogWhen;
+  readonly spans: SpanSink;
 }
 
 interface Scopes {
@@ -73,6 +83,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
     );
     if (exchange.attempts > 0) scopes.upstream?.attempts.add(exchange.attempts);
     if (exchange.budgetSpent) scopes.upstream?.budgetExhausted.add(1);
+    if (exchange.span !== null) putSpans(this.sinks.spans, exchange, code, this.sinks.clock.wallMs());
     if (isLogged(this.sinks.accessLogWhen, exchange.status, -1, row)) this.log(exchange, code, durationMs);
   }
 

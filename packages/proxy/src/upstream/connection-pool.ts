@@ -27,6 +27,8 @@ export interface PoolEnvironment {
   tick(): number;
   /** Null until this process has an identity; then dials to mesh endpoints are refused. */
   dialTls(): DialTls | null;
+  /** True for an address that this process listens on. */
+  isOwnAddress(address: string, port: number): boolean;
 }
 
 /** Counted over all pools of one destination; read by telemetry. */
@@ -124,7 +126,7 @@ export class ConnectionPool implements ConnectionOwner {
     for (let index = this.idle.length - 1; index >= 0; index -= 1) {
       const connection = this.idle[index]!;
       const restedMs = nowMs - connection.lastUsedMs;
-      if (!connection.usable || restedMs >= this.idleLimitMs(connection)) {
+      if (this.isOver(connection, nowMs)) {
         connection.close();
         continue;
       }
@@ -228,9 +230,15 @@ export class ConnectionPool implements ConnectionOwner {
     for (const connection of Array.from(this.all)) connection.close();
   }
 
-  private idleLimitMs(connection: Http1UpstreamConnection): number {
-    const { idleTimeoutMs } = this.policy;
-    return Math.min(connection.keepAliveMs, idleTimeoutMs > 0 ? idleTimeoutMs : Number.POSITIVE_INFINITY);
+  /** True when an idle connection is not to serve again: the peer is closing it, it has rested too long, or it is too old. */
+  private isOver(connection: Http1UpstreamConnection, nowMs: number): boolean {
+    const { idleTimeoutMs, maxLifetimeMs } = this.policy;
+    const restMs = Math.min(connection.keepAliveMs, idleTimeoutMs > 0 ? idleTimeoutMs : Number.POSITIVE_INFINITY);
+    return (
+      !connection.usable ||
+      nowMs - connection.lastUsedMs >= restMs ||
+      (maxLifetimeMs > 0 && nowMs - connection.createdMs >= maxLifetimeMs)
+    );
   }
 
   private takeWaiter(): LeaseWaiter | undefined {
@@ -268,6 +276,12 @@ export class ConnectionPool implements ConnectionOwner {
       onDialed: (socket: Socket, tlsStartedMs: number) => {
         this.dials.delete(dial);
         const nowMs = environment.tick();
+        // A name may lead to one of our own listeners in ways that its text does not show.
+        if (tls === null && environment.isOwnAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0)) {
+          socket.destroy();
+          this.takeWaiter()?.onLeaseFailed('loop-detected', `${target.address} is this proxy`);
+          return;
+        }
         if (tlsStartedMs > 0) {
           this.counters.handshakes += 1;
           this.counters.handshakeMsTotal += nowMs - tlsStartedMs;
@@ -294,13 +308,9 @@ export class ConnectionPool implements ConnectionOwner {
   private sweepLater(): void {
     this.sweeping = true;
     this.environment.wheel.schedule(SWEEP_MS, () => {
-      const nowMs = this.environment.now();
-      // Oldest first; closing takes them out of the list.
-      while (this.idle.length > 0) {
-        const oldest = this.idle[0]!;
-        if (oldest.usable && nowMs - oldest.lastUsedMs < this.idleLimitMs(oldest)) break;
-        oldest.close();
-      }
+      const nowMs = this.environment.tick();
+      // Closing takes them out of the list.
+      for (const connection of this.idle.slice()) if (this.isOver(connection, nowMs)) connection.close();
       if (this.idle.length > 0) this.sweepLater();
       else this.sweeping = false;
     });

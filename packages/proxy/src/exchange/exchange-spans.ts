@@ -1,0 +1,81 @@
+import { terminations } from '@weft/outcome';
+import type { TerminationCode } from '@weft/outcome';
+import type { Span, SpanContext, SpanSink } from '@weft/telemetry';
+import type { ExchangeFacts } from './exchange-facts.ts';
+
+/** How requests are traced; a proxy that was given none spends nothing on it. */
+export interface Tracing {
+  readonly sink: SpanSink;
+  /** Share of the traces that begin here, 0 to 1,000,000; a trace that came in keeps its own decision. */
+  readonly sampledPerMillion: number;
+}
+
+/**
+ * Two spans of one request: what the caller saw of this hop, and under it what this hop saw of the next, with all its tries.
+ * The next hop's parent is the second.
+ */
+export function putSpans(sink: SpanSink, exchange: ExchangeFacts, code: TerminationCode, endWallMs: number): void {
+  const { span, durationMs, firstTryMs, startMs } = exchange;
+  if (span === null || !span.sampled) return;
+  const failed = terminations[code].fault !== 'none' || exchange.status >= 500;
+  const startWallMs = endWallMs - durationMs;
+  sink.put({
+    context: span,
+    kind: 'server',
+    name: spanName(exchange),
+    startWallMs,
+    durationMs,
+    failed,
+    attributes: attributes(exchange, code),
+  });
+  if (exchange.attempts === 0) return;
+  const waitedMs = firstTryMs - startMs;
+  sink.put({
+    context: clientContext(span, exchange.clientSpanId),
+    kind: 'client',
+    name: spanName(exchange),
+    startWallMs: startWallMs + waitedMs,
+    durationMs: durationMs - waitedMs,
+    failed,
+    attributes: clientAttributes(exchange, code),
+  });
+}
+
+function clientContext(span: SpanContext, spanId: string): SpanContext {
+  return { traceId: span.traceId, spanId, sampled: span.sampled, state: span.state, parentSpanId: span.spanId };
+}
+
+/** The method and what matched: a path would make as many names as there are requests. */
+function spanName({ head, decision }: ExchangeFacts): string {
+  const route = decision.rule?.route ?? '';
+  return route === '' ? head.method : `${head.method} ${route}`;
+}
+
+/** Names of OpenTelemetry's semantic conventions for HTTP where it has one. The query is left out: secrets travel there. */
+function attributes(exchange: ExchangeFacts, code: TerminationCode): Span['attributes'] {
+  const { head, ingress } = exchange;
+  return {
+    'http.request.method': head.method,
+    'http.response.status_code': exchange.status,
+    'url.path': head.path,
+    'server.address': head.authority,
+    'weft.direction': ingress.kind === 'inbound' ? 'inbound' : 'outbound',
+    'weft.source': ingress.peerIdentity === '' ? ingress.source : ingress.peerIdentity,
+    'weft.destination': exchange.destination,
+    'weft.termination': code,
+    'weft.request_id': exchange.requestId,
+  };
+}
+
+function clientAttributes(exchange: ExchangeFacts, code: TerminationCode): Span['attributes'] {
+  const { head, endpoint } = exchange;
+  return {
+    'http.request.method': head.method,
+    'http.response.status_code': exchange.status,
+    'http.request.resend_count': exchange.attempts - 1,
+    'network.peer.address': endpoint?.endpoint.address ?? '',
+    'network.peer.port': endpoint?.endpoint.port ?? 0,
+    'weft.destination': exchange.destination,
+    'weft.termination': code,
+  };
+}
