@@ -4,6 +4,8 @@ import type { Clock, Random, TimerWheel } from '@weft/kernel';
 import type { DestinationKey, ResourceKey } from '@weft/model';
 import { SyncClient, syncConnector } from '@weft/wire';
 import type { AnnouncedListener, ConnectionFacts, Drain, Report, SyncHandler } from '@weft/wire';
+import { DestinationUse } from './destination-use.ts';
+import type { DestinationUsePort } from './destination-use.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import type { WorkloadIdentity } from './security/workload-identity.ts';
 
@@ -82,12 +84,14 @@ export class ControlLink {
     });
   }
 
-  /** Connects. `held` is what the life before held; what it called is wanted again. */
-  start(held: ReadonlyMap<ResourceKey, ReceivedResource>): void {
+  /** Connects. `held` is what the life before held; what it called is wanted again. `takeUsed` says what is in use. */
+  start(held: ReadonlyMap<ResourceKey, ReceivedResource>, takeUsed: () => Iterable<DestinationKey>): void {
     this.sync.restore(held);
     const called = [...held.values()].flatMap(({ resource }) => (resource.type === 'routes' ? [resource.name] : []));
     if (called.length > 0) this.sync.subscribe(called);
     this.sync.start();
+    const { clock, wheel } = this.options;
+    new DestinationUse(this.usePort(takeUsed), clock, wheel).start();
   }
 
   subscribe(keys: readonly DestinationKey[]): void {
@@ -123,6 +127,21 @@ export class ControlLink {
 
   stop(): void {
     this.sync.stop();
+  }
+
+  private usePort(takeUsed: () => Iterable<DestinationKey>): DestinationUsePort {
+    const { sync } = this;
+    return {
+      takeUsed,
+      get subscribed() {
+        return sync.destinations;
+      },
+      get connected() {
+        return sync.connection.state === 'connected';
+      },
+      subscribe: (keys) => void sync.subscribe(keys),
+      unsubscribe: (keys) => sync.unsubscribe(keys),
+    };
   }
 
   private drainMessage({ reason, withinMs }: Drain): void {

@@ -4,3 +4,4 @@ export type { InboundOptions, ProxyOptions } from './proxy-options.ts';
 export { type Proxy, type ProxyStats, startProxy } from './proxy.ts';
 export { controlPlaneId } from './security/workload-identity.ts';
 export { serveAsWorker } from './worker-door.ts';
+export type { Tracing } from './exchange/exchange-spans.ts';

@@ -1,6 +1,7 @@
 import type { KeyAgreement } from '@weft/identity';
 import type { Clock, Random } from '@weft/kernel';
 import type { AccessLogWhen } from '@weft/telemetry';
+import type { Tracing } from './exchange/exchange-spans.ts';
 import type { Log } from './log.ts';
 
 /** One port of the local application that peers may call. */
@@ -56,6 +57,8 @@ export interface ProxyOptions {
   readonly version: string;
   readonly log: Log;
   setLogLevel(level: string): boolean;
+  /** Spans of requests go there, and each hop is one of its own in `traceparent`; absent: neither. */
+  readonly tracing?: Tracing;
   /**
    * Threads that serve, which share the ports; 1 when absent: then this thread serves. Limits, budgets and caps are divided
    * by it; ejection, breakers and connection pools are each thread's own. `clock` and `random` stay with this thread.

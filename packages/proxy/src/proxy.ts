@@ -231,6 +231,7 @@ class ProxyProcess implements Proxy {
       wheel,
       log: options.log,
       lines: fileTarget(options.accessLogFd ?? 1, wheel),
+      ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
       onDemand: (key) => this.control?.subscribe([key]),
     });
   }
@@ -244,6 +245,7 @@ class ProxyProcess implements Proxy {
       clock,
       wheel,
       lines: fileTarget(options.accessLogFd ?? 1, wheel),
+      ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
       held: () => this.store.resources,
       onDemand: (key) => this.control?.subscribe([key]),
     });
@@ -359,7 +361,7 @@ class ProxyProcess implements Proxy {
       },
       connected: () => this.report(),
     });
-    this.control.start(this.store.resources);
+    this.control.start(this.store.resources, () => this.serving.takeUsed());
   }
 
   private async apply(changes: Changes): Promise<AppliedChanges> {

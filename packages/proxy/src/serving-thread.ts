@@ -3,11 +3,12 @@ import type { Clock, Random, TimerWheel } from '@weft/kernel';
 import type { DestinationKey, ResourceKey } from '@weft/model';
 import { terminationIndex } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
-import { AccessLog, ConnectionMetrics, LineSink, RequestMetrics, SeriesTable } from '@weft/telemetry';
+import { AccessLog, ConnectionMetrics, LineSink, RequestMetrics, SeriesTable, noSpans } from '@weft/telemetry';
 import type { AccessLogWhen, LineTarget, MetricsSnapshot } from '@weft/telemetry';
 import type { Changes } from '@weft/wire';
 import { LoopWatch } from './admin/loop-watch.ts';
 import { DataPlane } from './data-plane.ts';
+import type { Tracing } from './exchange/exchange-spans.ts';
 import type { Ingress } from './exchange/ingress.ts';
 import { TelemetryRecorder } from './exchange/recorder.ts';
 import { InboundListener } from './listen/inbound-listener.ts';
@@ -44,6 +45,8 @@ export interface ServingPorts {
   readonly log: Log;
   /** Where access log lines go. */
   readonly lines: LineTarget;
+  /** Requests are not traced when absent. */
+  readonly tracing?: Tracing;
   /** A destination is wanted that is not held. */
   onDemand(key: DestinationKey): void;
 }
@@ -92,7 +95,9 @@ export class ServingThread implements Serving {
         accessLog: new AccessLog(),
         lines,
         accessLogWhen: settings.accessLog,
+        spans: ports.tracing?.sink ?? noSpans,
       }),
+      ...(ports.tracing === undefined ? {} : { tracing: ports.tracing }),
       onDemand: (key) => ports.onDemand(key),
       onTransition: (event) => this.transition(event),
       isOwnAddress: (host, port) => this.isOwnAddress(host, port),
@@ -153,6 +158,10 @@ export class ServingThread implements Serving {
     this.listeners.delete(name);
     listener?.drain();
     listener?.closeIdle();
+  }
+
+  takeUsed(): Set<DestinationKey> {
+    return new Set([...this.plane.takeUsed(), ...this.load.active]);
   }
 
   missing(keys: readonly DestinationKey[]): void {

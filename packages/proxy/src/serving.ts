@@ -53,6 +53,8 @@ export interface Serving {
   listen(plan: ListenerPlan, port: number): Promise<number>;
   /** No new connections on it; those at rest end, busy ones after their request. */
   close(name: string): void;
+  /** Destinations that requests were for since the last call, and those with requests under way. */
+  takeUsed(): Iterable<DestinationKey>;
   /** The control plane says that these do not exist, or may not be seen. */
   missing(keys: readonly DestinationKey[]): void;
   /** Each reply says `close` from here; new connections are still served. */

@@ -4,6 +4,7 @@ import { readTrustBundle, readWorkloadSvid } from '@weft/identity';
 import type { TrustBundle, WorkloadSvid } from '@weft/identity';
 import type { ResourceError } from '@weft/decision';
 import { TimerWheel, assert, systemClock, systemRandom } from '@weft/kernel';
+import { SpanBuffer } from '@weft/telemetry';
 import type { LineTarget } from '@weft/telemetry';
 import type { Log, LogFields } from '../log.ts';
 import { ResourceStore } from '../resource-store.ts';
@@ -20,6 +21,8 @@ import type {
 
 /** How often the process hears how much is going on here. */
 const LOAD_MS = 1_000;
+/** Spans that wait for the next time; the oldest are dropped beyond it. */
+const SPANS = 4_096;
 
 /** Serves in this worker thread until the process above says stop. */
 export async function startWorkerThread(): Promise<void> {
@@ -36,6 +39,7 @@ class WorkerThread {
   private readonly serving: ServingThread;
   private readonly store: ResourceStore;
   private readonly tls: MeshTls;
+  private readonly spans: SpanBuffer | null;
 
   constructor(port: MessagePort, begin: WorkerStart) {
     this.port = port;
@@ -46,12 +50,15 @@ class WorkerThread {
     this.store = new ResourceStore(new Map(begin.resources));
     const { svid, bundle } = readIdentity(begin.identity);
     this.tls = new MeshTls(svid, bundle, systemClock, begin.identity.keyAgreement);
+    const { sampledPerMillion } = begin;
+    this.spans = sampledPerMillion === undefined ? null : new SpanBuffer(SPANS);
     this.serving = new ServingThread(begin.settings, {
       clock: systemClock,
       random: systemRandom,
       wheel: this.wheel,
       log: postedLog(port),
       lines: this.lines,
+      ...(this.spans === null ? {} : { tracing: { sink: this.spans, sampledPerMillion: sampledPerMillion! } }),
       onDemand: (key) => this.post({ type: 'demand', key }),
     });
   }
@@ -111,7 +118,9 @@ class WorkerThread {
 
   private loadLater(): void {
     this.wheel.schedule(LOAD_MS, () => {
-      this.post({ type: 'load', load: this.serving.load });
+      this.post({ type: 'load', load: this.serving.load, used: [...this.serving.takeUsed()] });
+      const spans = this.spans?.take() ?? [];
+      if (spans.length > 0) this.post({ type: 'spans', spans });
       this.loadLater();
     });
   }

@@ -7,6 +7,7 @@ import type { DestinationKey, ResourceKey } from '@weft/model';
 import { mergeSnapshots } from '@weft/telemetry';
 import type { LineTarget, MetricsSnapshot } from '@weft/telemetry';
 import type { Changes } from '@weft/wire';
+import type { Tracing } from '../exchange/exchange-spans.ts';
 import type { Log } from '../log.ts';
 import type { MeshTls } from '../security/mesh-tls.ts';
 import type { ServingSettings } from '../serving-thread.ts';
@@ -25,6 +26,8 @@ export interface WorkerGroupOptions {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly lines: LineTarget;
+  /** Requests are not traced when absent. */
+  readonly tracing?: Tracing;
   /** What is in force by now: a new thread begins with it. */
   held(): ReadonlyMap<ResourceKey, ReceivedResource>;
   onDemand(key: DestinationKey): void;
@@ -54,6 +57,7 @@ export class WorkerGroup implements Serving {
   private readonly workers: WorkerHandle[];
   private readonly listeners: Map<string, OpenListener>;
   private readonly lines: LineQueue;
+  private used: Set<DestinationKey>;
   private identity: IdentityText | null;
   private force: InForce;
   private lastDestinations: readonly DestinationFacts[];
@@ -66,6 +70,7 @@ export class WorkerGroup implements Serving {
     this.workers = [];
     this.listeners = new Map();
     this.lines = new LineQueue(options.lines);
+    this.used = new Set();
     this.identity = null;
     this.force = NOTHING_IN_FORCE;
     this.lastDestinations = [];
@@ -139,6 +144,12 @@ export class WorkerGroup implements Serving {
     this.tell({ type: 'close', name });
   }
 
+  takeUsed(): Set<DestinationKey> {
+    const { used } = this;
+    this.used = new Set();
+    return used;
+  }
+
   missing(keys: readonly DestinationKey[]): void {
     this.tell({ type: 'missing', keys });
   }
@@ -186,18 +197,25 @@ export class WorkerGroup implements Serving {
   }
 
   private startWorker(index: number, resources: ReadonlyMap<ResourceKey, ReceivedResource>): WorkerHandle {
-    const { settings, log, clock, startThread = startOwnThread } = this.options;
+    const { settings, log, clock, tracing, startThread = startOwnThread } = this.options;
     const thread = startThread({
       weftWorker: true,
       settings,
       identity: this.identity!,
       resources,
       listeners: [...this.listeners.values()],
+      sampledPerMillion: tracing?.sink.enabled === true ? tracing.sampledPerMillion : undefined,
     });
     const startedMs = clock.nowMs();
     return new WorkerHandle(thread, {
       up: (inForce) => (this.force = inForce),
       demand: (key) => this.options.onDemand(key),
+      used: (keys) => {
+        for (const key of keys) this.used.add(key);
+      },
+      spans: (spans) => {
+        for (const span of spans) tracing?.sink.put(span);
+      },
       lines: (text, done) => this.lines.write(text, done),
       log: (level, message, fields) => log[level](message, { ...fields, worker: index }),
       ended: (why) => this.replace(index, why, clock.nowMs() - startedMs),

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import type { DestinationKey } from '@weft/model';
+import type { Span } from '@weft/telemetry';
 import type { LogFields } from '../log.ts';
 import type { InForce, ServingLoad } from '../serving.ts';
 import type { FromWorker, ToWorker, WorkerQuestion } from './worker-message.ts';
@@ -8,6 +9,8 @@ import type { FromWorker, ToWorker, WorkerQuestion } from './worker-message.ts';
 export interface WorkerEvents {
   up(inForce: InForce): void;
   demand(key: DestinationKey): void;
+  used(keys: readonly DestinationKey[]): void;
+  spans(spans: readonly Span[]): void;
   lines(text: string, done: (error: Error | undefined) => void): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: LogFields | undefined): void;
   /** By itself: an error nobody caught, or its memory is used up. */
@@ -102,7 +105,10 @@ export class WorkerHandle {
       const { code, port } = message;
       this.take(message.id)?.reject(Object.assign(new Error(message.message), { code, port }));
     } else if (message.type === 'demand') events.demand(message.key);
-    else if (message.type === 'load') this.load = message.load;
+    else if (message.type === 'load') {
+      this.load = message.load;
+      events.used(message.used);
+    } else if (message.type === 'spans') events.spans(message.spans);
     else if (message.type === 'lines') {
       events.lines(message.text, (error) => this.tell({ type: 'written', fault: error?.message ?? '' }));
     } else events.log(message.level, message.message, message.fields);

@@ -1,5 +1,6 @@
 import type { ReceivedResource } from '@weft/decision';
 import type { DestinationKey, ResourceKey } from '@weft/model';
+import type { Span } from '@weft/telemetry';
 import type { LogFields } from '../log.ts';
 import type { ServingSettings } from '../serving-thread.ts';
 import type { InForce, ListenerPlan, ServingLoad } from '../serving.ts';
@@ -26,6 +27,8 @@ export interface WorkerStart {
   readonly identity: IdentityText;
   readonly resources: ReadonlyMap<ResourceKey, ReceivedResource>;
   readonly listeners: readonly OpenListener[];
+  /** Undefined when requests are not traced. */
+  readonly sampledPerMillion: number | undefined;
 }
 
 /** Resources that differ from what the worker holds. */
@@ -69,7 +72,8 @@ export type FromWorker =
       readonly port: number;
     }
   | { readonly type: 'demand'; readonly key: DestinationKey }
-  | { readonly type: 'load'; readonly load: ServingLoad }
+  | { readonly type: 'load'; readonly load: ServingLoad; readonly used: readonly DestinationKey[] }
+  | { readonly type: 'spans'; readonly spans: readonly Span[] }
   | { readonly type: 'lines'; readonly text: string }
   | {
       readonly type: 'log';
