@@ -4,7 +4,7 @@ import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { FieldId } from '../field-id.ts';
 import { Framing } from '../framing.ts';
-import { Head } from '../head.ts';
+import type { Head } from '../head.ts';
 import type { HeadEdits } from '../head-edits.ts';
 import type { RequestFacts, ResponseFacts } from '../http1/message-facts.ts';
 import { requestHeadRefusal } from '../http1/refusal.ts';
@@ -32,10 +32,8 @@ import {
   writeSettingsAck,
   writeWindowUpdate,
 } from './frame/frame-writer.ts';
-import { HeadMemo } from './head-memo.ts';
-import { readRequestHead, readResponseHead, readTrailers } from './head-rules.ts';
+import { HeadReader } from './head-reader.ts';
 import { Http2HeadWriter } from './head-writer.ts';
-import { HpackDecoder } from './hpack/decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
 import type { Http2Limits } from './limits.ts';
 import { readPriority } from './priority.ts';
@@ -84,7 +82,6 @@ const STREAMS_BEFORE_SETTINGS = 100;
 /** Answers to PING and SETTINGS that nobody reads (CVE-2019-9512, CVE-2019-9515). */
 const UNREAD_REPLIES = 1000;
 const MAX_STREAM_ID = 2 ** 31 - 1;
-const POOLED_HEADS = 16;
 const PADDING_WASTE_BYTES = 128;
 
 const GROWTH_PING = Buffer.from('weft-bdp', 'latin1');
@@ -125,15 +122,13 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   private readonly connectProtocol: boolean;
   private readonly sink: Http2ConnectionSink;
   private readonly frames: FrameReader;
-  private readonly decoder: HpackDecoder;
+  private readonly heads: HeadReader;
   private readonly encoder: HpackEncoder;
   private readonly writer: Http2HeadWriter;
-  private readonly memo: HeadMemo;
   private readonly sender: Sender;
   private readonly table: StreamTable;
   private readonly guard: FloodGuard;
   private readonly growth: WindowGrowth;
-  private readonly freeHeads: Head[];
   private scratch: ByteWriter | null;
   private nowMs: number;
   /** Highest stream id the peer opened (server) or we did (client). */
@@ -173,15 +168,13 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.connectProtocol = options.connectProtocol;
     this.sink = sink;
     this.frames = new FrameReader(this, this.server);
-    this.decoder = new HpackDecoder(limits.decoderTableBytes);
+    this.heads = new HeadReader(limits, options.connectProtocol);
     this.encoder = new HpackEncoder(limits.encoderTableBytes);
     this.writer = new Http2HeadWriter(this.encoder, options.scheme);
-    this.memo = new HeadMemo();
     this.sender = new Sender(limits, this);
     this.table = new StreamTable();
     this.guard = new FloodGuard();
     this.growth = new WindowGrowth(limits.streamWindowBytes, limits.maxStreamWindowBytes);
-    this.freeHeads = [];
     this.scratch = null;
     this.nowMs = 0;
     this.lastId = this.server ? 0 : -1;
@@ -366,8 +359,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   release(stream: Http2Stream): void {
-    if (stream.head !== null && !stream.sharedHead) this.freeHead(stream.head);
-    if (stream.trailers !== null && !stream.sharedTrailers) this.freeHead(stream.trailers);
+    if (stream.head !== null && !stream.sharedHead) this.heads.giveBack(stream.head);
+    if (stream.trailers !== null && !stream.sharedTrailers) this.heads.giveBack(stream.trailers);
     stream.head = null;
     stream.trailers = null;
   }
@@ -500,7 +493,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     else if (this.admitData(stream, payloadBytes, dataBytes)) {
       this.dataStream = stream;
       stream.creditBytes += paddingBytes;
-      if (dataBytes > 0) this.guard.creditData();
+      if (dataBytes > 0) this.guard.creditData(1);
     }
     if (!this.dead) this.announceCredit();
   }
@@ -670,24 +663,12 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       if (this.skipBlock(block, start, end)) this.refuse(id, Http2ErrorCode.RefusedStream);
       return;
     }
-    const variant = ends ? 1 : 0;
-    const decoder = this.decoder;
-    let head = this.memo.find(block, start, end, variant, decoder.version);
-    const known = head !== undefined && this.blockFault === '';
-    let shared = known;
-    if (head === undefined || !known) {
-      head = this.takeHead();
-      if (!this.decode(block, start, end, head, this.limits.headBytes)) return;
-      const detail =
-        decoder.messageFault ||
-        this.blockFault ||
-        readRequestHead(head, decoder, ends, this.limits.targetBytes, this.connectProtocol);
-      if (detail !== '') {
-        this.freeHead(head);
-        this.refuseHead(id, detail);
-        return;
-      }
-      shared = this.keepHead(block, start, end, variant, head);
+    const head = this.heads.readRequest(block, start, end, ends, this.blockFault);
+    const { shared } = this.heads;
+    if (!this.decoded()) return;
+    if (head === undefined) {
+      this.refuseHead(id, this.heads.detail);
+      return;
     }
     const stream = this.addStream(id, silentSink);
     stream.head = head;
@@ -703,23 +684,13 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   private onResponseBlock(stream: Http2Stream, ends: boolean, block: Buffer, start: number, end: number): void {
-    const decoder = this.decoder;
     const { methodId } = stream;
-    const kind = methodId === MethodId.Head ? 1 : methodId === MethodId.Connect ? 2 : 0;
-    // What an extended CONNECT is answered depends on what was offered.
-    const variant = stream.upgrade === '' ? 8 + kind * 2 + (ends ? 1 : 0) : -1;
-    let head = this.memo.find(block, start, end, variant, decoder.version);
-    let shared = true;
+    const head = this.heads.readResponse(block, start, end, ends, methodId, stream.upgrade);
+    const { shared } = this.heads;
+    if (!this.decoded()) return;
     if (head === undefined) {
-      head = this.takeHead();
-      if (!this.decode(block, start, end, head, this.limits.headBytes)) return;
-      const detail = decoder.messageFault || readResponseHead(head, decoder, ends, methodId, stream.upgrade);
-      if (detail !== '') {
-        this.freeHead(head);
-        this.fault(stream, Http2ErrorCode.ProtocolError, detail);
-        return;
-      }
-      shared = variant >= 0 && this.keepHead(block, start, end, variant, head);
+      this.fault(stream, Http2ErrorCode.ProtocolError, this.heads.detail);
+      return;
     }
     this.release(stream);
     stream.head = head;
@@ -740,21 +711,12 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   private onTrailerBlock(stream: Http2Stream, ends: boolean, block: Buffer, start: number, end: number): void {
-    const decoder = this.decoder;
-    let trailers = ends ? this.memo.find(block, start, end, 2, decoder.version) : undefined;
-    let shared = true;
+    const trailers = this.heads.readTrailers(block, start, end, ends, this.blockFault);
+    const { shared } = this.heads;
+    if (!this.decoded()) return;
     if (trailers === undefined) {
-      trailers = this.takeHead();
-      if (!this.decode(block, start, end, trailers, this.limits.trailerBytes)) return;
-      const fault = decoder.messageFault === 'head-too-large' ? 'trailers-too-large' : decoder.messageFault;
-      // RFC 9113 §8.1: the only block behind the head ends the stream.
-      const detail = ends ? fault || this.blockFault || readTrailers(trailers, decoder) : 'trailers-without-end';
-      if (detail !== '') {
-        this.freeHead(trailers);
-        this.fault(stream, Http2ErrorCode.ProtocolError, detail);
-        return;
-      }
-      shared = this.keepHead(block, start, end, 2, trailers);
+      this.fault(stream, Http2ErrorCode.ProtocolError, this.heads.detail);
+      return;
     }
     if (stream.expectedBytes > 0) {
       this.fault(stream, Http2ErrorCode.ProtocolError, 'content-length-mismatch');
@@ -766,27 +728,18 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     if (!stream.closed) this.endRemote(stream);
   }
 
-  private decode(block: Buffer, start: number, end: number, head: Head, listBytes: number): boolean {
-    const { decoder } = this;
-    if (!decoder.decode(block, start, end, head, listBytes, this.limits.fieldCount)) {
-      this.die(Http2ErrorCode.CompressionError, decoder.compressionFault);
+  /** The block read last was HPACK; false when the connection has ended by it. */
+  private decoded(): boolean {
+    if (this.heads.compressionFault !== '') {
+      this.die(Http2ErrorCode.CompressionError, this.heads.compressionFault);
       return false;
     }
-    return !decoder.resized || this.count(Flood.TableSize);
+    return !this.heads.resized || this.count(Flood.TableSize);
   }
 
-  /** Reads a block that nobody wants, for the table's sake. */
   private skipBlock(block: Buffer, start: number, end: number): boolean {
-    const head = this.takeHead();
-    const fine = this.decode(block, start, end, head, 0);
-    this.freeHead(head);
-    return fine;
-  }
-
-  private keepHead(block: Buffer, start: number, end: number, variant: number, head: Head): boolean {
-    const { decoder } = this;
-    if (decoder.changedTable || this.blockFault !== '') return false;
-    return this.memo.keep(block, start, end, variant, decoder.usedTable ? decoder.version : -1, head);
+    this.heads.skip(block, start, end);
+    return this.decoded();
   }
 
   /** A request head that is no request: answered where there is an answer, else reset (RFC 9113 §8.1.1). */
@@ -994,7 +947,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       return;
     }
     this.settingsAcked = true;
-    this.decoder.announced(this.limits.decoderTableBytes);
+    this.heads.settingsAcked();
     const excess = INITIAL_WINDOW_BYTES - this.limits.streamWindowBytes;
     if (excess <= 0) return;
     for (const stream of this.table.all()) {
@@ -1109,7 +1062,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
 
   /** What we sent since earns the peer the frames it answers with. */
   private creditSent(): void {
-    for (; this.creditedFrames !== this.sender.worthyFrames; this.creditedFrames += 1) this.guard.creditData();
+    this.guard.creditData(this.sender.worthyFrames - this.creditedFrames);
+    this.creditedFrames = this.sender.worthyFrames;
   }
 
   /** Counts an event against its budget; false when the connection has ended by it. */
@@ -1123,16 +1077,6 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.replies += 1;
     if (this.replies > UNREAD_REPLIES) this.die(Http2ErrorCode.EnhanceYourCalm, 'flood-unread-replies');
     else this.sender.signal();
-  }
-
-  private takeHead(): Head {
-    const head = this.freeHeads.pop() ?? new Head();
-    head.reset();
-    return head;
-  }
-
-  private freeHead(head: Head): void {
-    if (this.freeHeads.length < POOLED_HEADS && !head.oversized) this.freeHeads.push(head);
   }
 
   private die(errorCode: number, detail: string): void {

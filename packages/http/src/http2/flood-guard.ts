@@ -51,14 +51,20 @@ const budgets: readonly Budget[] = [
 export class FloodGuard {
   private readonly left: Float64Array;
   private lastMs: number;
+  /** Streams and DATA frames to be credited before the next event is counted; most connections never come to one. */
+  private streams: number;
+  private dataFrames: number;
 
   constructor() {
     this.left = Float64Array.from(budgets, (budget) => budget.events);
     this.lastMs = -1;
+    this.streams = 0;
+    this.dataFrames = 0;
   }
 
   /** Counts an event; false when its budget is spent. */
   take(kind: Flood): boolean {
+    if (this.streams + this.dataFrames > 0) this.applyCredit();
     this.left[kind]! -= 1;
     return this.left[kind]! >= 0;
   }
@@ -81,13 +87,21 @@ export class FloodGuard {
 
   /** A stream was answered to its end. */
   creditStream(): void {
-    for (let kind = 0; kind < budgets.length; kind += 1) this.refill(kind, budgets[kind]!.perStream);
+    this.streams += 1;
   }
 
-  /** A DATA frame carried something. */
-  creditData(): void {
-    this.refill(Flood.Ping, budgets[Flood.Ping]!.perData);
-    this.refill(Flood.WindowUpdate, budgets[Flood.WindowUpdate]!.perData);
+  /** `frames` DATA frames carried something. */
+  creditData(frames: number): void {
+    this.dataFrames += frames;
+  }
+
+  private applyCredit(): void {
+    for (let kind = 0; kind < budgets.length; kind += 1) {
+      const budget = budgets[kind]!;
+      this.refill(kind, budget.perStream * this.streams + budget.perData * this.dataFrames);
+    }
+    this.streams = 0;
+    this.dataFrames = 0;
   }
 
   private refill(kind: number, events: number): void {
