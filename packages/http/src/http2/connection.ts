@@ -32,18 +32,19 @@ import {
   writeSettingsAck,
   writeWindowUpdate,
 } from './frame/frame-writer.ts';
+import { BlockState, HeaderBlock, readDependency } from './frame/header-block.ts';
 import { HeadReader } from './head-reader.ts';
 import { Http2HeadWriter } from './head-writer.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
 import type { Http2Limits } from './limits.ts';
 import { readPriority } from './priority.ts';
+import { ReceiveCredit } from './receive-credit.ts';
 import { Sender } from './sender.ts';
 import type { SenderOwner } from './sender.ts';
 import { PeerSettings } from './settings.ts';
 import { Closing, StreamTable } from './stream/stream-table.ts';
 import { Http2Stream } from './stream/stream.ts';
 import type { Http2StreamOwner, Http2StreamSink } from './stream/stream.ts';
-import { WindowGrowth } from './window-growth.ts';
 
 /** Hears a connection. Calls come synchronously out of `feed`, `written` or whatever else was called. */
 export interface Http2ConnectionSink {
@@ -128,7 +129,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   private readonly sender: Sender;
   private readonly table: StreamTable;
   private readonly guard: FloodGuard;
-  private readonly growth: WindowGrowth;
+  private readonly credit: ReceiveCredit;
+  private readonly block: HeaderBlock;
   private scratch: ByteWriter | null;
   private nowMs: number;
   /** Highest stream id the peer opened (server) or we did (client). */
@@ -139,20 +141,10 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   /** What our final GOAWAY said. */
   private goawayId: number;
   private peerGoawayId: number;
-  private receiveWindow: number;
-  private creditBytes: number;
-  private windowBytes: number;
-  private heldBytes: number;
   private dataStream: Http2Stream | null;
   private dataEnds: boolean;
   private replies: number;
   private creditedFrames: number;
-  /** A header block that is not whole: the stream it is for, 0 for none. */
-  private blockId: number;
-  private blockEnds: boolean;
-  private blockFault: string;
-  private block: ByteWriter | null;
-  private continuations: number;
 
   constructor(options: Http2ConnectionOptions, sink: Http2ConnectionSink) {
     const { limits } = options;
@@ -174,7 +166,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.sender = new Sender(limits, this);
     this.table = new StreamTable();
     this.guard = new FloodGuard();
-    this.growth = new WindowGrowth(limits.streamWindowBytes, limits.maxStreamWindowBytes);
+    this.credit = new ReceiveCredit(limits);
+    this.block = new HeaderBlock(limits);
     this.scratch = null;
     this.nowMs = 0;
     this.lastId = this.server ? 0 : -1;
@@ -182,19 +175,10 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.skippedTo = 0;
     this.goawayId = MAX_STREAM_ID;
     this.peerGoawayId = MAX_STREAM_ID;
-    this.receiveWindow = limits.connectionWindowBytes;
-    this.creditBytes = 0;
-    this.windowBytes = limits.connectionWindowBytes;
-    this.heldBytes = 0;
     this.dataStream = null;
     this.dataEnds = false;
     this.replies = 0;
     this.creditedFrames = 0;
-    this.blockId = 0;
-    this.blockEnds = false;
-    this.blockFault = '';
-    this.block = null;
-    this.continuations = 0;
     this.begin();
   }
 
@@ -350,10 +334,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   grant(stream: Http2Stream, bytes: number): void {
-    const granted = bytes < stream.heldBytes ? bytes : stream.heldBytes;
-    stream.heldBytes -= granted;
-    this.heldBytes -= granted;
-    stream.creditBytes += granted;
+    this.credit.grant(stream, bytes);
     if (!stream.closed && !stream.remoteEnded) this.announceStreamCredit(stream);
     this.announceCredit();
   }
@@ -430,7 +411,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
 
   onFrame(type: number, flags: number, streamId: number, payload: Buffer, start: number, end: number): void {
     // RFC 9113 §6.10: nothing comes between the parts of a header block.
-    if (this.blockId !== 0 && (type !== FrameType.Continuation || streamId !== this.blockId)) {
+    const { partialId } = this.block;
+    if (partialId !== 0 && (type !== FrameType.Continuation || streamId !== partialId)) {
       this.die(Http2ErrorCode.ProtocolError, 'interleaved-header-block');
       return;
     }
@@ -439,7 +421,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
         this.onHeaders(flags, streamId, payload, start, end);
         break;
       case FrameType.Continuation:
-        this.onContinuation(flags, payload, start, end);
+        this.onPart(this.block.add(flags, payload, start, end), streamId);
         break;
       case FrameType.WindowUpdate:
         this.onWindowUpdate(streamId, payload, start, end);
@@ -474,20 +456,18 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   onDataFrame(flags: number, streamId: number, payloadBytes: number, paddingBytes: number): void {
     this.dataStream = null;
     this.dataEnds = (flags & FrameFlag.EndStream) !== 0;
-    if (this.blockId !== 0) {
+    if (this.block.partialId !== 0) {
       this.die(Http2ErrorCode.ProtocolError, 'interleaved-header-block');
       return;
     }
     // Padding and dropped data count against the connection's window as well (RFC 9113 §6.9).
-    this.receiveWindow -= payloadBytes;
-    if (this.receiveWindow < 0) {
+    if (!this.credit.take(payloadBytes)) {
       this.die(Http2ErrorCode.FlowControlError, 'connection-window-exceeded');
       return;
     }
     const dataBytes = payloadBytes - paddingBytes;
     if (dataBytes === 0 && !this.dataEnds && !this.count(Flood.EmptyData)) return;
     if (paddingBytes >= PADDING_WASTE_BYTES && dataBytes < 16 && !this.count(Flood.Padding)) return;
-    this.creditBytes += payloadBytes;
     const stream = this.table.get(streamId);
     if (stream === undefined) this.onStrayData(streamId);
     else if (this.admitData(stream, payloadBytes, dataBytes)) {
@@ -502,9 +482,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     const stream = this.dataStream;
     if (stream === null || stream.closed) return;
     const bytes = end - start;
-    stream.heldBytes += bytes;
-    this.heldBytes += bytes;
-    if (this.growth.onData(bytes, this.nowMs)) {
+    this.credit.hold(stream, bytes);
+    if (this.credit.growth.onData(bytes, this.nowMs)) {
       writePing(this.sender.output, false, GROWTH_PING, 0);
       this.sender.signal();
     }
@@ -516,7 +495,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.dataStream = null;
     if (stream === null || stream.closed) return;
     if (this.dataEnds) this.endRemote(stream);
-    else if (stream.creditBytes > 0) this.announceStreamCredit(stream);
+    else this.announceStreamCredit(stream);
   }
 
   /** What both sides say first (RFC 9113 §3.4). */
@@ -577,60 +556,13 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       this.die(Http2ErrorCode.ProtocolError, 'headers-on-stream-0');
       return;
     }
-    let from = start;
-    let to = end;
-    if ((flags & FrameFlag.Padded) !== 0) {
-      // RFC 9113 §6.2
-      if (from === to || payload[from]! >= to - from) {
-        this.die(from === to ? Http2ErrorCode.FrameSizeError : Http2ErrorCode.ProtocolError, 'padding-too-long');
-        return;
-      }
-      to -= payload[from]!;
-      from += 1;
-    }
-    this.blockFault = '';
-    if ((flags & FrameFlag.Priority) !== 0) {
-      if (to - from < 5) {
-        this.die(Http2ErrorCode.FrameSizeError, 'no-priority');
-        return;
-      }
-      // Taken back by RFC 9113 §5.3.2, and still what RFC 7540 §5.3.1 asks for.
-      if (dependency(payload, from) === streamId) this.blockFault = 'depends-on-itself';
-      from += 5;
-    }
-    const ends = (flags & FrameFlag.EndStream) !== 0;
-    if ((flags & FrameFlag.EndHeaders) !== 0) {
-      this.onBlock(streamId, ends, payload, from, to);
-      return;
-    }
-    this.blockId = streamId;
-    this.blockEnds = ends;
-    this.continuations = 0;
-    this.block = new ByteWriter(Math.max(256, to - from));
-    this.block.copy(payload, from, to);
+    this.onPart(this.block.open(flags, streamId, payload, start, end), streamId);
   }
 
-  private onContinuation(flags: number, payload: Buffer, start: number, end: number): void {
-    const block = this.block;
-    if (this.blockId === 0 || block === null) {
-      this.die(Http2ErrorCode.ProtocolError, 'unexpected-continuation');
-      return;
-    }
-    this.continuations += 1;
-    if (this.continuations > this.limits.continuations) {
-      this.die(Http2ErrorCode.EnhanceYourCalm, 'flood-continuation');
-      return;
-    }
-    if (block.length + end - start > this.limits.blockBytes) {
-      this.die(Http2ErrorCode.EnhanceYourCalm, 'flood-header-block');
-      return;
-    }
-    block.copy(payload, start, end);
-    if ((flags & FrameFlag.EndHeaders) === 0) return;
-    const id = this.blockId;
-    this.blockId = 0;
-    this.block = null;
-    this.onBlock(id, this.blockEnds, block.buffer, 0, block.length);
+  private onPart(state: BlockState, id: number): void {
+    const { block } = this;
+    if (state === BlockState.Refused) this.die(block.errorCode, block.detail);
+    else if (state === BlockState.Whole) this.onBlock(id, block.ends, block.bytes, block.start, block.end);
   }
 
   private onBlock(id: number, ends: boolean, block: Buffer, start: number, end: number): void {
@@ -663,7 +595,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       if (this.skipBlock(block, start, end)) this.refuse(id, Http2ErrorCode.RefusedStream);
       return;
     }
-    const head = this.heads.readRequest(block, start, end, ends, this.blockFault);
+    const head = this.heads.readRequest(block, start, end, ends, this.block.fault);
     const { shared } = this.heads;
     if (!this.decoded()) return;
     if (head === undefined) {
@@ -711,7 +643,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   private onTrailerBlock(stream: Http2Stream, ends: boolean, block: Buffer, start: number, end: number): void {
-    const trailers = this.heads.readTrailers(block, start, end, ends, this.blockFault);
+    const trailers = this.heads.readTrailers(block, start, end, ends, this.block.fault);
     const { shared } = this.heads;
     if (!this.decoded()) return;
     if (trailers === undefined) {
@@ -795,8 +727,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     stream.closed = true;
     this.table.remove(stream, closing);
     this.sender.forget(stream);
-    this.heldBytes -= stream.heldBytes;
-    stream.heldBytes = 0;
+    this.credit.forget(stream);
     if (closing === Closing.Ended) this.guard.creditStream();
     if (!this.dead) this.sink.onStreamClosed();
   }
@@ -964,7 +895,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       writePing(this.sender.output, true, payload, start);
       this.reply();
     } else if (isPing(payload, start, GROWTH_PING)) {
-      if (this.growth.onAck(this.nowMs)) this.windowBytes = Math.max(this.windowBytes, this.growth.windowBytes * 4);
+      if (this.credit.growth.onAck(this.nowMs)) this.credit.grow();
     } else if (isPing(payload, start, DRAIN_PING)) this.finishDrain();
     else if (isPing(payload, start, ALIVE_PING)) this.sink.onPong();
   }
@@ -1003,7 +934,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     else if (this.count(Flood.Priority)) {
       const stream = this.table.get(id);
       const size = end - start === 5;
-      if (size && dependency(payload, start) !== id) return;
+      if (size && readDependency(payload, start) !== id) return;
       const errorCode = size ? Http2ErrorCode.ProtocolError : Http2ErrorCode.FrameSizeError;
       const detail = size ? 'depends-on-itself' : 'bad-priority-size';
       // An idle stream cannot be reset.
@@ -1026,31 +957,16 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     }
   }
 
-  /** Credit of a stream goes out at half its window; a window that was measured too small grows with it. */
   private announceStreamCredit(stream: Http2Stream): void {
-    if (stream.creditBytes * 2 < stream.windowBytes) return;
-    const target = Math.max(stream.windowBytes, this.growth.windowBytes);
-    const grown = stream.heldBytes > stream.windowBytes ? 0 : target - stream.windowBytes;
-    const bytes = stream.creditBytes + grown;
-    stream.windowBytes += grown;
-    stream.receiveWindow += bytes;
-    stream.creditBytes = 0;
+    const bytes = this.credit.dueFor(stream);
+    if (bytes === 0) return;
     writeWindowUpdate(this.sender.output, stream.id, bytes);
     this.sender.signal();
   }
 
-  /**
-   * The connection's credit returns when bytes arrive, not when they are granted, so that one slow stream never shuts out
-   * the others; only when too much is held over all of them it waits.
-   */
   private announceCredit(): void {
-    if (this.heldBytes > this.limits.heldBytes) return;
-    const grown = this.windowBytes - this.receiveWindow - this.creditBytes;
-    if (this.creditBytes * 2 < this.limits.connectionWindowBytes) return;
-    // What is missing to the window beyond the credit is growth; frames under way are in neither.
-    const bytes = this.creditBytes + (grown > 0 ? grown : 0);
-    this.receiveWindow += bytes;
-    this.creditBytes = 0;
+    const bytes = this.credit.due();
+    if (bytes === 0) return;
     writeWindowUpdate(this.sender.output, 0, bytes);
     this.sender.signal();
   }
@@ -1083,8 +999,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     if (this.dead) return;
     this.dead = true;
     this.frames.stop();
-    this.blockId = 0;
-    this.block = null;
+    this.block.drop();
     this.dataStream = null;
     writeGoaway(this.sender.output, this.server ? this.lastId : 0, errorCode, detail);
     this.sender.signal();
@@ -1100,11 +1015,6 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       else if (!remoteEnded) sink.onTermination(stream.headSeen ? 'upstream-cut' : 'upstream-reset', detail);
     }
   }
-}
-
-/** The stream that a priority field names (RFC 7540 §6.3). */
-function dependency(payload: Buffer, at: number): number {
-  return payload.readUInt32BE(at) & 0x7fffffff;
 }
 
 function isPing(payload: Buffer, at: number, ping: Buffer): boolean {
