@@ -140,7 +140,7 @@ export class DataPlane implements Engine {
     return this.nowMs;
   }
 
-  /** The identity for dials from now on; connections made under an older leaf end when they are idle. */
+  /** The identity for dials from now on. */
   useIdentity(tls: MeshTls): void {
     this.tls = tls;
     tls.onChange(() => {

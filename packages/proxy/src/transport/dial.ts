@@ -60,7 +60,8 @@ export class Dial {
     this.socket = null;
     this.tlsStartedMs = 0;
     this.done = false;
-    this.timer = wheel.create(() => this.fail('connect-timeout', 'connect-timeout'));
+    // A loop that was late may have the answer in hand: what has come is read before the dial is given up.
+    this.timer = wheel.create(() => void setImmediate(() => this.fail('connect-timeout', 'connect-timeout')));
     if (timeoutMs > 0) this.timer.reschedule(timeoutMs);
     this.open();
   }

@@ -57,6 +57,19 @@ export function poolCounters(): PoolCounters {
   };
 }
 
+/** A request that waits, and since when. */
+interface Waiting {
+  readonly waiter: LeaseWaiter;
+  readonly sinceMs: number;
+}
+
+/**
+ * Handshakes with one endpoint at once. Both ends pay a millisecond of processor for each: a hundred requests on a cold
+ * pool, each with a handshake of its own, all ran into their time-out on a busy machine, while the first three connections
+ * would have served them all.
+ */
+const HANDSHAKES_AT_ONCE = 3;
+
 /** Idle connections are looked through this often; their time-outs are seconds. */
 const SWEEP_MS = 500;
 
@@ -74,11 +87,9 @@ export class ConnectionPool implements ConnectionOwner {
   private readonly idle: Http1UpstreamConnection[];
   private readonly all: Set<Http1UpstreamConnection>;
   private readonly dials: Set<Dial>;
-  private readonly waiters: LeaseWaiter[];
+  private readonly waiters: Waiting[];
   private sweeping: boolean;
   private closing: boolean;
-  /** Connections opened before it stand on an older leaf. */
-  private renewedMs: number;
 
   constructor(endpoint: EndpointState, policy: ConnectionPolicy, environment: PoolEnvironment, counters: PoolCounters) {
     const { address, port, identity, mesh } = endpoint.endpoint;
@@ -93,7 +104,6 @@ export class ConnectionPool implements ConnectionOwner {
     this.waiters = [];
     this.sweeping = false;
     this.closing = false;
-    this.renewedMs = Number.NEGATIVE_INFINITY;
   }
 
   get openCount(): number {
@@ -143,7 +153,7 @@ export class ConnectionPool implements ConnectionOwner {
       waiter.onLeaseFailed('pending-limit', `maxPending ${maxPending}`);
       return null;
     }
-    this.waiters.push(waiter);
+    this.waiters.push({ waiter, sinceMs: nowMs });
     this.counters.pending += 1;
     this.tellFull();
     // A dial of somebody who was served meanwhile will do.
@@ -157,7 +167,7 @@ export class ConnectionPool implements ConnectionOwner {
 
   /** The waiter no longer wants one. */
   cancel(waiter: LeaseWaiter): void {
-    const index = this.waiters.indexOf(waiter);
+    const index = this.waiters.findIndex((waiting) => waiting.waiter === waiter);
     if (index < 0) return;
     this.waiters.splice(index, 1);
     this.counters.pending -= 1;
@@ -171,7 +181,6 @@ export class ConnectionPool implements ConnectionOwner {
     const { maxLifetimeMs, maxRequestsPerConnection } = this.policy;
     if (
       (this.closing && this.waiters.length === 0) ||
-      connection.createdMs <= this.renewedMs ||
       (maxLifetimeMs > 0 && nowMs - connection.createdMs >= maxLifetimeMs) ||
       (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)
     ) {
@@ -208,12 +217,11 @@ export class ConnectionPool implements ConnectionOwner {
   }
 
   /**
-   * The leaf or the roots changed: idle connections end now, busy ones behind their request, and those of a peer that no
-   * root vouches for any more at once.
+   * The leaf or the roots changed. Connections of a peer that no root vouches for any more end at once. The others go on:
+   * the peer ends each at 80 % of the shorter leaf it stands on, one by one, behind a reply; ending all of them here
+   * would have every caller wait for a handshake at the same moment.
    */
   renew(tls: DialTls): void {
-    this.renewedMs = this.environment.now();
-    for (const connection of this.idle.slice()) connection.close();
     for (const connection of Array.from(this.all)) {
       if (!tls.vouched(connection.socket)) connection.cutOff('policy-cut', 'root-removed');
     }
@@ -242,11 +250,11 @@ export class ConnectionPool implements ConnectionOwner {
   }
 
   private takeWaiter(): LeaseWaiter | undefined {
-    const waiter = this.waiters.shift();
-    if (waiter === undefined) return undefined;
+    const waiting = this.waiters.shift();
+    if (waiting === undefined) return undefined;
     this.counters.pending -= 1;
     this.tellFull();
-    return waiter;
+    return waiting.waiter;
   }
 
   /** The balancer goes past an endpoint that would refuse. */
@@ -258,10 +266,31 @@ export class ConnectionPool implements ConnectionOwner {
   /** One dial for each that waits, as far as there are places. */
   private dialForWaiters(): void {
     const { maxPerEndpoint } = this.policy;
-    while (this.waiters.length > this.dials.size) {
+    const atOnce = this.target.identity === '' ? Number.POSITIVE_INFINITY : HANDSHAKES_AT_ONCE;
+    while (this.dials.size < Math.min(this.waiters.length, atOnce)) {
       if (maxPerEndpoint > 0 && this.all.size + this.dials.size >= maxPerEndpoint) return;
-      this.dial(this.waiters[0]!.connectTimeoutMs);
+      const before = this.dials.size;
+      this.dial(this.waiters[0]!.waiter.connectTimeoutMs);
+      if (this.dials.size === before) return;
     }
+  }
+
+  /**
+   * A dial has come to nothing. Those who have waited as long as a dial may take fail with it, and all of them when there
+   * is no connection at all and the endpoint said no; the others have a dial of their own, or get one.
+   */
+  private failWaiters(code: TerminationCode, detail: string, nowMs: number): void {
+    const refused = code !== 'connect-timeout' && this.all.size === 0;
+    const failed: LeaseWaiter[] = [];
+    while (this.waiters.length > 0) {
+      const { waiter, sinceMs } = this.waiters[0]!;
+      const expired = waiter.connectTimeoutMs > 0 && nowMs - sinceMs >= waiter.connectTimeoutMs;
+      // One dial is one request's chance at least, unless somebody else's dial is still under way for it.
+      const orphaned = failed.length === 0 && this.waiters.length > this.dials.size;
+      if (!refused && !expired && !orphaned) break;
+      failed.push(this.takeWaiter()!);
+    }
+    for (const waiter of failed) waiter.onLeaseFailed(code, detail);
   }
 
   private dial(timeoutMs: number): void {
@@ -290,14 +319,13 @@ export class ConnectionPool implements ConnectionOwner {
         this.all.add(connection);
         this.counters.open += 1;
         this.release(connection);
+        this.dialForWaiters();
       },
       onDialFailed: (code, detail) => {
         this.dials.delete(dial);
         environment.tick();
         this.counters.connectFailures += 1;
-        // One dial is one request's chance; those that still have a dial of their own wait for it.
-        if (this.waiters.length > this.dials.size) this.takeWaiter()?.onLeaseFailed(code, detail);
-        // Under a cap some had none.
+        this.failWaiters(code, detail, environment.now());
         this.dialForWaiters();
       },
     };
