@@ -88,6 +88,34 @@ describe('a mesh in one process', () => {
   );
 
   meshTest(
+    'tells the control plane at once that a proxy is ready, or leaves, and takes a wanted end for no loss',
+    {
+      services: {
+        web: {},
+        orders: { instances: 2, handler: (_request, response) => response.end('ok') },
+      },
+    },
+    async (mesh) => {
+      const report = (name: string) => mesh.control.status().proxies.find((proxy) => proxy.name === name)?.report;
+      const names = ['default/web-0', 'default/orders-0', 'default/orders-1'];
+      // Well below the ten seconds after which a report comes in any case.
+      await eventually(() => names.every((name) => report(name)?.ready === true), 2_000);
+      mesh.slow('orders', 1_000, 1);
+      const held = [1, 2, 3].map(() => mesh.fetch('web', 'http://orders/'));
+      await eventually(() => mesh.requests('orders')[1]! > 0, 2_000);
+      const gone = mesh.drain('orders', 1);
+      await eventually(() => report('default/orders-1')?.draining === true, 2_000);
+      assert.equal(report('default/orders-1')!.ready, false);
+      for (const response of await Promise.all(held)) assert.equal(response.status, 200);
+      await gone;
+      assert.deepEqual(
+        mesh.log.filter((line) => line.includes('control plane lost')),
+        [],
+      );
+    },
+  );
+
+  meshTest(
     'shifts traffic when a route changes',
     {
       services: {

@@ -158,7 +158,7 @@ export class ControlLink {
       this.reconnects += before.sinceMs === 0 ? 0 : 1;
       log.info('control plane connected', { server: facts.server });
       this.options.connected();
-    } else if (before.state === 'connected' && facts.state !== 'connected') {
+    } else if (before.state === 'connected' && facts.state !== 'connected' && facts.state !== 'stopped') {
       log.warn(`control plane lost: ${facts.lastError}; serving from version ${this.options.version()}`);
     }
   }

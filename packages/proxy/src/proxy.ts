@@ -107,6 +107,8 @@ class ProxyProcess implements Proxy {
   private draining: boolean;
   private stopped: boolean;
   private drained: Promise<void> | null;
+  /** As the control plane was last told. */
+  private reportedReady: boolean;
   private readonly readyWaiters: Set<() => void>;
 
   /** `group` is null when this thread is to serve. */
@@ -129,6 +131,7 @@ class ProxyProcess implements Proxy {
     this.draining = false;
     this.stopped = false;
     this.drained = null;
+    this.reportedReady = false;
     this.readyWaiters = new Set();
   }
 
@@ -433,8 +436,9 @@ class ProxyProcess implements Proxy {
   private report(): void {
     if (this.control === null) return;
     const { openConnections, active, loopDelayP99Ms } = this.serving.load;
+    this.reportedReady = this.notReady() === '';
     this.control.report({
-      ready: this.notReady() === '',
+      ready: this.reportedReady,
       draining: this.draining,
       certificateNotAfterMs: this.workload?.tls.svid.notAfterMs ?? 0,
       loopDelayP99Ms,
@@ -446,6 +450,7 @@ class ProxyProcess implements Proxy {
   }
 
   private checkReady(): void {
+    if (this.reportedReady !== (this.notReady() === '')) this.report();
     for (const check of this.readyWaiters) check();
   }
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { RequestOptions } from 'node:http';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { AdminServer } from './admin-server.ts';
+import type { AdminPort } from './admin-server.ts';
 
 interface Answer {
   readonly status: number;
@@ -104,5 +106,60 @@ describe('the admin interfaces', () => {
   it('serve metrics whole', async () => {
     const answer = await ask({ host: '127.0.0.1', port: admin.metricsPort, path: '/metrics' });
     assert.deepEqual(answer, { status: 200, text: 'weft_up 1\n# EOF\n' });
+  });
+});
+
+describe('the admin socket', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-admin-'));
+  const socketPath = join(folder, 'admin.sock');
+  const port: AdminPort = {
+    notReady: () => '',
+    stats: () => ({}),
+    config: () => ({}),
+    metrics: () => ({ contentType: 'text/plain', parts: [] }),
+    drain: () => {},
+    setLogLevel: () => true,
+  };
+  const adminAt = (path: string): AdminServer =>
+    new AdminServer(port, { statsPort: -1, metricsPort: -1, metricsHost: '127.0.0.1', socketPath: path });
+
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is not taken from a process that serves it, not even by giving up on it', async () => {
+    const first = adminAt(socketPath);
+    await first.listen();
+    try {
+      const second = adminAt(socketPath);
+      await assert.rejects(second.listen(), {
+        message: `${socketPath} is served by another process already; choose another path`,
+      });
+      await second.close();
+      assert.deepEqual(await ask({ socketPath, path: '/ready' }), { status: 200, text: 'ready\n' });
+    } finally {
+      await first.close();
+    }
+    assert.equal(existsSync(socketPath), false);
+  });
+
+  it('is taken over from a process that has left it behind', async () => {
+    const behind = createServer();
+    await new Promise<void>((resolve) => void behind.listen(`${socketPath}.old`, resolve));
+    // Under another name the file outlives its server, as it does when a process is killed.
+    renameSync(`${socketPath}.old`, socketPath);
+    await new Promise<void>((resolve) => void behind.close(() => resolve()));
+    assert.ok(statSync(socketPath).isSocket());
+    const admin = adminAt(socketPath);
+    await admin.listen();
+    assert.equal((await ask({ socketPath, path: '/ready' })).status, 200);
+    await admin.close();
+  });
+
+  it('never replaces a file', async () => {
+    const path = join(folder, 'notes');
+    writeFileSync(path, 'kept');
+    const admin = adminAt(path);
+    await assert.rejects(admin.listen(), { message: `${path} is there already and is no socket; choose another path` });
+    await admin.close();
+    assert.equal(readFileSync(path, 'latin1'), 'kept');
   });
 });

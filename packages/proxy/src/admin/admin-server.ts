@@ -1,5 +1,6 @@
-import { chmodSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
 /** What the outside may ask a proxy. Values are plain data, written as JSON. */
@@ -56,7 +57,7 @@ export class AdminServer {
     this.servers = [];
   }
 
-  /** Rejects with the system's error when an address is taken. */
+  /** Rejects with the system's error when an address is taken, or with one line for a person when the socket is not ours. */
   async listen(): Promise<void> {
     const { statsPort, metricsPort, metricsHost, socketPath } = this.addresses;
     if (statsPort >= 0) {
@@ -74,7 +75,7 @@ export class AdminServer {
       this.metricsPort = (server.address() as AddressInfo).port;
     }
     if (socketPath !== '') {
-      removeSocket(socketPath);
+      await clearPath(socketPath);
       // The folder is 0700 already; the mode says it again for whoever moves the socket.
       await this.open((request, response) => this.serveSocket(request, response), { path: socketPath });
       chmodSync(socketPath, 0o600);
@@ -89,8 +90,8 @@ export class AdminServer {
           server.closeAllConnections();
         }),
     );
+    // The socket goes with its server; one that `listen` refused to take is left alone.
     await Promise.all(closed);
-    if (this.addresses.socketPath !== '') removeSocket(this.addresses.socketPath);
   }
 
   private async open(
@@ -191,10 +192,25 @@ function sendJson(response: ServerResponse, value: unknown): void {
   response.end(`${JSON.stringify(value)}\n`);
 }
 
-function removeSocket(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // It was not there.
-  }
+/** Makes room for a socket: one that a process left behind when it ended is removed, anything else is refused. */
+async function clearPath(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error(`${path} is there already and is no socket; choose another path`);
+  if (await isServed(path)) throw new Error(`${path} is served by another process already; choose another path`);
+  rmSync(path, { force: true });
+}
+
+/** False only when nobody listens: a process that is busy, or another user's, serves too. */
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    );
+  });
 }
