@@ -853,20 +853,20 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     }
     this.encoder.setPeerLimit(peer.headerTableBytes);
     const change = peer.initialWindowBytes - window;
-    if (change !== 0) {
-      for (const stream of this.table.all()) {
-        // RFC 9113 §6.9.2: down below zero, but never above the largest window.
-        if (stream.sendWindow + change > MAX_WINDOW_BYTES) {
-          this.die(Http2ErrorCode.FlowControlError, 'stream-window-overflow');
-          return;
-        }
-        stream.sendWindow += change;
-        if (change > 0) this.sender.resume(stream);
+    const streams = change === 0 ? [] : this.table.all();
+    for (const stream of streams) {
+      // RFC 9113 §6.9.2: down below zero, but never above the largest window.
+      if (stream.sendWindow + change > MAX_WINDOW_BYTES) {
+        this.die(Http2ErrorCode.FlowControlError, 'stream-window-overflow');
+        return;
       }
+      stream.sendWindow += change;
     }
     this.settingsSeen = true;
+    // Before the data that the new windows let out: what stands behind the ACK obeys what it acknowledges.
     writeSettingsAck(this.sender.output);
     this.reply();
+    if (change > 0) for (const stream of streams) this.sender.resume(stream);
     if (!this.dead) this.sink.onSettings();
   }
 
@@ -937,9 +937,9 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       if (size && readDependency(payload, start) !== id) return;
       const errorCode = size ? Http2ErrorCode.ProtocolError : Http2ErrorCode.FrameSizeError;
       const detail = size ? 'depends-on-itself' : 'bad-priority-size';
-      // An idle stream cannot be reset.
+      // What is not open cannot be reset.
       if (stream !== undefined) this.fault(stream, errorCode, detail);
-      else if (!this.wasOpen(id)) this.die(errorCode, detail);
+      else if (!size || !this.wasOpen(id)) this.die(errorCode, detail);
     }
   }
 

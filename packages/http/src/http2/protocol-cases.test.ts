@@ -464,6 +464,21 @@ test('H2-21: extended CONNECT that was not offered is malformed', () => {
   assert.deepEqual(faultsIn(serve([frame(Headers, HEAD, 1, block)], false).take()), malformed);
 });
 
+test('RFC 9113 §6.9.2: data that a new window lets out comes behind the ACK of the setting', () => {
+  const server = serve([frame(Settings, 0, 0, setting(4, 0)), ...request(get)]);
+  server.streams[0]!.stream!.sendReply({ status: 200, fields: [], contentType: 'text/plain', body: 'hello' });
+  server.take();
+  const wider = frame(Settings, 0, 0, setting(4, 1));
+  server.connection.feed(wider, 0, wider.length, 0);
+  assert.deepEqual(
+    readFrames(server.take()).map(({ type, payload }) => [type, payload.length]),
+    [
+      [Settings, 0],
+      [Data, 1],
+    ],
+  );
+});
+
 test('H2-11: streams above the limit are refused, and the connection lives', () => {
   const server = serve(Array.from({ length: 103 }, (_, at) => frame(Headers, WHOLE, at * 2 + 1, get)));
   assert.deepEqual(faultsIn(server.take()), [
