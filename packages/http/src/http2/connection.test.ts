@@ -3,31 +3,13 @@ import { Buffer } from 'node:buffer';
 import { describe, test } from 'node:test';
 import { compileHeadEdits, noEdits } from '../head-edits.ts';
 import { Framing } from '../framing.ts';
-import { Http1RequestReader } from '../http1/request-reader.ts';
-import { http1Defaults } from '../http1/limits.ts';
 import { RequestFacts } from '../http1/message-facts.ts';
 import type { Head } from '../head.ts';
 import { Http2ErrorCode } from './error-code.ts';
 import { ConnectionRecorder, exchange, faultsIn, readFrames, StreamRecorder } from './event-recorder.ts';
 import { FrameFlag, FrameType } from './frame/frame-type.ts';
 import { http2Defaults } from './limits.ts';
-import { responseHead } from './test-head.ts';
-
-/** A request head as the HTTP/1.1 codec reads it. */
-function http1Head(text: string): Head {
-  const reader = new Http1RequestReader(http1Defaults, {
-    onHead() {},
-    onData() {},
-    onTrailers() {},
-    onEnd() {},
-    onTermination(code, detail) {
-      throw new Error(`${code} ${detail}`);
-    },
-  });
-  const bytes = Buffer.from(text, 'latin1');
-  reader.feed(bytes, 0, bytes.length);
-  return reader.head;
-}
+import { requestHead, responseHead } from './test-head.ts';
 
 const getText =
   'GET /items?page=2 HTTP/1.1\r\nHost: Shop.example\r\nUser-Agent: test\r\nX-Custom: One\r\nConnection: x-hop\r\nX-Hop: 1\r\nTE: trailers\r\n\r\n';
@@ -47,7 +29,7 @@ function pair(limits = http2Defaults): { client: ConnectionRecorder; server: Con
 
 function open(client: ConnectionRecorder, text = getText): StreamRecorder {
   const sink = new StreamRecorder();
-  const head = http1Head(text);
+  const head = requestHead(text);
   const stream = client.connection.open(sink, head, noEdits, factsOf(head));
   assert.ok(stream !== undefined);
   sink.stream = stream;
@@ -99,14 +81,14 @@ describe('a request and its response', () => {
     const sink = open(client, 'POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
     const body = Buffer.from('body');
     sink.stream!.sendData(body, 0, 4);
-    sink.stream!.sendEnd(http1Head('GET / HTTP/1.1\r\nHost: a\r\nX-Sum: 42\r\n\r\n'));
+    sink.stream!.sendEnd(requestHead('GET / HTTP/1.1\r\nHost: a\r\nX-Sum: 42\r\n\r\n'));
     exchange(client, server);
     assert.deepEqual(server.streams[0]!.events.slice(1), ['data body', 'trailers x-sum=42', 'end']);
     answer(
       server.streams[0]!,
       'HTTP/1.1 200 OK\r\n',
       'x',
-      http1Head('GET / HTTP/1.1\r\nHost: a\r\nGrpc-Status: 0\r\n\r\n'),
+      requestHead('GET / HTTP/1.1\r\nHost: a\r\nGrpc-Status: 0\r\n\r\n'),
     );
     exchange(client, server);
     assert.deepEqual(sink.events.slice(1), ['data x', 'trailers grpc-status=0', 'end']);
@@ -138,7 +120,7 @@ describe('a request and its response', () => {
     });
     assert.ok(compiled.ok);
     const { client, server } = pair();
-    const head = http1Head(getText);
+    const head = requestHead(getText);
     // Often enough that the remembered block is used.
     for (const id of ['r-1', 'r-2', 'r-3', 'r-4', 'r-5']) {
       const facts = factsOf(head);
@@ -156,7 +138,7 @@ describe('a request and its response', () => {
     const compiled = compileHeadEdits({ slots: [{ name: 'x-request-id', mode: 'own' }] });
     assert.ok(compiled.ok);
     const { client } = pair();
-    const head = http1Head(getText);
+    const head = requestHead(getText);
     const facts = factsOf(head);
     facts.slots = ['a\r\nb: c'];
     assert.equal(client.connection.open(new StreamRecorder(), head, compiled.value, facts), undefined);
@@ -165,7 +147,7 @@ describe('a request and its response', () => {
 
   test('the same head again is one and the same object, and its block a few bytes', () => {
     const { client, server } = pair();
-    const head = http1Head(getText);
+    const head = requestHead(getText);
     let bytes = 0;
     for (let time = 0; time < 6; time += 1) {
       const stream = client.connection.open(new StreamRecorder(), head, noEdits, factsOf(head));
@@ -226,7 +208,7 @@ describe('a request and its response', () => {
     const client = new ConnectionRecorder('client');
     const server = new ConnectionRecorder('server', http2Defaults, false);
     exchange(client, server);
-    const head = http1Head('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    const head = requestHead('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     assert.equal(client.connection.open(new StreamRecorder(), head, noEdits, factsOf(head)), undefined);
   });
 

@@ -7,13 +7,10 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { noEdits } from '../head-edits.ts';
-import type { Head } from '../head.ts';
-import { Http1RequestReader } from '../http1/request-reader.ts';
-import { http1Defaults } from '../http1/limits.ts';
 import { RequestFacts } from '../http1/message-facts.ts';
 import { ConnectionRecorder, StreamRecorder } from './event-recorder.ts';
 import { http2Defaults } from './limits.ts';
-import { responseHead } from './test-head.ts';
+import { requestHead, responseHead } from './test-head.ts';
 
 /** The codec against node:http2 (nghttp2) over loopback, in both roles. */
 
@@ -100,21 +97,6 @@ async function ask(
   return { headers: received, body: read, trailers: responseTrailers };
 }
 
-function http1Head(text: string): Head {
-  const reader = new Http1RequestReader(http1Defaults, {
-    onHead() {},
-    onData() {},
-    onTrailers() {},
-    onEnd() {},
-    onTermination(code, detail) {
-      throw new Error(`${code} ${detail}`);
-    },
-  });
-  const bytes = Buffer.from(text, 'latin1');
-  reader.feed(bytes, 0, bytes.length);
-  return reader.head;
-}
-
 describe('server role, node:http2 as the client', () => {
   test('heads, bodies and trailers of many requests go both ways unchanged', async () => {
     const { port, recorders, close } = await serve((request) => {
@@ -123,7 +105,7 @@ describe('server role, node:http2 as the client', () => {
       stream.sendHead(head, noEdits, facts);
       const body = Buffer.from(`${request.head!.method} ${request.head!.path} ${request.data.length}`);
       stream.sendData(body, 0, body.length);
-      stream.sendEnd(http1Head('GET / HTTP/1.1\r\nHost: a\r\nX-Sum: 7\r\n\r\n'));
+      stream.sendEnd(requestHead('GET / HTTP/1.1\r\nHost: a\r\nX-Sum: 7\r\n\r\n'));
     });
     const session = connectHttp2(`http://127.0.0.1:${port}`);
     const bodies = [0, 1, 100, 16_384, 70_000, 1_000_000];
@@ -233,7 +215,7 @@ describe('client role, node:http2 as the server', () => {
     const sinks = await Promise.all(
       bodies.map(async (bytes, at) => {
         const sink = new StreamRecorder();
-        const head = http1Head(`POST /p${at} HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n`);
+        const head = requestHead(`POST /p${at} HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n`);
         const facts = new RequestFacts();
         facts.take(head);
         const whole = new Promise<void>((resolve) => {

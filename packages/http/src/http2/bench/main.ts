@@ -9,13 +9,11 @@ import { compileHeadEdits, noEdits } from '../../head-edits.ts';
 import type { HeadEdits } from '../../head-edits.ts';
 import type { Head } from '../../head.ts';
 import { RequestFacts, type ResponseFacts } from '../../http1/message-facts.ts';
-import { http1Defaults } from '../../http1/limits.ts';
-import { Http1RequestReader } from '../../http1/request-reader.ts';
 import { Http2Connection } from '../connection.ts';
 import type { Http2ConnectionSink } from '../connection.ts';
 import { http2MeshLimits } from '../limits.ts';
 import type { Http2Stream, Http2StreamSink } from '../stream/stream.ts';
-import { responseHead } from '../test-head.ts';
+import { requestHead, responseHead } from '../test-head.ts';
 
 const ITERATIONS = 20_000;
 const BATCH = 16;
@@ -69,29 +67,15 @@ const reply: { head: Head; facts: ResponseFacts } = responseHead(
 );
 const body = Buffer.alloc(67, 0x61);
 
-function requestHead(path: string, id: string): Head {
-  const reader = new Http1RequestReader(http1Defaults, {
-    onHead() {},
-    onData() {},
-    onTrailers() {},
-    onEnd() {},
-    onTermination(code, detail) {
-      throw new Error(`${code} ${detail}`);
-    },
-  });
-  const bytes = Buffer.from(
+function callHead(path: string, id: string): Head {
+  return requestHead(
     `GET ${path} HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: grpc-go/1.70.0\r\nContent-Type: application/grpc\r\n` +
       `TE: trailers\r\nConnection: TE\r\nGrpc-Accept-Encoding: gzip\r\nX-Request-Id: ${id}\r\n\r\n`,
-    'latin1',
   );
-  reader.feed(bytes, 0, bytes.length);
-  return reader.head;
 }
 
-const same = requestHead('/shop.Catalog/Find', '0f8fad5b-d9cb-469f-a165-70867728950e');
-const varied = Array.from({ length: 4096 }, (_, at) =>
-  requestHead(`/items/${at}?page=${at % 7}`, `0f8fad5b-${at}-469f`),
-);
+const same = callHead('/shop.Catalog/Find', '0f8fad5b-d9cb-469f-a165-70867728950e');
+const varied = Array.from({ length: 4096 }, (_, at) => callHead(`/items/${at}?page=${at % 7}`, `0f8fad5b-${at}-469f`));
 const facts = new RequestFacts();
 facts.take(same);
 
