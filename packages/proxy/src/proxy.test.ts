@@ -4,6 +4,7 @@ import type { Server } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { StateFixture, ask, askThrough, startApplication, webOptions, webResources } from './fixture/proxy-fixture.ts';
 import type { LogLine } from './fixture/proxy-fixture.ts';
+import { meshSettings } from './fixture/plane-fixture.ts';
 import { startProxy } from './proxy.ts';
 
 describe('a proxy with the state of an earlier life', () => {
@@ -83,6 +84,34 @@ describe('a proxy with the state of an earlier life', () => {
       await assert.rejects(askThrough(proxy.outboundPort), /ECONNREFUSED/);
     } finally {
       await proxy.stop();
+    }
+  });
+
+  it('answers 508 to a request that would come back to it, whatever name or address it has there', async () => {
+    const own = await StateFixture.make([...webResources([applicationPort]).slice(1), meshSettings('AllowAny')]);
+    // A loop that nobody saw would end at the limit, not at the last descriptor.
+    const proxy = await startProxy(webOptions(own.path, lines, { maxConnections: 50 }));
+    const port = proxy.outboundPort;
+    try {
+      for (const host of [
+        'localhost',
+        '127.0.0.1',
+        '127.9.9.9',
+        '2130706433',
+        '0',
+        '[::ffff:127.0.0.1]',
+        '[::ffff:7f00:1]',
+      ]) {
+        const answer = await ask({ host: '127.0.0.1', port, path: `http://${host}:${port}/` });
+        assert.match(answer, /^508 /, `${host}: ${answer}`);
+      }
+      const outside = await ask({ host: '127.0.0.1', port, path: `http://2130706433:${applicationPort}/` });
+      assert.equal(outside, '200 from orders');
+      const stats = proxy.stats();
+      assert.ok(stats.connections <= 1, `${stats.connections} connections`);
+    } finally {
+      await proxy.stop();
+      own.remove();
     }
   });
 

@@ -20,6 +20,7 @@ import type { InboundOptions, ProxyOptions } from './proxy-options.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
 import { ServingFacts } from './serving-facts.ts';
 import type { InForce, ListenerPlan, Serving, ServingLoad } from './serving.ts';
+import { plainAddress } from './transport/plain-address.ts';
 
 /** What a serving thread is told about itself. Plain data: it may be sent to a thread. */
 export interface ServingSettings {
@@ -259,7 +260,8 @@ export class ServingThread implements Serving {
     return `${this.settings.namespace}/${this.settings.name}:${applicationPort}`;
   }
 
-  private isOwnAddress(host: string, port: number): boolean {
+  private isOwnAddress(named: string, port: number): boolean {
+    const host = plainAddress(named);
     const loopback =
       host === 'localhost' || host.startsWith('127.') || host === '::1' || host === '0.0.0.0' || host === '::';
     if (!loopback && host !== this.settings.meshHost) return false;

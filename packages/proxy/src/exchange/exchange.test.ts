@@ -342,6 +342,37 @@ describe('time-outs', () => {
     { fake: true },
   );
 
+  stageTest(
+    'cut an answer that its caller has stopped reading, and say that it was the caller',
+    1,
+    async (stage) => {
+      stage.serve({ timeouts: { requestMs: 0, backendRequestMs: 0, connectMs: 500, streamIdleMs: 1_000 } });
+      const client = await stage.client();
+      await client.send(GET);
+      const peer = await stage.servers[0]!.accept();
+      await peer.receive('\r\n\r\n');
+      client.pauseReading();
+      // More than the system holds between two ends of one machine.
+      const body = Buffer.alloc(32 << 20);
+      peer.socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
+      peer.socket.write(body);
+      let before = -1;
+      await eventually(() => {
+        const after = peer.socket.bytesWritten - peer.socket.writableLength;
+        const held = stage.listening.bufferedBytes();
+        const isStill = held > 0 && before === after;
+        before = after;
+        return isStill;
+      }, 5_000);
+      await stage.pass(1_050);
+      assert.deepEqual(stage.fixture.recorder.codes, ['downstream-write-timeout']);
+      assert.equal(await peer.closed(), 'reset');
+      client.resumeReading();
+      assert.equal(await client.closed(), 'reset');
+    },
+    { fake: true },
+  );
+
   stageTest('end a dial that nobody takes up, and measure it', 0, async (stage) => {
     // 192.0.2.0/24 is for documentation: nothing answers there, or the machine says at once that there is no way.
     stage.fixture.serveOrders([{ ...plainEndpoint(9), address: '192.0.2.1' }], {
@@ -495,6 +526,71 @@ describe('a pool', () => {
     }
   });
 
+  stageTest(
+    'neither uses nor keeps an idle connection that has come to the end of its life',
+    1,
+    async (stage) => {
+      stage.serve(
+        {},
+        {
+          connections: {
+            maxPerEndpoint: 0,
+            maxPending: 0,
+            idleTimeoutMs: 60_000,
+            maxLifetimeMs: 1_200,
+            maxRequestsPerConnection: 0,
+          },
+        },
+      );
+      const server = stage.servers[0]!;
+      const client = await stage.client();
+      const serve = async (peer: ScriptedPeer): Promise<void> => {
+        await peer.receive('\r\n\r\n');
+        await peer.send(OK);
+        await client.receive('ok');
+      };
+      await client.send(GET);
+      const first = await server.accept();
+      await serve(first);
+      await stage.pass(1_100);
+      await client.send(GET);
+      await serve(first);
+      // Older than it may be, and not yet swept.
+      await stage.pass(150);
+      await client.send(GET);
+      const second = await server.accept();
+      await serve(second);
+      await first.closed();
+      await stage.pass(1_000);
+      await assert.rejects(second.closed(20));
+      await stage.pass(800);
+      assert.equal(await second.closed(), 'end');
+    },
+    { fake: true },
+  );
+
+  stageTest('forgets a caller that leaves while it waits for a connection', 1, async (stage) => {
+    stage.serve({ retries: noRetries }, capped(1, 0));
+    const staying = await stage.client();
+    await staying.send(GET);
+    const peer = await stage.servers[0]!.accept();
+    await peer.receive('\r\n\r\n');
+    const leaving = await stage.client();
+    await leaving.send('GET /left HTTP/1.1\r\nHost: orders\r\n\r\n');
+    const pending = (): number => stage.fixture.plane.counters.get('shop/orders:80')!.pending;
+    await eventually(() => pending() === 1, 2_000);
+    leaving.reset();
+    await eventually(() => pending() === 0, 2_000);
+    assert.deepEqual(stage.fixture.recorder.codes, ['downstream-reset']);
+    await peer.send(OK);
+    await staying.receive('ok');
+    await staying.send(GET);
+    // The next request on the only connection is the one of the caller that stayed.
+    assert.match((await peer.receive('\r\n\r\n')).toString(), /^GET \/a /);
+    await peer.send(OK);
+    await staying.receive('ok');
+  });
+
   stageTest('does not use a connection on which something came unasked', 1, async (stage) => {
     stage.serve();
     const client = await stage.client();
@@ -611,6 +707,31 @@ describe('a destination that is not held', () => {
     },
     { fake: true },
   );
+
+  stageTest('is not called for a caller that left while it was awaited', 1, async (stage) => {
+    const { fixture } = stage;
+    nameLater(fixture);
+    const listener = await fixture.listen({ kind: 'explicit' });
+    const leaving = await ScriptedPeer.connect(listener.port);
+    await leaving.send('GET http://later/left HTTP/1.1\r\nHost: later\r\n\r\n');
+    await eventually(() => fixture.demanded.length === 1, 2_000);
+    leaving.reset();
+    await eventually(() => fixture.recorder.ends.length === 1, 2_000);
+    assert.equal(fixture.plane['waiters'].size, 0);
+    const staying = await ScriptedPeer.connect(listener.port);
+    await staying.send('GET http://later/stayed HTTP/1.1\r\nHost: later\r\n\r\n');
+    await eventually(() => fixture.demanded.length === 2, 2_000);
+    stage.serve();
+    fixture.put(routes);
+    const peer = await stage.servers[0]!.accept();
+    assert.match((await peer.receive('\r\n\r\n')).toString(), /^GET \/stayed /);
+    await peer.send(OK);
+    await staying.receive('ok');
+    assert.deepEqual(fixture.recorder.codes, ['downstream-reset', 'completed']);
+    assert.equal(fixture.recorder.begunCount, 2);
+    assert.equal(stage.servers[0]!.size, 1);
+    staying.destroy();
+  });
 });
 
 describe('hosts outside the mesh', () => {
@@ -668,6 +789,62 @@ describe('hosts outside the mesh', () => {
       client.destroy();
     },
     { isOwnAddress: (host) => host === 'localhost' },
+  );
+
+  stageTest(
+    'are refused when their connection leads to this proxy, whatever they are called',
+    1,
+    async (stage) => {
+      const listener = await stage.fixture.listen({ kind: 'explicit' });
+      const { port } = stage.servers[0]!;
+      for (const host of ['2130706433', '0x7f.1', 'localhost']) {
+        const client = await ScriptedPeer.connect(listener.port);
+        await client.send(`POST http://${host}:${port}/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody`);
+        assert.match((await client.receive(WHOLE_REPLY)).toString(), /^HTTP\/1\.1 508 .*loop-detected/s, host);
+        const reached = await stage.servers[0]!.accept();
+        await reached.closed();
+        assert.equal(reached.unread.length, 0);
+        client.destroy();
+      }
+      assert.deepEqual(stage.fixture.recorder.codes, ['loop-detected', 'loop-detected', 'loop-detected']);
+    },
+    { isOwnAddress: (host) => host === '127.0.0.1' },
+  );
+
+  stageTest(
+    'are remembered up to 256; of one more, the one asked for longest ago goes with its connection',
+    2,
+    async (stage) => {
+      const { fixture } = stage;
+      const listener = await fixture.listen({ kind: 'explicit' });
+      const client = await ScriptedPeer.connect(listener.port);
+      const [first, second] = stage.servers.map(({ port }) => port);
+      const call = async (port: number, known?: ScriptedPeer): Promise<ScriptedPeer> => {
+        await client.send(`GET http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: x\r\n\r\n`);
+        const peer = known ?? (await accepted(stage.servers)).peer;
+        await peer.receive('\r\n\r\n');
+        await peer.send(OK);
+        await client.receive('ok');
+        return peer;
+      };
+      const kept = await call(first!);
+      const forgotten = await call(second!);
+      await call(first!, kept);
+      for (let host = 2; host < 256; host += 1) fixture.plane.egress(`host-${host}.example`, 80);
+      await call(first!, kept);
+      assert.deepEqual(
+        [...fixture.plane.counters.keys()],
+        [first, second].map((port) => `outside/127.0.0.1:${port}`),
+      );
+      await assert.rejects(forgotten.closed(20));
+      fixture.plane.egress('one-more.example', 80);
+      assert.equal(await forgotten.closed(), 'end');
+      assert.deepEqual([...fixture.plane.counters.keys()], [`outside/127.0.0.1:${first}`]);
+      // The other one is still there and still used; the one that went is dialled again.
+      await call(first!, kept);
+      assert.notEqual(await call(second!), forgotten);
+      client.destroy();
+    },
   );
 });
 

@@ -480,7 +480,8 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   /** For a host that is no service of the mesh. */
   private leave(host: string, port: number): void {
     const { engine, decision } = this;
-    if (this.tables.names.isMeshName(host)) {
+    // Without its brackets an IPv6 address is a name of one label.
+    if (this.tables.names.isMeshName(host.includes(':') ? `[${host}]` : host)) {
       const ports = this.tables.names.portsOf(host, engine.namespace);
       const hint =
         ports.length === 0 ? host : `${host} has no port ${port}, it has ${ports.map((p) => p.port).join(', ')}`;

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Ingress } from '../exchange/ingress.ts';
+import { plainAddress } from '../transport/plain-address.ts';
 import { Listener } from './listener.ts';
 import type { ListenerOptions } from './listener.ts';
 
@@ -20,9 +21,4 @@ export class PlainListener extends Listener {
     if (this.ingress.kind !== 'gateway') this.open(socket, false, this.ingress);
     else this.open(socket, false, { ...this.ingress, clientAddress: plainAddress(socket.remoteAddress ?? '') });
   }
-}
-
-/** An IPv4 address that came over an IPv6 socket, as IPv4. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }
