@@ -137,6 +137,30 @@ describe('an inbound listener', () => {
     client.destroy();
   });
 
+  it('hears at once of a caller that gives up its handshake', async () => {
+    // The first flight alone: taken off the wire by a relay that ends behind it.
+    const seen = createRelay((caller) => {
+      caller.once('data', (first: Buffer) => {
+        const peer = connectPlain(pair.inbound.port, '127.0.0.1', () => peer.end(first));
+        peer.on('error', () => {});
+        peer.resume();
+      });
+      caller.on('error', () => {});
+    });
+    seen.listen(0, '127.0.0.1');
+    await once(seen, 'listening');
+    const caller = connectTls({
+      port: (seen.address() as AddressInfo).port,
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+    });
+    caller.on('error', () => {});
+    await eventually(() => pair.orders.connections.some(({ code }) => code === 'downstream-reset'), 2_000);
+    assert.ok(!pair.orders.connections.some(({ code }) => code === 'peer-identity-refused'));
+    caller.destroy();
+    seen.close();
+  });
+
   it('waits for the first bytes that tell what they are, in every mode', async () => {
     for (const mode of ['Strict', 'Permissive'] as const) {
       pair.mode = mode;

@@ -62,7 +62,9 @@ export class InboundListener extends Listener {
     this.tlsServer.on('secureConnection', (socket) => this.secured(socket));
     this.tlsServer.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       socket.destroy();
-      this.options.sink.ended('peer-identity-refused', error.code ?? error.message, '');
+      // A caller that gave up its dial has shown nothing to refuse.
+      const left = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+      this.options.sink.ended(left ? 'downstream-reset' : 'peer-identity-refused', error.code ?? error.message, '');
     });
     tls.onChange(() => this.renewed());
   }
@@ -104,6 +106,8 @@ export class InboundListener extends Listener {
     const mode = this.modeNow();
     if (seen === 'tls' && mode !== 'Disabled') {
       socket.unshift(first);
+      // Until the handshake is over an end is the end: a caller that gives up would otherwise be kept for its time-out.
+      socket.allowHalfOpen = false;
       // Not a TLSSocket of our own making: that one would not verify (SECURITY.md).
       this.tlsServer.emit('connection', socket);
       return;
@@ -122,6 +126,7 @@ export class InboundListener extends Listener {
 
   private secured(socket: TLSSocket): void {
     socket.on('error', () => {});
+    socket.allowHalfOpen = true;
     const checked = checkPeer(socket, this.tls.bundle, this.engine.clock.wallMs(), 'client');
     if (!checked.ok) {
       this.refuse(socket, 'peer-identity-refused', checked.error.reason);
