@@ -62,9 +62,11 @@ export class InboundListener extends Listener {
     this.tlsServer.on('secureConnection', (socket) => this.secured(socket));
     this.tlsServer.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       socket.destroy();
-      // A caller that gave up its dial has shown nothing to refuse.
-      const left = error.code === 'ECONNRESET' || error.code === 'EPIPE';
-      this.options.sink.ended(left ? 'downstream-reset' : 'peer-identity-refused', error.code ?? error.message, '');
+      // OpenSSL's own refusal of the certificate ends in a reset too, and leaves its reason on the socket.
+      const reason = socket.authorizationError as unknown as string | null;
+      const left = !reason && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      const detail = reason || (error.code ?? error.message);
+      this.options.sink.ended(left ? 'downstream-reset' : 'peer-identity-refused', detail, '');
     });
     tls.onChange(() => this.renewed());
   }
