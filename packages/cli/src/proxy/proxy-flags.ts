@@ -48,6 +48,7 @@ export const proxyFlags: readonly Flag[] = [
   flag('access-log', 'WHEN', 'never, errors or always; JSON lines on standard output', 'errors'),
   flag('log-level', 'LEVEL', 'debug, info, warn or error; JSON lines on standard error', 'info'),
   flag('drain-deadline', 'DURATION', 'longest wait for running requests after SIGTERM', '30s'),
+  flag('workers', 'N', 'threads that share the ports and the limits; above 1 each has balancing state of its own', '1'),
   flag('max-connections', 'N', 'connections per listener; 0 is no limit', '0'),
   flag('key-agreement', 'KIND', 'hybrid: X25519MLKEM768 first. classical: X25519 first', 'hybrid'),
   flag('ready-fd', 'N', 'descriptor that gets one JSON line with all ports when ready, then closes'),

@@ -105,6 +105,7 @@ function settingsOf(values: FlagValues, machine: Machine): ProxySettings {
       accessLog: accessLogWords[word(values, 'access-log', ['never', 'errors', 'always'] as const)],
       drainDeadlineMs: durationOf(values, 'drain-deadline', LONGEST_DRAIN_MS),
       maxConnections: whole(values, 'max-connections', 0, 1_000_000),
+      workers: whole(values, 'workers', 1, 64),
       keyAgreement: word(values, 'key-agreement', ['hybrid', 'classical'] as const),
     },
   };
