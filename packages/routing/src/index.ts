@@ -1,5 +1,6 @@
 export { type Explanation, type PassedOver, explain } from './explanation.ts';
 export { hostMatches, hostOf, hostRank } from './host-pattern.ts';
+export { checkPattern } from './linear-pattern.ts';
 export { MatchTable, compileMatchTable, compileMatchTableInSteps } from './match-table.ts';
 export { firstQueryValue } from './query-value.ts';
 export type { RequestView } from './request-view.ts';

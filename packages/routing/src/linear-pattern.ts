@@ -31,6 +31,15 @@ export function compilePattern(source: string): Result<LinearPattern, string> {
 }
 
 /**
+ * What is wrong with a pattern, as the engine of the sidecars sees it; undefined when nothing is. For readers of
+ * configuration, so that what is accepted there is not refused later.
+ */
+export function checkPattern(source: string): string | undefined {
+  const compiled = compilePattern(source);
+  return compiled.ok ? undefined : compiled.error;
+}
+
+/**
  * The literal text a pattern begins with, found on its source: cautious, so that an empty answer is always right. It is
  * what lets a table of many patterns be looked up instead of tried.
  */

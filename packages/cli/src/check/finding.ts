@@ -12,7 +12,7 @@ import {
   readObject,
   statusOf,
 } from '@weft/model';
-import { checkPattern } from './pattern-check.ts';
+import { checkPattern } from '@weft/routing';
 
 /** One thing that `weft check` has to say. */
 export interface Finding {

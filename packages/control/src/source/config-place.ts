@@ -1,5 +1,5 @@
 import { type Problem, type ReadResult, readDocuments, readObject } from '@weft/model';
-import { checkPattern } from './pattern-check.ts';
+import { checkPattern } from '@weft/routing';
 
 /** One file, or whatever a source has in its place: read, but not yet weighed against the others. Immutable. */
 export interface ConfigPlace {
