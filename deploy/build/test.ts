@@ -1,8 +1,8 @@
 /**
- * `npm test`: the house rules, the unit tests, the contract and simulation suites, and the tests with real processes, with a
- * summary at the end. Exit code 1 when one failed.
+ * `npm test`: the house rules, the unit tests, the contract and simulation suites, the counters of what a request and a
+ * connection cost, and the tests with real processes, with a summary at the end. Exit code 1 when one failed.
  *
- *   node deploy/build/test.ts [--only house,unit,together,e2e] [--reporter dot|spec]
+ *   node deploy/build/test.ts [--only house,unit,together,counters,e2e] [--reporter dot|spec]
  *
  * Suites run one after the other: two cores are the least this must work on, and real processes measure time.
  */
@@ -47,6 +47,8 @@ const suites: readonly Suite[] = [
     concurrency: parallel,
     limitMinutes: 3,
   },
+  // One at a time: each has a sidecar, a generator and an upstream of its own.
+  { name: 'counters', patterns: ['test/counters/**/*.test.ts'], concurrency: 1, limitMinutes: 4 },
   // One at a time: they count failed requests and milliseconds.
   { name: 'e2e', patterns: ['test/e2e/**/*.test.ts'], concurrency: 1, limitMinutes: 5 },
 ];

@@ -22,6 +22,11 @@ export interface StartOptions {
   readonly piped?: boolean;
 }
 
+export interface WorkbenchOptions {
+  /** Ahead of the rest of the machine and on processors of their own, as far as we may (true). What is only counted needs neither. */
+  readonly privileged?: boolean;
+}
+
 export interface Running {
   /** Also the number of its process group. */
   readonly pid: number;
@@ -40,14 +45,14 @@ export class Workbench {
   private readonly pin: string | undefined;
   private readonly nice: readonly string[];
 
-  constructor() {
+  constructor({ privileged = true }: WorkbenchOptions = {}) {
     this.folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
     // Workers that give up root must reach their files.
     chmodSync(this.folder, 0o755);
     this.running = new Set();
     this.folders = 0;
-    this.pin = availableParallelism() > 1 ? findProgram('taskset') : undefined;
-    this.nice = ahead();
+    this.pin = privileged && availableParallelism() > 1 ? findProgram('taskset') : undefined;
+    this.nice = privileged ? ahead() : [];
     if (this.isAhead) raiseSession(process.pid);
     // We ourselves stay away from the measured processor; what we start is pinned by itself.
     if (this.pin !== undefined) spawnSync(this.pin, ['-cp', '0', String(process.pid)]);

@@ -1,8 +1,8 @@
 /** Loaded into a subject before its own code; see probe.ts. */
 import { createServer } from 'node:net';
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString, writeHeapSnapshot } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { probeSocket } from './probe.ts';
+import { probeSocket, snapshotFile } from './probe.ts';
 import type { HeapFacts, ProbeQuestion } from './probe.ts';
 
 setFlagsFromString('--expose-gc');
@@ -25,6 +25,7 @@ createServer({ allowHalfOpen: true }, (socket) => {
   socket.on('error', () => {});
   socket.once('data', (bytes: Buffer) => {
     const question = bytes.toString('latin1') as ProbeQuestion;
+    if (question === 'snapshot') writeHeapSnapshot(snapshotFile(folder, process.pid));
     const reply: HeapFacts = { ...heapFacts(question === 'collect'), longestTurnMs };
     longestTurnMs = 0;
     watching = question === 'watch';

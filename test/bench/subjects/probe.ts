@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 export const probeProgram = fileURLToPath(new URL('probe-program.ts', import.meta.url));
 
-export type ProbeQuestion = 'read' | 'collect' | 'watch';
+export type ProbeQuestion = 'read' | 'collect' | 'watch' | 'snapshot';
 
 export interface HeapFacts {
   /** Bytes ever allocated on the heap of V8. */
@@ -34,6 +34,16 @@ export function readHeap(folder: string, pid: number, collect: boolean): Promise
 /** From now on the loop turns without a pause, and how long its longest turn takes is noted. */
 export async function watchTurns(folder: string, pid: number): Promise<void> {
   await ask(folder, pid, 'watch');
+}
+
+/** Has the heap written to a file, as DevTools load it, and returns its path. The one before is overwritten. */
+export async function writeHeap(folder: string, pid: number): Promise<string> {
+  await ask(folder, pid, 'snapshot');
+  return snapshotFile(folder, pid);
+}
+
+export function snapshotFile(folder: string, pid: number): string {
+  return `${folder}/heap-${pid}.heapsnapshot`;
 }
 
 async function ask(folder: string, pid: number, question: ProbeQuestion): Promise<HeapFacts> {

@@ -25,12 +25,14 @@ export interface WeftStart {
   /** `host:port`; absent to serve from the folder alone. */
   readonly controlAddress?: string;
   readonly token?: string;
+  /** What Node runs instead of a bundle made for this run: a file, and what stands before the flags. */
+  readonly program?: readonly string[];
 }
 
 /** The one place that knows how a sidecar is started. */
 export async function startWeftSidecar(options: WeftStart): Promise<Running> {
   const { workbench, role, stateFolder, applicationPort, probe, controlAddress, token } = options;
-  const file = await bundleSidecar(workbench);
+  const program = options.program ?? [await bundleSidecar(workbench)];
   const name = role === 'server' ? 'server' : 'client';
   const flags = {
     namespace: benchNamespace,
@@ -49,7 +51,7 @@ export async function startWeftSidecar(options: WeftStart): Promise<Running> {
     ...(controlAddress === undefined ? {} : { control: controlAddress }),
     ...(token === undefined ? {} : { token }),
   };
-  const args = [...v8Flags, file, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)];
+  const args = [...v8Flags, ...program, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)];
   return workbench.start({ ...nodeCommand(args, probe), processor: 'subject' });
 }
 
