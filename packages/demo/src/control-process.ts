@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import type { ExecFileException } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { weftProgram } from '@weft/cli';
@@ -63,19 +64,19 @@ export class ControlProcess {
 
   /** Runs a command of the CLI that asks the control plane, as a person would; the caller names the shape of its JSON. */
   async ask<T>(command: readonly string[]): Promise<T> {
-    const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) => {
+    const { stdout, stderr, ending } = await new Promise<CommandOutput>((resolve) => {
       execFile(
         process.execPath,
         [weftProgram, ...command, '--admin-socket', this.adminSocket, '-o', 'json'],
         { timeout: COMMAND_MS, maxBuffer: 1 << 26, env: this.supervisor.environment },
         // Exit code 1 says that what was asked about is not well, with the answer printed all the same.
-        (_, stdout, stderr) => resolve({ stdout, stderr }),
+        (error, stdout, stderr) => resolve({ stdout, stderr, ending: describeEnding(error) }),
       );
     });
     try {
       return JSON.parse(stdout) as T;
     } catch {
-      throw new Error(`weft ${command.join(' ')}: ${stderr.trim() || stdout.trim() || 'no answer'}`);
+      throw new Error(`weft ${command.join(' ')}: ${stderr.trim() || stdout.trim() || `no answer, ${ending}`}`);
     }
   }
 
@@ -94,6 +95,19 @@ export class ControlProcess {
       return isListening(this.port);
     });
   }
+}
+
+interface CommandOutput {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** How the command ended. */
+  readonly ending: string;
+}
+
+function describeEnding(error: ExecFileException | null): string {
+  if (error === null) return 'ended with 0';
+  if (error.killed === true) return `ended after ${COMMAND_MS} ms`;
+  return typeof error.signal === 'string' ? `killed by ${error.signal}` : `ended with ${error.code}`;
 }
 
 function isListening(port: number): Promise<true | undefined> {
