@@ -12,27 +12,36 @@ export class SnapshotKeeper {
   private readonly snapshot: () => Promise<Buffer> | undefined;
   private readonly log: Log;
   private readonly timer: Timer;
+  private writing: Promise<void>;
 
   /** Null keeps nothing. */
   constructor(folder: StateFolder | null, snapshot: () => Promise<Buffer> | undefined, log: Log, wheel: TimerWheel) {
     this.folder = folder;
     this.snapshot = snapshot;
     this.log = log;
-    this.timer = wheel.create(() => void this.write());
+    this.timer = wheel.create(() => this.write());
+    this.writing = Promise.resolve();
   }
 
   storeSoon(): void {
     if (this.folder !== null && !this.timer.armed) this.timer.reschedule(DELAY_MS);
   }
 
-  /** Writes now what was to be written soon. */
+  /** Writes now what was to be written soon, and waits for what is being written. */
   async flush(): Promise<void> {
-    if (!this.timer.armed) return;
-    this.timer.cancel();
-    await this.write();
+    if (this.timer.armed) {
+      this.timer.cancel();
+      this.write();
+    }
+    await this.writing;
   }
 
-  private async write(): Promise<void> {
+  /** One behind the other: an older snapshot must not be the last to be stored. */
+  private write(): void {
+    this.writing = this.writing.then(() => this.writeOne());
+  }
+
+  private async writeOne(): Promise<void> {
     const snapshot = await this.snapshot();
     if (this.folder === null || snapshot === undefined) return;
     const written = await this.folder.writeSnapshot(snapshot);
