@@ -29,6 +29,20 @@ describe('RandomIds', () => {
     equal(ids.traceId(), 'ab'.repeat(16));
   });
 
+  test('a new trace has ids of its own and is not sampled', () => {
+    const ids = new RandomIds();
+    const seen = new Set<string>();
+    for (let round = 0; round < 5_000; round += 1) {
+      const text = ids.rootTraceParent();
+      ok(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/.test(text), text);
+      seen.add(text.substring(3, 35)).add(text.substring(36, 52));
+    }
+    equal(seen.size, 10_000);
+    let fills = 0;
+    const zeros = new RandomIds((bytes) => void bytes.fill(fills++ === 0 ? 0 : 0xab));
+    ok(!/0{16}/.test(zeros.rootTraceParent()));
+  });
+
   test('the generator is called once for hundreds of identifiers, and no byte is used twice', () => {
     let fills = 0;
     const ids = new RandomIds((bytes) => {

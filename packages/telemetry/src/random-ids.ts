@@ -23,12 +23,16 @@ export class RandomIds {
   private readonly bytes: Buffer;
   private text: string;
   private offset: number;
+  private readonly uuids: TextPool;
+  private readonly roots: TextPool;
 
   constructor(fill: FillRandom = randomFillSync) {
     this.fill = fill;
     this.bytes = Buffer.allocUnsafeSlow(POOL_BYTES);
     this.text = '';
     this.offset = 0;
+    this.uuids = new TextPool(fill, 'xxxxxxxx-xxxx-4xxx-vxxx-xxxxxxxxxxxx');
+    this.roots = new TextPool(fill, '00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-00');
   }
 
   /** 16 lower-case hexadecimal digits, never all zero (W3C Trace Context §3.2.2.4). */
@@ -48,8 +52,14 @@ export class RandomIds {
    * incoming `x-request-id` at all expect one.
    */
   requestId(): string {
-    const hex = this.take(32);
-    return `${hex.substring(0, 8)}-${hex.substring(8, 12)}-4${hex.substring(13, 16)}-${variant(hex.charCodeAt(16))}${hex.substring(17, 20)}-${hex.substring(20)}`;
+    return this.uuids.take();
+  }
+
+  /** A whole `traceparent` that starts a trace nobody records: new trace and span ids, not sampled. */
+  rootTraceParent(): string {
+    const text = this.roots.take();
+    // §3.2.2.3 and §3.2.2.4: neither id is all zero.
+    return text.includes(NO_SPAN, 35) || text.startsWith(NO_TRACE, 3) ? this.rootTraceParent() : text;
   }
 
   private take(digits: number): string {
@@ -71,9 +81,61 @@ export function readRequestId(text: string | undefined): string | undefined {
   return text !== undefined && REQUEST_ID.test(text) ? text : undefined;
 }
 
-/** RFC 9562 §4.1: the two highest bits are 10, the two lowest are those of the random digit (its character code). */
-function variant(code: number): string {
-  return VARIANTS[(code <= 0x39 ? code : code + 1) & 3]!;
-}
+/** Texts of one pool: enough to make a call into the generator cheap, few enough that an id that is kept pins little. */
+const POOL_TEXTS = 56;
 
-const VARIANTS = ['8', '9', 'a', 'b'];
+const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
+// RFC 9562 §4.1: the two highest bits are 10, the two lowest are random.
+const VARIANTS = Buffer.from('89ab', 'latin1');
+const LETTER_X = 0x78;
+const LETTER_V = 0x76;
+
+/**
+ * Finished texts of one shape, made many at a time: `x` in the shape is a random digit, `v` the variant digit of a UUID,
+ * anything else itself. One text then costs a cut and nothing is joined.
+ */
+class TextPool {
+  private readonly fill: FillRandom;
+  private readonly shape: Buffer;
+  private readonly random: Buffer;
+  private readonly out: Buffer;
+  private text: string;
+  private offset: number;
+
+  constructor(fill: FillRandom, shape: string) {
+    this.fill = fill;
+    this.shape = Buffer.from(shape, 'latin1');
+    const digits = this.shape.filter((byte) => byte === LETTER_X || byte === LETTER_V).length;
+    // Two digits a byte.
+    this.random = Buffer.allocUnsafeSlow(Math.ceil((digits * POOL_TEXTS) / 2));
+    this.out = Buffer.allocUnsafeSlow(this.shape.length * POOL_TEXTS);
+    this.text = '';
+    this.offset = 0;
+  }
+
+  take(): string {
+    const length = this.shape.length;
+    if (this.offset >= this.text.length) this.refill();
+    const start = this.offset;
+    this.offset = start + length;
+    return this.text.substring(start, start + length);
+  }
+
+  private refill(): void {
+    const { shape, random, out } = this;
+    this.fill(random);
+    let digit = 0;
+    for (let at = 0; at < out.length; at += 1) {
+      const byte = shape[at % shape.length]!;
+      if (byte !== LETTER_X && byte !== LETTER_V) {
+        out[at] = byte;
+        continue;
+      }
+      const value = (random[digit >> 1]! >> ((digit & 1) * 4)) & 15;
+      digit += 1;
+      out[at] = byte === LETTER_X ? DIGITS[value]! : VARIANTS[value & 3]!;
+    }
+    this.text = out.toString('latin1');
+    this.offset = 0;
+  }
+}

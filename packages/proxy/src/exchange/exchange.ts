@@ -610,8 +610,9 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       slots[RequestSlot.Traceparent] = undefined;
       return;
     }
-    this.traceId = engine.ids.traceId();
-    slots[RequestSlot.Traceparent] = `00-${this.traceId}-${engine.ids.spanId()}-00`;
+    const root = engine.ids.rootTraceParent();
+    this.traceId = root.substring(3, 35);
+    slots[RequestSlot.Traceparent] = root;
   }
 
   private send(stream: UpstreamStream, nowMs: number): void {
