@@ -85,11 +85,7 @@ export function passThrough(
         route: `Service ${name.slice(0, name.lastIndexOf(':'))}`,
         rule: 'default',
         hostnames: [],
-        matches: [
-          { path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [] },
-          // `OPTIONS *` asks about the server as a whole (RFC 9112 §3.2.4).
-          { path: { type: 'Exact', value: '*' }, method: '', headers: [], queries: [] },
-        ],
+        matches: [{ path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [] }],
         filters: [],
         backends: [{ backend: name, weight: 1, filters: [] }],
         timeouts: { requestMs: 0, backendRequestMs: 0, connectMs: 1_000, streamIdleMs: 300_000 },
