@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { VersionSum } from '@weft/decision';
 import { byCodeUnit } from '@weft/model';
 import type { ProxyState, ProxyStatus } from '@weft/wire';
 import type { ProxyRecord } from './proxy-registry.ts';
@@ -23,7 +23,7 @@ export function reportProxy(record: ProxyRecord): ProxyStatus {
     resources: versions.filter(({ inForce }) => inForce !== '').length,
     behind,
     refused,
-    version: digestOf(versions),
+    version: versionOf(versions),
     report: session.report,
     listeners: hello.listeners,
     destinations: [...session.destinations].sort(byCodeUnit),
@@ -37,11 +37,14 @@ function stateOf(record: ProxyRecord, behind: number, refused: number): ProxySta
   return behind > 0 ? 'Behind' : 'Synced';
 }
 
-/** Equal digests hold the same configuration; as long as a resource's own hash. */
-function digestOf(versions: readonly { readonly key: string; readonly inForce: string }[]): string {
-  const lines = versions
-    .filter(({ inForce }) => inForce !== '')
-    .map(({ key, inForce }) => `${key} ${inForce}`)
-    .sort(byCodeUnit);
-  return lines.length === 0 ? '' : hash('sha256', lines.join('\n')).slice(0, 16);
+/** As the proxy itself calls what it holds, in its metrics and access log. */
+function versionOf(versions: readonly { readonly key: string; readonly inForce: string }[]): string {
+  const sum = new VersionSum();
+  let held = 0;
+  for (const { key, inForce } of versions) {
+    if (inForce === '') continue;
+    sum.add(key, inForce);
+    held += 1;
+  }
+  return held === 0 ? '' : sum.toString();
 }

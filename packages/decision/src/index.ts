@@ -35,3 +35,4 @@ export {
   emptyTables,
 } from './table-compiler.ts';
 export { type Destination, type HeldResource, type ListenerTable, type RefusedResource, Tables } from './tables.ts';
+export { VersionSum } from './version-sum.ts';

@@ -1,4 +1,4 @@
-import { type Clock, type Random, type Result, fail, fnv1a32, ok } from '@weft/kernel';
+import { type Clock, type Random, type Result, fail, ok } from '@weft/kernel';
 import type {
   Backend,
   DestinationKey,
@@ -19,6 +19,7 @@ import { EditBase, type EditRules } from './edit-base.ts';
 import { NameTable, defaultClusterDomain } from './name-table.ts';
 import type { Origin } from './origin.ts';
 import { type Destination, type HeldResource, type ListenerTable, type RefusedResource, Tables } from './tables.ts';
+import { VersionSum } from './version-sum.ts';
 
 /** What compilation takes from outside. */
 export interface TableEnvironment {
@@ -307,17 +308,13 @@ class TableCompiler {
     return new NameTable(indexes, this.#environment.clusterDomain ?? defaultClusterDomain);
   }
 
-  /** Sums are independent of order, so that the same set gives the same version whatever came first. */
   *#computeVersion(): Generator<void, string> {
-    let sum = 0;
-    let second = 0;
+    const sum = new VersionSum();
     for (const [key, { hash }] of this.#held) {
-      const digest = fnv1a32(`${key}@${hash}`);
-      sum = (sum + digest) | 0;
-      second = (second + Math.imul(digest ^ fnv1a32(hash), 0x9e3779b1)) | 0;
+      sum.add(key, hash);
       if (this.#spend(1)) yield;
     }
-    return hex32(sum) + hex32(second);
+    return sum.toString();
   }
 
   #spend(units: number): boolean {
@@ -341,8 +338,4 @@ function originOf(resource: DestinationRoutes | GatewayListener): Origin {
 
 function describe(problems: readonly RouteProblem[]): string {
   return problems.map(({ route, rule, path, message }) => `${route} rule ${rule}: ${path}: ${message}`).join('; ');
-}
-
-function hex32(value: number): string {
-  return (value >>> 0).toString(16).padStart(8, '0');
 }
