@@ -88,6 +88,21 @@ describe('a mesh in one process', () => {
   );
 
   meshTest(
+    'calls the configuration of a proxy by one version on both ends of its stream',
+    { services: { web: {}, orders: { handler: (_request, response) => response.end('ok') } } },
+    async (mesh) => {
+      assert.equal((await mesh.fetch('web', 'http://orders/')).status, 200);
+      await eventually(() => {
+        for (const { name, version } of mesh.control.status().proxies) {
+          const service = name.slice(name.indexOf('/') + 1, name.lastIndexOf('-'));
+          assert.notEqual(version, '');
+          assert.equal(version, mesh.proxy(service).stats().version);
+        }
+      }, 5_000);
+    },
+  );
+
+  meshTest(
     'tells the control plane at once that a proxy is ready, or leaves, and takes a wanted end for no loss',
     {
       services: {

@@ -279,7 +279,7 @@ function registerControl(table: SeriesTable, read: () => ControlFacts): void {
 function registerLoop(table: SeriesTable, read: () => LoopFacts): void {
   const delay = {
     name: 'weft_event_loop_delay_seconds',
-    help: 'How late the event loop ran since the last scrape.',
+    help: 'How long a turn of the event loop took, of all since the last scrape.',
     unit: 'seconds',
     labels: ['quantile'],
     merge: 'max',
