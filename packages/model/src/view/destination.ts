@@ -32,12 +32,27 @@ const http1 = new Set(['http', 'http1', 'http/1.1', 'kubernetes.io/ws']);
 const http2 = new Set(['http2', 'h2c', 'kubernetes.io/h2c']);
 
 /**
- * What `appProtocol` declares (Kubernetes' own values, IANA service names). A declared protocol that is not HTTP is opaque,
- * TLS too: what is inside belongs to the two ends. Absent is unknown: learned or detected.
+ * First words of port names that declare a protocol, as other meshes read them: `grpc`, `grpc-web`, `http2-admin`. A name
+ * that begins with another word says nothing.
+ */
+const namedProtocols: ReadonlyMap<string, ApplicationProtocol> = new Map<string, ApplicationProtocol>([
+  ['http', 'Http1'],
+  ['http2', 'Http2'],
+  ['h2c', 'Http2'],
+  ['grpc', 'Grpc'],
+  ...['tcp', 'tls', 'https', 'mysql', 'postgres', 'postgresql', 'redis', 'mongo', 'kafka', 'amqp', 'smtp'].map(
+    (word): [string, ApplicationProtocol] => [word, 'Tcp'],
+  ),
+]);
+
+/**
+ * What a port declares: by `appProtocol` (Kubernetes' own values, IANA service names), else by the first word of its name. A
+ * declared protocol that is not HTTP is opaque, TLS too: what is inside belongs to the two ends. Neither is unknown: learned
+ * or detected.
  */
 export function protocolOf(port: ServicePort): ApplicationProtocol {
   const declared = port.appProtocol?.toLowerCase();
-  if (declared === undefined) return 'Unknown';
+  if (declared === undefined) return namedProtocols.get((port.name ?? '').split('-', 1)[0]!) ?? 'Unknown';
   if (http1.has(declared)) return 'Http1';
   if (http2.has(declared)) return 'Http2';
   return declared === 'grpc' ? 'Grpc' : 'Tcp';

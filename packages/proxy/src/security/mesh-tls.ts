@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { checkPeer, isVouchedFor, meshContext, verifySvid } from '@weft/identity';
-import type { KeyAgreement, MeshContext, PeerIdentity, TrustBundle, WorkloadSvid } from '@weft/identity';
+import type { KeyAgreement, MeshContext, MeshProtocol, PeerIdentity, TrustBundle, WorkloadSvid } from '@weft/identity';
 import type { Clock } from '@weft/kernel';
 import type { DialTls } from '../transport/dial.ts';
 
@@ -17,6 +17,7 @@ export class MeshTls {
   private readonly keyAgreement: KeyAgreement;
   private readonly listeners: (() => void)[];
   private dial: DialTls;
+  private dialOpaque: DialTls;
   /** Servers that were dialled and checked, for as long as their connections live. */
   private readonly servers: WeakMap<Socket, PeerIdentity>;
 
@@ -28,7 +29,8 @@ export class MeshTls {
     this.listeners = [];
     this.servers = new WeakMap();
     this.context = meshContext(svid, bundle, keyAgreement);
-    this.dial = this.makeDial();
+    this.dial = this.makeDial(['weft-http/1.1']);
+    this.dialOpaque = this.makeDial(['weft-tcp']);
   }
 
   /** True while our own leaf would be accepted by ourselves: valid now and vouched for by a root we hold. */
@@ -41,7 +43,8 @@ export class MeshTls {
     this.svid = svid;
     this.bundle = bundle;
     this.context = meshContext(svid, bundle, this.keyAgreement);
-    this.dial = this.makeDial();
+    this.dial = this.makeDial(['weft-http/1.1']);
+    this.dialOpaque = this.makeDial(['weft-tcp']);
     for (const listener of this.listeners) listener();
   }
 
@@ -54,11 +57,16 @@ export class MeshTls {
     return this.dial;
   }
 
-  private makeDial(): DialTls {
+  /** The same for a connection that carries opaque bytes: `weft-tcp`, one for each connection of an application. */
+  dialTcp(): DialTls {
+    return this.dialOpaque;
+  }
+
+  private makeDial(alpn: readonly MeshProtocol[]): DialTls {
     const { context } = this;
     return {
       context: context.context,
-      alpn: ['weft-http/1.1'],
+      alpn,
       check: (socket: TLSSocket, expectedIdentity: string) => {
         const checked = checkPeer(socket, this.bundle, this.clock.wallMs(), 'server');
         if (!checked.ok) return checked.error.reason;
