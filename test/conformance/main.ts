@@ -1,0 +1,26 @@
+/**
+ * Conformance suites of others, and ours beside them: `npm run conformance -- h2spec|hpack|grpc|client|all`. Each installs its tool
+ * by its ordinary client when it is absent. The last line is `N passed, N failed`; the exit code is 1 when one failed.
+ */
+import { runH2spec } from './h2spec/h2spec-suite.ts';
+import type { Tally } from './tally.ts';
+
+const suites: ReadonlyMap<string, () => Promise<Tally[]>> = new Map([['h2spec', runH2spec]]);
+
+const asked = process.argv.slice(2);
+const wanted = asked.includes('all') ? [...suites.keys()] : asked;
+if (wanted.length === 0 || wanted.some((name) => !suites.has(name))) {
+  console.error(`say which: ${[...suites.keys(), 'all'].join(', ')}`);
+  process.exit(2);
+}
+let passed = 0;
+let failed = 0;
+for (const name of wanted) {
+  for (const tally of await suites.get(name)!()) {
+    console.log(tally.lines().join('\n'));
+    passed += tally.passed;
+    failed += tally.failures.length;
+  }
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 && passed > 0 ? 0 : 1);
