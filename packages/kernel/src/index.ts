@@ -1,3 +1,4 @@
+export { type AddressRange, readAddressRanges, writeAddressRange } from './address-range.ts';
 export { InvariantError, assert } from './assert.ts';
 export { fullJitterBackoffMs } from './backoff.ts';
 export { ByteQueue } from './byte-queue.ts';
@@ -5,6 +6,7 @@ export { ByteWriter } from './byte-writer.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { readDurationMs, writeDuration } from './duration.ts';
 export { fnv1a32 } from './hash.ts';
+export { type PortRange, hasPort, joinPortRanges, readPortRanges, writePortRanges } from './port-ranges.ts';
 export { readQuantityBytes } from './quantity.ts';
 export { type Random, seededRandom, systemRandom } from './random.ts';
 export { type Result, fail, ok } from './result.ts';
