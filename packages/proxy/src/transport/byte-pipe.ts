@@ -19,6 +19,23 @@ export interface PipeOwner {
   onPipeClose(error: string): void;
 }
 
+/**
+ * Output that a codec gathers in a buffer of its own (HTTP/2: frames of all streams). At the end of a turn the pipe hands
+ * that buffer to the kernel whole, without a copy, once a turn and only while no write is under way.
+ */
+export interface PipeSource {
+  /** What is to be sent. The pipe replaces its `buffer` when the kernel keeps it. */
+  readonly output: ByteWriter;
+  /** The output was handed over: it is to be emptied, and may be filled again at once with what waited. */
+  onPipeTook(): void;
+}
+
+/** Writes by itself, all at once, at the end of a turn. */
+export interface PipeSource {
+  /** The turn ends: what is to be sent is given to the pipe now. */
+  onPipeTurn(): void;
+}
+
 /** Reads of all sockets of a thread land here: callbacks are synchronous, so one buffer serves them all. */
 const READ_BYTES = 65_536;
 
@@ -63,6 +80,9 @@ export class BytePipe {
   readEnded: boolean;
   bytesRead: number;
   bytesWritten: number;
+  /** Set by an owner that gathers its output itself; then `signal` is called in place of `writer` and `send`. */
+  source: PipeSource | null;
+  private signalled: boolean;
   private block: ByteWriter | null;
   private inFlight: number;
   private ending: boolean;
@@ -79,6 +99,10 @@ export class BytePipe {
     this.readEnded = false;
     this.bytesRead = 0;
     this.bytesWritten = 0;
+    this.source = null;
+    this.offered = false;
+    this.source = null;
+    this.signalled = false;
     this.block = null;
     this.inFlight = 0;
     this.ending = false;
@@ -129,6 +153,38 @@ export class BytePipe {
     return block;
   }
 
+  /** The source has output: it is taken at the end of the turn, or when the write under way is done. */
+  signal(): void {
+    if (this.signalled) return;
+    this.signalled = true;
+    if (!inTurn && dirty.length === 0) queueMicrotask(flushPipes);
+    dirty.push(this);
+  }
+
+  /** `source` has something to send: it is asked for it once, at the end of this turn. */
+  offer(): void {
+    if (this.offered) return;
+    this.offered = true;
+    if (!inTurn && dirty.length === 0) queueMicrotask(flushPipes);
+    dirty.push(this);
+  }
+
+  /** Sends what `out` holds, without a copy where nothing is under way; its `buffer` is another one if it was kept. */
+  sendFrom(out: ByteWriter): void {
+    if (this.inFlight > 0 || this.closed) {
+      this.gather(out.buffer, 0, out.length);
+      return;
+    }
+    this.flush();
+    if (this.inFlight > 0) {
+      this.gather(out.buffer, 0, out.length);
+      return;
+    }
+    const kept = this.dispatch(out.buffer.subarray(0, out.length));
+    if (kept && !this.encrypted) out.buffer = Buffer.allocUnsafeSlow(out.buffer.length);
+    this.measure();
+  }
+
   /** Sends chunk[start, end) after what was written before. Keeps no reference to it. */
   send(chunk: Buffer, start: number, end: number): void {
     if (end - start <= COPY_BYTES || this.inFlight > 0) {
@@ -158,6 +214,10 @@ export class BytePipe {
 
   /** Hands the gathered bytes to the kernel. */
   flush(): void {
+    if (this.source !== null) {
+      this.flushSource(this.source);
+      return;
+    }
     const block = this.block;
     if (block === null) return;
     if (block.length === 0) {
@@ -181,11 +241,18 @@ export class BytePipe {
     if (this.ending && this.inFlight === 0 && this.block === null) this.socket.end();
   }
 
+  /** Lets the source write what it offered. */
+  ask(): void {
+    if (!this.offered) return;
+    this.offered = false;
+    this.source?.onPipeTurn();
+  }
+
   /** Ends our direction after all that was sent. */
   end(): void {
     if (this.ending || this.closed) return;
     this.ending = true;
-    if (this.block === null && this.inFlight === 0) this.socket.end();
+    if (this.block === null && this.inFlight === 0 && !this.sourceHolds) this.socket.end();
   }
 
   /** Ends both directions now; what was not sent is lost. */
@@ -210,6 +277,27 @@ export class BytePipe {
     if (!this.paused) return;
     this.paused = false;
     if (!this.closed) this.socket.resume();
+  }
+
+  private get sourceHolds(): boolean {
+    return this.source !== null && this.source.output.length > 0;
+  }
+
+  private flushSource(source: PipeSource): void {
+    this.signalled = false;
+    if (this.inFlight === 0 && !this.closed && source.output.length > 0) {
+      const { output } = source;
+      const kept = this.dispatch(output.buffer.subarray(0, output.length));
+      if (kept && !this.encrypted) output.buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      source.onPipeTook();
+      // One write a turn: what waited behind this one lets others have theirs first.
+      if (source.output.length > 0 && this.inFlight === 0 && !this.signalled) {
+        this.signalled = true;
+        setImmediate(flushLater, this);
+      }
+    }
+    this.measure();
+    if (this.ending && this.inFlight === 0 && !this.sourceHolds) this.socket.end();
   }
 
   /** Sends one buffer; true when the kernel or the stream keeps it. */
@@ -246,9 +334,9 @@ export class BytePipe {
   complete(bytes: number): void {
     this.inFlight -= bytes;
     if (this.closed) return;
-    if (this.inFlight === 0 && this.block !== null && this.block.length > 0) this.flush();
+    if (this.inFlight === 0 && (this.source !== null || (this.block !== null && this.block.length > 0))) this.flush();
     this.measure();
-    if (this.ending && this.inFlight === 0 && this.block === null) this.socket.end();
+    if (this.ending && this.inFlight === 0 && this.block === null && !this.sourceHolds) this.socket.end();
     if (this.blocked && this.pendingBytes < pipeHighWaterBytes / 2) {
       this.blocked = false;
       inTurn = true;
@@ -267,7 +355,8 @@ export class BytePipe {
   }
 
   private measure(): void {
-    this.pendingBytes = this.inFlight + (this.block === null ? 0 : this.block.length);
+    this.pendingBytes =
+      this.inFlight + (this.source !== null ? this.source.output.length : this.block === null ? 0 : this.block.length);
     if (this.pendingBytes >= pipeHighWaterBytes) this.blocked = true;
   }
 
@@ -292,7 +381,15 @@ function endTurn(): void {
 
 /** Sends what every pipe has gathered. */
 function flushPipes(): void {
-  while (dirty.length > 0) dirty.pop()!.flush();
+  while (dirty.length > 0) {
+    const pipe = dirty.pop()!;
+    pipe.ask();
+    pipe.flush();
+  }
+}
+
+function flushLater(pipe: BytePipe): void {
+  pipe.flush();
 }
 
 function release(block: ByteWriter): void {
