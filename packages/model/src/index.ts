@@ -37,7 +37,7 @@ export {
 } from './reader/document-reader.ts';
 export { type FileSetResult, type SourceFile, readFileSet } from './reader/file-set-reader.ts';
 export { type ReadOptions, type ReadResult, defaultNamespace, readObject } from './reader/object-reader.ts';
-export type { FieldNode, SchemaNode } from './schema/schema.ts';
+export type { CelRule, FieldNode, SchemaNode } from './schema/schema.ts';
 export { nearestWord } from './schema/nearest-word.ts';
 export {
   type Condition,

@@ -9,7 +9,7 @@ import {
   optional,
   required,
 } from './field-vocabulary.ts';
-import { checkTargets, targetRefs } from './policy-target.ts';
+import { allowedTargets, checkTargets, targetRefs, uniqueTargets } from './policy-target.ts';
 
 export const mtlsModeSchema = choice(['Strict', 'Permissive', 'Disabled']);
 
@@ -65,6 +65,23 @@ export const authenticationPolicySpecSchema = object(
       });
     }
   },
+  {
+    cel: '!has(self.selector) || !has(self.targetRefs)',
+    message: 'selector and targetRefs are both set; expected one of them',
+    fieldPath: '.selector',
+  },
+  {
+    cel: '!has(self.selector) || size(self.selector.matchLabels) > 0',
+    message: 'no labels; remove selector to mean the whole namespace',
+    fieldPath: '.selector.matchLabels',
+  },
+  allowedTargets(['Service']),
+  {
+    cel: '!has(self.targetRefs) || self.targetRefs.all(ref, !has(ref.namespace))',
+    message: 'what is enforced on arrival is decided in the namespace of the workload; remove namespace',
+    fieldPath: '.targetRefs',
+  },
+  uniqueTargets,
 );
 
 export type AuthenticationPolicySpec = ValueOf<typeof authenticationPolicySpecSchema>;

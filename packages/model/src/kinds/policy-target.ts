@@ -1,4 +1,4 @@
-import type { Report } from '../schema/schema.ts';
+import type { CelRule, Report } from '../schema/schema.ts';
 import {
   type ValueOf,
   dnsNameSchema,
@@ -54,12 +54,36 @@ export function checkTargets(
   }
 }
 
-export type TargetKind = 'Service' | 'HTTPRoute' | 'Gateway';
+/** As `checkTargets` says it. */
+export function allowedTargets(kinds: readonly TargetKind[]): CelRule {
+  const pairs = kinds.map((kind) => `${kind === 'Service' ? '' : gatewayApiGroup}/${kind}`);
+  return {
+    cel: `!has(self.targetRefs) || self.targetRefs.all(ref, (ref.group + '/' + ref.kind) in ${celList(pairs)})`,
+    message: `expected ${kinds.map((name) => nameWithGroup(name)).join(' or ')}`,
+    fieldPath: '.targetRefs',
+  };
+}
+
+/** As `checkTargets` says it. */
+export const uniqueTargets: CelRule = {
+  cel:
+    '!has(self.targetRefs) || self.targetRefs.all(a, self.targetRefs.exists_one(b, a.group == b.group && ' +
+    "a.kind == b.kind && a.name == b.name && a.?namespace.orValue('') == b.?namespace.orValue('') && " +
+    "a.?sectionName.orValue('') == b.?sectionName.orValue('')))",
+  message: 'the same target stands there twice',
+  fieldPath: '.targetRefs',
+};
+
+export type TargetKind = 'Service' | 'HTTPRoute' | 'GRPCRoute' | 'Gateway';
 
 export function targetKind(ref: { readonly group: string; readonly kind: string }): TargetKind | undefined {
   if (ref.group === '' && ref.kind === 'Service') return 'Service';
   if (ref.group !== gatewayApiGroup) return undefined;
-  return ref.kind === 'HTTPRoute' || ref.kind === 'Gateway' ? ref.kind : undefined;
+  return ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' || ref.kind === 'Gateway' ? ref.kind : undefined;
+}
+
+function celList(texts: readonly string[]): string {
+  return `[${texts.map((text) => `'${text}'`).join(', ')}]`;
 }
 
 function nameWithGroup(kind: TargetKind): string {

@@ -1,3 +1,4 @@
+import type { CelRule } from '../schema/schema.ts';
 import { isAbsolutePath } from '../schema/text-format.ts';
 import {
   type ValueOf,
@@ -16,13 +17,29 @@ import {
   status,
   text,
 } from './field-vocabulary.ts';
-import { checkTargets, targetKind, targetRefs } from './policy-target.ts';
+import {
+  type TargetKind,
+  allowedTargets,
+  checkTargets,
+  targetKind,
+  targetRefs,
+  uniqueTargets,
+} from './policy-target.ts';
 
 const percent = integer(0, 100);
 const sharePercent = integer(1, 100);
 const time = duration(0, longestDurationMs);
 const positiveTime = duration(1, longestDurationMs);
 const count = integer(0, 1_000_000_000);
+
+/** In CEL, of two durations. */
+function notLonger(shorter: string, longer: string): CelRule {
+  return {
+    cel: `!has(self.${shorter}) || !has(self.${longer}) || duration(self.${shorter}) <= duration(self.${longer})`,
+    message: `${shorter} is longer than ${longer}`,
+    fieldPath: `.${shorter}`,
+  };
+}
 
 const loadBalancer = object({
   type: optional(
@@ -74,6 +91,13 @@ const timeouts = object(
       report(['backendRequest'], 'out-of-range', { message: 'backendRequest is longer than request' });
     }
   },
+  {
+    cel:
+      "!has(self.request) || !has(self.backendRequest) || duration(self.request) == duration('0s') || " +
+      'duration(self.backendRequest) <= duration(self.request)',
+    message: 'backendRequest is longer than request',
+    fieldPath: '.backendRequest',
+  },
 );
 
 /** gRPC status names in the order of their numbers. */
@@ -123,6 +147,7 @@ const retries = object({
           report(['base'], 'out-of-range', { message: 'base is longer than max' });
         }
       },
+      notLonger('base', 'max'),
     ),
     'Wait before a retry.',
   ),
@@ -153,6 +178,7 @@ const circuitBreaker = object(
       report(['openFor'], 'out-of-range', { message: 'openFor is longer than maxOpenFor' });
     }
   },
+  notLonger('openFor', 'maxOpenFor'),
 );
 
 const outlierDetection = object(
@@ -176,6 +202,7 @@ const outlierDetection = object(
       report(['baseEjection'], 'out-of-range', { message: 'baseEjection is longer than maxEjection' });
     }
   },
+  notLonger('baseEjection', 'maxEjection'),
 );
 
 const healthCheck = object(
@@ -196,6 +223,13 @@ const healthCheck = object(
             });
           }
         },
+        {
+          cel:
+            "!has(self.path) || (self.path.matches(r'^/([-A-Za-z0-9/._~!$&\'()*+,;=:@]|%[0-9a-fA-F]{2})*$') && " +
+            "!self.path.matches(r'//|/[.]/|/[.][.]/|%2[fF]|/[.]$|/[.][.]$'))",
+          message: 'expected an absolute path',
+          fieldPath: '.path',
+        },
       ),
       'With type Http.',
     ),
@@ -209,6 +243,7 @@ const healthCheck = object(
       report(['http'], 'conflicting-fields', { message: 'http does not belong to type Tcp' });
     }
   },
+  { cel: "self.type != 'Tcp' || !has(self.http)", message: 'http does not belong to type Tcp', fieldPath: '.http' },
 );
 
 /** The fields that policies merge; `Mesh.spec.defaults.traffic` has the same shape. */
@@ -240,19 +275,36 @@ export const endpointFields = [
   'healthCheck',
 ] as const;
 
+const targetKinds: readonly TargetKind[] = ['Service', 'HTTPRoute', 'Gateway'];
+
 /** `TrafficPolicy`: how callers call a service. */
-export const trafficPolicySpecSchema = object({ targetRefs: targetRefs(), ...trafficFields }, (spec, report) => {
-  checkTargets(spec.targetRefs, ['Service', 'HTTPRoute', 'Gateway'], report);
-  const target = (spec.targetRefs ?? []).map(targetKind).find((kind) => kind === 'HTTPRoute' || kind === 'Gateway');
-  if (target === undefined) return;
-  for (const name of endpointFields) {
-    if (spec[name] === undefined) continue;
-    report([name], 'conflicting-fields', {
-      message: `${name} is state per endpoint and has no effect on a ${target}`,
-      fix: 'Target the Service that the requests go to.',
-    });
-  }
-});
+export const trafficPolicySpecSchema = object(
+  { targetRefs: targetRefs(), ...trafficFields },
+  (spec, report) => {
+    checkTargets(spec.targetRefs, targetKinds, report);
+    const target = (spec.targetRefs ?? []).map(targetKind).find((kind) => kind === 'HTTPRoute' || kind === 'Gateway');
+    if (target === undefined) return;
+    for (const name of endpointFields) {
+      if (spec[name] === undefined) continue;
+      report([name], 'conflicting-fields', {
+        message: `${name} is state per endpoint and has no effect on a ${target}`,
+        fix: 'Target the Service that the requests go to.',
+      });
+    }
+  },
+  allowedTargets(targetKinds),
+  {
+    cel: "!has(self.targetRefs) || self.targetRefs.all(ref, ref.kind == 'Service' || !has(ref.namespace))",
+    message: "a route or Gateway is targeted in the policy's own namespace only; remove namespace",
+    fieldPath: '.targetRefs',
+  },
+  ...endpointFields.map((name): CelRule => ({
+    cel: `!has(self.${name}) || !has(self.targetRefs) || self.targetRefs.all(ref, ref.kind == 'Service')`,
+    message: `${name} is state per endpoint: target the Service that the requests go to`,
+    fieldPath: `.${name}`,
+  })),
+  uniqueTargets,
+);
 
 export type TrafficSpec = ValueOf<typeof trafficSchema>;
 export type TrafficPolicySpec = ValueOf<typeof trafficPolicySpecSchema>;

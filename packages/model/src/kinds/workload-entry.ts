@@ -45,6 +45,16 @@ export const workloadEntrySpecSchema = object(
       }
     }
   },
+  {
+    cel: '!has(self.ports) || self.ports.all(a, self.ports.exists_one(b, a.port == b.port))',
+    message: 'a port is used by an earlier one',
+    fieldPath: '.ports',
+  },
+  {
+    cel: '!has(self.ports) || self.ports.all(a, !has(a.name) || self.ports.exists_one(b, has(b.name) && a.name == b.name))',
+    message: 'a name is used by an earlier port',
+    fieldPath: '.ports',
+  },
 );
 
 export type WorkloadEntrySpec = ValueOf<typeof workloadEntrySpecSchema>;

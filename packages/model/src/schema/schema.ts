@@ -43,7 +43,12 @@ export type SchemaNode =
       readonly uniqueBy: string | undefined;
     }
   | { readonly type: 'map'; readonly key: TextFormat; readonly value: SchemaNode; readonly max: number }
-  | { readonly type: 'object'; readonly fields: ReadonlyMap<string, FieldNode>; readonly rules: readonly Rule<never>[] }
+  | {
+      readonly type: 'object';
+      readonly fields: ReadonlyMap<string, FieldNode>;
+      readonly rules: readonly Rule<never>[];
+      readonly celRules: readonly CelRule[];
+    }
   /** Belongs to Kubernetes or to the standard and means nothing here: taken and not read. */
   | { readonly type: 'foreign' }
   /** Planned: refused when set, because a field never does nothing. */
@@ -69,6 +74,18 @@ export type Report = (path: FieldPath, code: ProblemCodeName, text: ProblemText)
 
 /** Runs only when every field could be read: what it looks at is whole. */
 export type Rule<T> = (value: T, report: Report, checkRegularExpression: CheckRegularExpression) => void;
+
+/**
+ * What a `rule` says, in words of the API server (CEL): the same objects are refused at admission, at the same path or its
+ * parent. Not evaluated here.
+ */
+export interface CelRule {
+  /** `self` is the object. */
+  readonly cel: string;
+  readonly message: string;
+  /** Relative to the object, such as `.selector`; absent: the object itself. */
+  readonly fieldPath?: string;
+}
 
 /** Says what is wrong with a regular expression in RE2 syntax; undefined when nothing is. */
 export type CheckRegularExpression = (pattern: string) => string | undefined;
@@ -149,13 +166,19 @@ export function textMap(key: TextFormat, value: Schema<string>, max: number): Sc
 
 export function object<const F extends Fields>(
   fields: F,
-  ...rules: readonly Rule<ObjectValue<F>>[]
+  ...rules: readonly (Rule<ObjectValue<F>> | CelRule)[]
 ): Schema<ObjectValue<F>> {
   const nodes = new Map<string, FieldNode>();
   for (const [name, field] of Object.entries(fields)) {
     nodes.set(name, { node: field.schema.node, required: field.required, doc: field.doc, default: field.default });
   }
-  return { node: { type: 'object', fields: nodes, rules: rules as readonly Rule<never>[] } };
+  const checks: Rule<never>[] = [];
+  const celRules: CelRule[] = [];
+  for (const rule of rules) {
+    if (typeof rule === 'function') checks.push(rule as Rule<never>);
+    else celRules.push(rule);
+  }
+  return { node: { type: 'object', fields: nodes, rules: checks, celRules } };
 }
 
 export function required<T>(schema: Schema<T>, doc: string): Field<T, true> {
