@@ -26,7 +26,14 @@ export type { EffectiveEndpoint, EffectiveRequest, ValueSources } from './policy
 export { type EffectiveTraffic, effectiveTraffic } from './policy/explain-policy.ts';
 export { type EffectiveMtls, effectiveMtls } from './policy/mtls-mode.ts';
 export { type ProblemCode, type ProblemCodeName, problemCodes } from './problem/problem-code.ts';
-export { type ObjectRef, type Problem, type ProblemOrigin, formatProblem } from './problem/problem.ts';
+export {
+  type FieldPath,
+  type ObjectRef,
+  type Problem,
+  type ProblemOrigin,
+  formatProblem,
+  problemOf,
+} from './problem/problem.ts';
 export type { DocumentOrigin } from './reader/document-origin.ts';
 export {
   type DocumentLimits,
