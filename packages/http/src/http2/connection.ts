@@ -225,6 +225,16 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     return this.frames.inPreface;
   }
 
+  /** The peer owes the rest of something that is whole within a moment: the preface, a header block, a control frame. */
+  get partial(): boolean {
+    return this.block.partialId !== 0 || this.frames.inPreface || this.frames.inFrame;
+  }
+
+  /** Frames that have begun so far: `partial` of the same one for long is a peer that holds it back. */
+  get framesRead(): number {
+    return this.frames.framesRead;
+  }
+
   /** Reads chunk[start, end), which arrived at `nowMs` of a clock that never falls. Takes all of it. */
   feed(chunk: Buffer, start: number, end: number, nowMs: number): void {
     if (this.dead) return;
@@ -403,6 +413,14 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   onLocalEnd(stream: Http2Stream): void {
     stream.localEnded = true;
     if (stream.remoteEnded) this.close(stream, Closing.Ended);
+    else if (stream.resetAtEnd) this.resetUnread(stream);
+  }
+
+  /** RFC 9113 §8.1: the response is whole, the rest of the request is of no use. */
+  resetUnread(stream: Http2Stream): void {
+    this.resetStream(stream, Http2ErrorCode.NoError);
+    // It was answered to its end like any other.
+    this.guard.creditStream();
   }
 
   onFrameFault(errorCode: number, detail: string): void {

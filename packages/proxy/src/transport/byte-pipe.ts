@@ -30,12 +30,6 @@ export interface PipeSource {
   onPipeTook(): void;
 }
 
-/** Writes by itself, all at once, at the end of a turn. */
-export interface PipeSource {
-  /** The turn ends: what is to be sent is given to the pipe now. */
-  onPipeTurn(): void;
-}
-
 /** Reads of all sockets of a thread land here: callbacks are synchronous, so one buffer serves them all. */
 const READ_BYTES = 65_536;
 
@@ -100,8 +94,6 @@ export class BytePipe {
     this.bytesRead = 0;
     this.bytesWritten = 0;
     this.source = null;
-    this.offered = false;
-    this.source = null;
     this.signalled = false;
     this.block = null;
     this.inFlight = 0;
@@ -161,30 +153,6 @@ export class BytePipe {
     dirty.push(this);
   }
 
-  /** `source` has something to send: it is asked for it once, at the end of this turn. */
-  offer(): void {
-    if (this.offered) return;
-    this.offered = true;
-    if (!inTurn && dirty.length === 0) queueMicrotask(flushPipes);
-    dirty.push(this);
-  }
-
-  /** Sends what `out` holds, without a copy where nothing is under way; its `buffer` is another one if it was kept. */
-  sendFrom(out: ByteWriter): void {
-    if (this.inFlight > 0 || this.closed) {
-      this.gather(out.buffer, 0, out.length);
-      return;
-    }
-    this.flush();
-    if (this.inFlight > 0) {
-      this.gather(out.buffer, 0, out.length);
-      return;
-    }
-    const kept = this.dispatch(out.buffer.subarray(0, out.length));
-    if (kept && !this.encrypted) out.buffer = Buffer.allocUnsafeSlow(out.buffer.length);
-    this.measure();
-  }
-
   /** Sends chunk[start, end) after what was written before. Keeps no reference to it. */
   send(chunk: Buffer, start: number, end: number): void {
     if (end - start <= COPY_BYTES || this.inFlight > 0) {
@@ -241,13 +209,6 @@ export class BytePipe {
     if (this.ending && this.inFlight === 0 && this.block === null) this.socket.end();
   }
 
-  /** Lets the source write what it offered. */
-  ask(): void {
-    if (!this.offered) return;
-    this.offered = false;
-    this.source?.onPipeTurn();
-  }
-
   /** Ends our direction after all that was sent. */
   end(): void {
     if (this.ending || this.closed) return;
@@ -298,6 +259,8 @@ export class BytePipe {
     }
     this.measure();
     if (this.ending && this.inFlight === 0 && !this.sourceHolds) this.socket.end();
+    // Writes that are done at once have no completion of their own.
+    if (this.inFlight === 0) this.relieve();
   }
 
   /** Sends one buffer; true when the kernel or the stream keeps it. */
@@ -337,12 +300,16 @@ export class BytePipe {
     if (this.inFlight === 0 && (this.source !== null || (this.block !== null && this.block.length > 0))) this.flush();
     this.measure();
     if (this.ending && this.inFlight === 0 && this.block === null && !this.sourceHolds) this.socket.end();
-    if (this.blocked && this.pendingBytes < pipeHighWaterBytes / 2) {
-      this.blocked = false;
-      inTurn = true;
-      this.owner.onPipeDrained();
-      endTurn();
-    }
+    this.relieve();
+  }
+
+  /** Lets the source go on once enough was handed over. */
+  private relieve(): void {
+    if (!this.blocked || this.closed || this.pendingBytes >= pipeHighWaterBytes / 2) return;
+    this.blocked = false;
+    inTurn = true;
+    this.owner.onPipeDrained();
+    endTurn();
   }
 
   private take(chunk: Buffer): void {
@@ -381,11 +348,7 @@ function endTurn(): void {
 
 /** Sends what every pipe has gathered. */
 function flushPipes(): void {
-  while (dirty.length > 0) {
-    const pipe = dirty.pop()!;
-    pipe.ask();
-    pipe.flush();
-  }
+  while (dirty.length > 0) dirty.pop()!.flush();
 }
 
 function flushLater(pipe: BytePipe): void {

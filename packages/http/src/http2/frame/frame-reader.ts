@@ -40,7 +40,8 @@ export class FrameReader {
   private streamId: number;
   private remaining: number;
   private padding: number;
-  private framesRead: number;
+  /** Frames that have begun so far. */
+  framesRead: number;
 
   /** `expectsPreface`: bytes begin with the client's connection preface. */
   constructor(handler: FrameHandler, expectsPreface: boolean) {
@@ -60,6 +61,11 @@ export class FrameReader {
   /** The bytes read so far end between two frames. */
   get between(): boolean {
     return this.state === State.Header && this.held === 0;
+  }
+
+  /** A frame that is not DATA has begun and is not whole. */
+  get inFrame(): boolean {
+    return this.state === State.Whole || this.state === State.Skip || (this.state === State.Header && this.held > 0);
   }
 
   /** The first bytes were not an HTTP/2 connection's, as far as can be told. */

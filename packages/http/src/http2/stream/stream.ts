@@ -24,6 +24,7 @@ export interface Http2StreamOwner {
   sendEnd(stream: Http2Stream, trailers: Head | null): void;
   resetStream(stream: Http2Stream, errorCode: number): void;
   grant(stream: Http2Stream, bytes: number): void;
+  resetUnread(stream: Http2Stream): void;
   release(stream: Http2Stream): void;
 }
 
@@ -73,6 +74,8 @@ export class Http2Stream {
   /** `sendEnd` was called while data waited. */
   endWaiting: boolean;
   trailerBlock: Buffer | null;
+  /** Server: nobody reads the request any more, so the stream is reset once the response is whole. */
+  resetAtEnd: boolean;
   /** Its last frame in the output of turn `lastTurn`, where END_STREAM may still be put in. */
   lastFrameAt: number;
   lastTurn: number;
@@ -117,6 +120,7 @@ export class Http2Stream {
     this.queued = false;
     this.endWaiting = false;
     this.trailerBlock = null;
+    this.resetAtEnd = false;
     this.lastFrameAt = -1;
     this.lastTurn = -1;
     this.drainDue = false;
@@ -154,6 +158,13 @@ export class Http2Stream {
   /** Gives the stream up with an error code of RFC 9113 §7; its sink hears nothing any more. */
   reset(errorCode: number): void {
     this.connection.resetStream(this, errorCode);
+  }
+
+  /** Server: nobody reads the rest of the request. The stream ends, with NO_ERROR, when the response is whole. */
+  abandonRequest(): void {
+    if (this.closed || this.remoteEnded) return;
+    if (this.localEnded) this.connection.resetUnread(this);
+    else this.resetAtEnd = true;
   }
 
   /** `bytes` of what `onData` delivered are done with. More than that is not granted. */
