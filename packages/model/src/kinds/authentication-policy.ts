@@ -9,7 +9,7 @@ import {
   optional,
   required,
 } from './field-vocabulary.ts';
-import { allowedTargets, checkTargets, targetRefs, uniqueTargets } from './policy-target.ts';
+import { allowedTargets, checkTargets, targetRefs } from './policy-target.ts';
 
 export const mtlsModeSchema = choice(['Strict', 'Permissive', 'Disabled']);
 
@@ -81,7 +81,6 @@ export const authenticationPolicySpecSchema = object(
     message: 'what is enforced on arrival is decided in the namespace of the workload; remove namespace',
     fieldPath: '.targetRefs',
   },
-  uniqueTargets,
 );
 
 export type AuthenticationPolicySpec = ValueOf<typeof authenticationPolicySpecSchema>;

@@ -25,7 +25,10 @@ const targetRef = object({
 export type PolicyTargetRef = ValueOf<typeof targetRef>;
 
 export function targetRefs() {
-  return optional(list(targetRef, 16, { min: 1 }), 'What the policy is about. Absent: its own namespace.');
+  return optional(
+    list(targetRef, 16, { min: 1, uniqueBy: '' }),
+    'What the policy is about. Absent: its own namespace.',
+  );
 }
 
 /** Checks that the kinds of targets are among `allowed` and that only Services are named across namespaces. */
@@ -34,7 +37,6 @@ export function checkTargets(
   allowed: readonly TargetKind[],
   report: Report,
 ): void {
-  const seen = new Set<string>();
   for (const [index, ref] of (refs ?? []).entries()) {
     const kind = targetKind(ref);
     if (kind === undefined || !allowed.includes(kind)) {
@@ -47,10 +49,6 @@ export function checkTargets(
       const message = `a ${kind} is targeted in the policy's own namespace only`;
       report(['targetRefs', index, 'namespace'], 'conflicting-fields', { message, fix: 'Remove namespace.' });
     }
-    const key = [ref.group, ref.kind, ref.namespace, ref.name, ref.sectionName].join('/');
-    if (seen.has(key))
-      report(['targetRefs', index], 'duplicate-entry', { message: 'the same target stands there twice' });
-    seen.add(key);
   }
 }
 
@@ -63,16 +61,6 @@ export function allowedTargets(kinds: readonly TargetKind[]): CelRule {
     fieldPath: '.targetRefs',
   };
 }
-
-/** As `checkTargets` says it. */
-export const uniqueTargets: CelRule = {
-  cel:
-    '!has(self.targetRefs) || self.targetRefs.all(a, self.targetRefs.exists_one(b, a.group == b.group && ' +
-    "a.kind == b.kind && a.name == b.name && a.?namespace.orValue('') == b.?namespace.orValue('') && " +
-    "a.?sectionName.orValue('') == b.?sectionName.orValue('')))",
-  message: 'the same target stands there twice',
-  fieldPath: '.targetRefs',
-};
 
 export type TargetKind = 'Service' | 'HTTPRoute' | 'GRPCRoute' | 'Gateway';
 

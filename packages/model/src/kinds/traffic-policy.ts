@@ -17,14 +17,7 @@ import {
   status,
   text,
 } from './field-vocabulary.ts';
-import {
-  type TargetKind,
-  allowedTargets,
-  checkTargets,
-  targetKind,
-  targetRefs,
-  uniqueTargets,
-} from './policy-target.ts';
+import { type TargetKind, allowedTargets, checkTargets, targetKind, targetRefs } from './policy-target.ts';
 
 const percent = integer(0, 100);
 const sharePercent = integer(1, 100);
@@ -225,8 +218,8 @@ const healthCheck = object(
         },
         {
           cel:
-            "!has(self.path) || (self.path.matches(r'^/([-A-Za-z0-9/._~!$&\'()*+,;=:@]|%[0-9a-fA-F]{2})*$') && " +
-            "!self.path.matches(r'//|/[.]/|/[.][.]/|%2[fF]|/[.]$|/[.][.]$'))",
+            `!has(self.path) || (self.path.matches(r"^/([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*$") && ` +
+            `!self.path.matches(r"//|/[.]/|/[.][.]/|%2[fF]|/[.]$|/[.][.]$"))`,
           message: 'expected an absolute path',
           fieldPath: '.path',
         },
@@ -275,14 +268,14 @@ export const endpointFields = [
   'healthCheck',
 ] as const;
 
-const targetKinds: readonly TargetKind[] = ['Service', 'HTTPRoute', 'Gateway'];
+const targetKinds: readonly TargetKind[] = ['Service', 'HTTPRoute', 'GRPCRoute', 'Gateway'];
 
 /** `TrafficPolicy`: how callers call a service. */
 export const trafficPolicySpecSchema = object(
   { targetRefs: targetRefs(), ...trafficFields },
   (spec, report) => {
     checkTargets(spec.targetRefs, targetKinds, report);
-    const target = (spec.targetRefs ?? []).map(targetKind).find((kind) => kind === 'HTTPRoute' || kind === 'Gateway');
+    const target = (spec.targetRefs ?? []).map(targetKind).find((kind) => kind !== undefined && kind !== 'Service');
     if (target === undefined) return;
     for (const name of endpointFields) {
       if (spec[name] === undefined) continue;
@@ -303,7 +296,6 @@ export const trafficPolicySpecSchema = object(
     message: `${name} is state per endpoint: target the Service that the requests go to`,
     fieldPath: `.${name}`,
   })),
-  uniqueTargets,
 );
 
 export type TrafficSpec = ValueOf<typeof trafficSchema>;

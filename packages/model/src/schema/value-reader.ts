@@ -95,10 +95,13 @@ function readList(node: Node<'list'>, raw: unknown, context: ReadContext, path: 
     const value = readValue(node.item, rawItem, context, path);
     values.push(value);
     if (node.uniqueBy !== undefined && value !== undefined) {
-      const key = node.uniqueBy === '' ? value : (value as Record<string, unknown>)[node.uniqueBy];
+      // Read values have their fields in the order of the table, so equal ones are written equally.
+      const whole = typeof value === 'object' ? JSON.stringify(value) : value;
+      const key = node.uniqueBy === '' ? whole : (value as Record<string, unknown>)[node.uniqueBy];
       const first = key === undefined ? undefined : seen.get(key);
       if (first !== undefined) {
-        const message = `${quoteValue(key)} stands at [${first}] already`;
+        const shown = typeof value === 'object' && node.uniqueBy === '' ? 'the same' : quoteValue(key);
+        const message = `${shown} stands at [${first}] already`;
         if (node.uniqueBy !== '') path.push(node.uniqueBy);
         context.report(path, 'duplicate-entry', { message, expected: 'each once' }, true);
         if (node.uniqueBy !== '') path.pop();

@@ -1,0 +1,33 @@
+/**
+ * Files made from the tables of `@weft/model`: `npm run generate` writes them, a test of the house compares. The reference
+ * pages in docs/ have a program of their own.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { customResources } from '@weft/kube';
+import { stringify } from 'yaml';
+
+export interface GeneratedFile {
+  /** Relative to the root of the project. */
+  readonly path: string;
+  readonly text: string;
+}
+
+const note = '# Made by npm run generate from the field tables of packages/model; change those.\n';
+
+export function generatedFiles(): readonly GeneratedFile[] {
+  return Array.from(customResources(), ([name, resource]) => ({
+    path: `deploy/helm/weft-crds/templates/${name}.yaml`,
+    text: note + stringify(resource, { lineWidth: 120, aliasDuplicateObjects: false }),
+  }));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const { path, text } of generatedFiles()) {
+    const file = fileURLToPath(new URL(`../../${path}`, import.meta.url));
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+    process.stdout.write(`${path}\n`);
+  }
+}
