@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { EndpointState } from '@weft/balance';
 import type { BackendState } from '@weft/decision';
@@ -9,8 +10,8 @@ import type { PoolEnvironment } from './connection-pool.ts';
 
 /** Checks of one endpoint are spread over the first interval by this share of it at least. */
 const FIRST_CHECK_SHARE = 0.1;
-
-type ConnectCallback = (error: Error | null, socket: Duplex | null) => void;
+/** Of a reply's body so much is read, so that the application sees its answer taken; the status says all. */
+const BODY_BYTES = 64 * 1024;
 
 interface Check {
   readonly backend: BackendState;
@@ -84,41 +85,13 @@ export class HealthChecker {
       socket.destroy();
       return true;
     }
-    const { address, applicationPort } = endpoint.endpoint;
-    const host = address.includes(':') ? `[${address}]` : address;
-    // Few proxies check anything: those that do load the client then.
-    const { Client } = await import('undici');
-    const client = new Client(`http://${host}:${applicationPort}`, {
-      connect: (_options, callback) => {
-        void this.connect(endpoint, policy.timeoutMs, callback as ConnectCallback);
-      },
-      pipelining: 1,
-    });
+    const socket = await this.dial(endpoint, policy.timeoutMs);
     try {
-      const response = await client.request({
-        method: 'GET',
-        path: policy.path,
-        headers: { 'user-agent': 'weft-health', 'x-request-id': randomUUID() },
-        headersTimeout: policy.timeoutMs,
-        bodyTimeout: policy.timeoutMs,
-        signal: AbortSignal.timeout(policy.timeoutMs),
-      });
-      await response.body.dump();
-      return policy.statuses.some(({ from, to }) => response.statusCode >= from && response.statusCode <= to);
+      const status = await askStatus(socket, endpoint, policy);
+      return policy.statuses.some(({ from, to }) => status >= from && status <= to);
     } finally {
-      await client.destroy();
+      socket.destroy();
     }
-  }
-
-  private async connect(endpoint: EndpointState, timeoutMs: number, callback: ConnectCallback): Promise<void> {
-    let socket: Duplex;
-    try {
-      socket = await this.dial(endpoint, timeoutMs);
-    } catch (error) {
-      callback(error as Error, null);
-      return;
-    }
-    callback(null, socket);
   }
 
   private dial(endpoint: EndpointState, timeoutMs: number): Promise<Duplex> {
@@ -141,4 +114,37 @@ export class HealthChecker {
       void new Dial(target, tls, this.environment.wheel, this.environment.now, timeoutMs, observer);
     });
   }
+}
+
+/**
+ * The status of a GET on this socket. By `node:http`, which is part of Node: a client library was half of what a sidecar
+ * loads, and few ever check anything.
+ */
+function askStatus(
+  socket: Duplex,
+  { endpoint: { address, applicationPort } }: EndpointState,
+  { path, timeoutMs }: HealthCheckPolicy,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = request({
+      createConnection: () => socket,
+      host: address,
+      port: applicationPort,
+      path,
+      headers: { 'user-agent': 'weft-health', 'x-request-id': randomUUID() },
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    asked.once('response', (response) => {
+      const { statusCode = 0 } = response;
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > BODY_BYTES) resolve(statusCode);
+      });
+      response.once('end', () => resolve(statusCode));
+      response.once('error', reject);
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
 }
