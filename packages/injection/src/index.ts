@@ -1,0 +1,17 @@
+export { type ApplicationProbe, type ProbeTable, probePathPrefix, readProbeTable } from './application-probe.ts';
+export { type PodInjection, type PodPlace, injectPod } from './inject-pod.ts';
+export { type LeaveReason, captureContainer, injectLabel, sidecarContainer } from './injection-verdict.ts';
+export {
+  type CaptureMode,
+  type InjectionSettings,
+  type LogLevel,
+  type SidecarResources,
+  type SidecarSize,
+  sidecarPorts,
+  sidecarSizes,
+  sidecarUser,
+} from './injection-settings.ts';
+export { type JsonMap, isMap, mapOf, textOf } from './json-map.ts';
+export { type PatchOperation, patchOf } from './pod-patch.ts';
+export { podAnnotations } from './pod-settings.ts';
+export { type PodTemplate, podTemplates } from './pod-template.ts';
