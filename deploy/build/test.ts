@@ -43,7 +43,7 @@ const suites: readonly Suite[] = [
   },
   {
     name: 'together',
-    patterns: ['test/contract/**/*.test.ts', 'test/sim/**/*.test.ts'],
+    patterns: ['test/contract/**/*.test.ts', 'test/sim/**/*.test.ts', 'test/conformance/**/*.test.ts'],
     concurrency: parallel,
     limitMinutes: 3,
   },

@@ -3,9 +3,13 @@
  * by its ordinary client when it is absent. The last line is `N passed, N failed`; the exit code is 1 when one failed.
  */
 import { runH2spec } from './h2spec/h2spec-suite.ts';
+import { runHpack } from './hpack/hpack-suite.ts';
 import type { Tally } from './tally.ts';
 
-const suites: ReadonlyMap<string, () => Promise<Tally[]>> = new Map([['h2spec', runH2spec]]);
+const suites: ReadonlyMap<string, () => Promise<Tally[]>> = new Map([
+  ['h2spec', runH2spec],
+  ['hpack', runHpack],
+]);
 
 const asked = process.argv.slice(2);
 const wanted = asked.includes('all') ? [...suites.keys()] : asked;
