@@ -55,6 +55,7 @@ const PROTOCOL_ERROR = 1;
 const INTERNAL_ERROR = 2;
 const REFUSED_STREAM = 7;
 const CANCEL = 8;
+const SETTINGS_TIMEOUT = 4;
 const ENHANCE_YOUR_CALM = 11;
 
 const row = (
@@ -91,6 +92,26 @@ const rows = {
   'downstream-reset': row('downstream', 'after-send', 'client', 'never', undefined, 0, CANCELLED, CANCEL, 'close', 'info', 'the caller went away before the response was whole'),
   'downstream-write-timeout': row('downstream', 'after-head', 'client', 'never', undefined, 0, CANCELLED, CANCEL, 'close', 'info', 'the caller stopped reading'),
   'wrong-scheme': row('downstream', 'before-send', 'client', 'never', undefined, 0, UNAVAILABLE, PROTOCOL_ERROR, 'close', 'info', 'the first bytes are neither HTTP nor mesh TLS'),
+
+  // HTTP/2 connections that were closed (RFC 9113 §10.5): the first for silence, the others with ENHANCE_YOUR_CALM.
+  'settings-timeout': row('downstream', 'before-send', 'client', 'never', undefined, 0, CANCELLED, SETTINGS_TIMEOUT, 'close', 'info', 'the caller did not acknowledge our SETTINGS in time'),
+  'flood-reset': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller reset too many streams before they were answered, or made us reset them'),
+  'flood-settings': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many SETTINGS or GOAWAY frames'),
+  'flood-ping': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many PING frames'),
+  'flood-priority': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many PRIORITY frames'),
+  'flood-window-update': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many WINDOW_UPDATE frames, or windows too small'),
+  'flood-empty-data': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many empty DATA frames'),
+  'flood-unknown-frame': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many frames of unknown types'),
+  'flood-table-size': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller resized the header table too often'),
+  'flood-late-frame': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many frames for streams that are gone'),
+  'flood-padding': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many DATA frames of mere padding'),
+  'flood-unread-replies': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller asks for replies and reads none'),
+  'flood-settings-entries': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many entries in one SETTINGS frame'),
+  'flood-continuation': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller cut a header block into too many frames'),
+  'flood-header-block': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent a header block beyond its limit'),
+
+  'client-hello-expected': row('downstream', 'before-send', 'client', 'never', undefined, 0, UNAVAILABLE, PROTOCOL_ERROR, 'close', 'info', 'a route by server name needs a TLS ClientHello first'),
+  'protocol-unknown': row('downstream', 'before-send', 'client', 'never', undefined, 0, UNAVAILABLE, PROTOCOL_ERROR, 'close', 'info', 'the port has routes of HTTP and the first bytes are none'),
 
   // Identity, on either side: decided by our own verification, before the first application byte.
   'peer-identity-refused': row('downstream', 'before-send', 'client', 'never', undefined, 0, UNAUTHENTICATED, REFUSED_STREAM, 'close', 'warn', 'the peer has no identity that this mesh accepts'),

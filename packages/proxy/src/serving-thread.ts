@@ -170,7 +170,7 @@ export class ServingThread implements Serving {
   }
 
   leave(): void {
-    for (const listener of this.listeners.values()) listener.draining = true;
+    for (const listener of this.listeners.values()) listener.leave();
   }
 
   drain(): void {
@@ -239,6 +239,7 @@ export class ServingThread implements Serving {
       sink: {
         accepted: () => this.connectionMetrics.accept(),
         ended: (code, detail, peer) => this.connectionEnded(code, detail, peer),
+        refused: (code, detail, peer) => this.ports.log.debug('request head refused', { termination: code, detail, peer }),
       },
     };
   }

@@ -230,6 +230,11 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     return this.block.partialId !== 0 || this.frames.inPreface || this.frames.inFrame;
   }
 
+  /** A header block has begun and its CONTINUATION is to come. */
+  get inHeaderBlock(): boolean {
+    return this.block.partialId !== 0;
+  }
+
   /** Frames that have begun so far: `partial` of the same one for long is a peer that holds it back. */
   get framesRead(): number {
     return this.frames.framesRead;

@@ -1,7 +1,8 @@
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { ByteQueue } from '@weft/kernel';
 import {
+  CLIENT_PREFACE,
   Framing,
   Http1RequestReader,
   http1MeshLimits,
@@ -11,15 +12,15 @@ import {
   writeLocalReply,
   writeResponseHead,
 } from '@weft/http';
-import type { Head, HeadEdits, Http1Limits, LocalReply, MessageSink, ResponseFacts } from '@weft/http';
+import type { Head, HeadEdits, LocalReply, MessageSink, ResponseFacts } from '@weft/http';
 import type { TerminationCode } from '@weft/outcome';
 import { Exchange } from '../exchange/exchange.ts';
 import type { DownstreamStream } from '../exchange/downstream-stream.ts';
-import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import { refusalReply } from '../exchange/refusal-reply.ts';
 import { BytePipe } from '../transport/byte-pipe.ts';
 import type { PipeOwner } from '../transport/byte-pipe.ts';
+import type { ConnectionHome, DownstreamConnection, ListenerDeadlines } from './downstream-connection.ts';
 
 /** Pipelined requests wait here while one is answered; a client that sends more is held back by TCP. */
 const HELD_BYTES = 16_384;
@@ -30,14 +31,13 @@ const DISCARD_BYTES = 65_536;
 /** How long a connection that is closing waits for its peer to read the last answer. */
 const LINGER_MS = 2_000;
 
-/** What a listener knows about its connections. */
-export interface ConnectionHome {
-  readonly engine: Engine;
-  readonly limits: Http1Limits;
-  /** Set while the process drains: every reply says `close`. */
-  readonly draining: boolean;
-  connectionClosed(connection: Http1DownstreamConnection, code: TerminationCode, detail: string): void;
+/** A listener that takes over a connection whose first bytes are HTTP/2's. */
+export interface Http1Home extends ConnectionHome {
+  /** `rest` of the bytes, behind the connection preface, is chunk[start, end). */
+  switchToHttp2(connection: Http1DownstreamConnection, chunk: Buffer, start: number, end: number): void;
 }
+
+const PREFACE = Buffer.from(CLIENT_PREFACE, 'latin1');
 
 /**
  * The server side of an HTTP/1.1 connection: one exchange at a time, in the order of the requests.
@@ -48,15 +48,17 @@ export interface ConnectionHome {
  * Deadlines between requests are looked at by the listener, once a second for all connections, so that a request arms
  * none (`waitingSinceMs`).
  */
-export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, MessageSink {
+export class Http1DownstreamConnection implements DownstreamConnection, DownstreamStream, PipeOwner, MessageSink {
   readonly ingress: Ingress;
   readonly pipe: BytePipe;
   /** Since when the connection waits for a request to begin or for its head to be whole; 0 while an exchange runs. */
   waitingSinceMs: number;
-  private readonly home: ConnectionHome;
+  private readonly home: Http1Home;
   private readonly reader: Http1RequestReader;
   private readonly exchange: Exchange;
   private held: ByteQueue | null;
+  /** Nothing has been read, or what was read begins like HTTP/2's connection preface. */
+  private opening: boolean;
   /** An exchange is under way. */
   private active: boolean;
   private requestWhole: boolean;
@@ -73,11 +75,13 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
   private ending: TerminationCode;
   private endingDetail: string;
 
-  constructor(socket: Socket, encrypted: boolean, ingress: Ingress, home: ConnectionHome) {
+  constructor(socket: Socket, encrypted: boolean, ingress: Ingress, home: Http1Home) {
     this.ingress = ingress;
     this.home = home;
     this.waitingSinceMs = home.engine.clock.nowMs();
     this.held = null;
+    // Between sidecars ALPN has told.
+    this.opening = !encrypted;
     this.active = false;
     this.requestWhole = false;
     this.responseWhole = false;
@@ -104,7 +108,11 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
 
   /** True while a head has begun and is not whole. */
   get readingHead(): boolean {
-    return !this.active && !this.reader.idle;
+    return !this.active && (!this.reader.idle || (this.opening && this.heldBytes > 0));
+  }
+
+  get busyCount(): number {
+    return this.idle ? 0 : 1;
   }
 
   get blocked(): boolean {
@@ -119,6 +127,17 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
   get minorVersion(): number {
     return this.reader.head.minorVersion;
   }
+
+  sweep(nowMs: number, deadlines: ListenerDeadlines): void {
+    const sinceMs = this.waitingSinceMs;
+    if (sinceMs === 0) return;
+    if (this.readingHead) {
+      if (nowMs - sinceMs >= deadlines.headMs) this.refuse('request-head-timeout', 'head-timeout');
+    } else if (nowMs - sinceMs >= deadlines.idleMs) this.close('completed', 'idle');
+  }
+
+  /** Nothing to do: replies say `close` while the listener drains. */
+  drain(): void {}
 
   /** Ends the connection if it is between requests; else its next reply says `close`. */
   close(code: TerminationCode, detail: string): void {
@@ -144,11 +163,6 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
     this.close('completed', 'leaf-age');
   }
 
-  /** A request head that does not come in time. */
-  expire(): void {
-    this.refuse('request-head-timeout', 'head-timeout');
-  }
-
   onPipeBytes(chunk: Buffer, start: number, end: number): void {
     this.home.engine.tick();
     if (this.tunnel) {
@@ -160,6 +174,7 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
       if (this.discarded > DISCARD_BYTES) this.pipe.destroy();
       return;
     }
+    if (this.opening && this.takeOpening(chunk, start, end)) return;
     const taken = this.feed(chunk, start, end);
     if (taken < end) this.hold(chunk, taken, end);
   }
@@ -168,6 +183,11 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
     this.home.engine.tick();
     if (this.tunnel) {
       this.exchange.onDownstreamTunnelEnd();
+      return;
+    }
+    if (this.opening && this.heldBytes > 0) {
+      this.opening = false;
+      this.continueHeld();
       return;
     }
     // A client may half-close behind its last request and still wait for the answers (RFC 9112 §9.6).
@@ -329,6 +349,29 @@ export class Http1DownstreamConnection implements DownstreamStream, PipeOwner, M
     this.waitingSinceMs = this.home.engine.nowMs;
     this.reader.next();
     this.continueHeld();
+  }
+
+  /** The first bytes. True when they are HTTP/2's, whole or so far (RFC 9113 §3.3: prior knowledge). */
+  private takeOpening(chunk: Buffer, start: number, end: number): boolean {
+    const seen = this.heldBytes;
+    const count = Math.min(end - start, PREFACE.length - seen);
+    for (let index = 0; index < count; index += 1) {
+      if (chunk[start + index] === PREFACE[seen + index]) continue;
+      this.opening = false;
+      if (seen === 0) return false;
+      this.held!.push(chunk, start, end);
+      this.continueHeld();
+      return true;
+    }
+    if (seen === 0) this.waitingSinceMs = this.home.engine.nowMs;
+    if (seen + count < PREFACE.length) {
+      this.held ??= new ByteQueue();
+      this.held.push(chunk, start, end);
+      return true;
+    }
+    this.opening = false;
+    this.home.switchToHttp2(this, chunk, start + count, end);
+    return true;
   }
 
   private feed(chunk: Buffer, start: number, end: number): number {

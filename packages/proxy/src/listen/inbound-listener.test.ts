@@ -175,10 +175,10 @@ describe('an inbound listener', () => {
     }
   });
 
-  it('refuses other TLS, the HTTP/2 preface and noise under Permissive', async () => {
+  it('refuses the PROXY protocol under Permissive', async () => {
     pair.mode = 'Permissive';
     const client = await ScriptedPeer.connect(pair.inbound.port);
-    await client.send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    await client.send('\r\n\r\n\0\r\nQUIT\n');
     await client.closed();
     assert.ok(pair.orders.connections.some(({ code }) => code === 'wrong-scheme'));
     assert.equal(applicationBytes, 0);

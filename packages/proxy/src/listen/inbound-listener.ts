@@ -8,7 +8,7 @@ import type { MtlsMode } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import { SNIFF_MAX_BYTES, sniffFirstBytes } from '@weft/sniff';
 import type { FirstBytes } from '@weft/sniff';
-import type { Http1DownstreamConnection } from '../downstream/http1-downstream-connection.ts';
+import type { DownstreamConnection } from '../downstream/downstream-connection.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import type { MeshTls } from '../security/mesh-tls.ts';
 import { Listener } from './listener.ts';
@@ -41,7 +41,7 @@ export class InboundListener extends Listener {
   private readonly tlsServer: TlsServer;
   private readonly peers: Map<string, Ingress>;
   private readonly anonymous: Ingress;
-  private readonly meshPeers: Map<Http1DownstreamConnection, MeshPeer>;
+  private readonly meshPeers: Map<DownstreamConnection, MeshPeer>;
 
   constructor(
     options: ListenerOptions,
@@ -58,7 +58,7 @@ export class InboundListener extends Listener {
     this.peers = new Map();
     this.meshPeers = new Map();
     this.anonymous = this.ingressOf('', 'unknown');
-    this.tlsServer = createTlsServer(meshServerOptions(tls.context, ['weft-http/1.1'], HANDSHAKE_MS));
+    this.tlsServer = createTlsServer(meshServerOptions(tls.context, ['weft-h2', 'weft-http/1.1'], HANDSHAKE_MS));
     this.tlsServer.on('secureConnection', (socket) => this.secured(socket));
     this.tlsServer.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       socket.destroy();
@@ -71,7 +71,7 @@ export class InboundListener extends Listener {
     tls.onChange(() => this.renewed());
   }
 
-  override connectionClosed(connection: Http1DownstreamConnection, code: TerminationCode, detail: string): void {
+  override connectionClosed(connection: DownstreamConnection, code: TerminationCode, detail: string): void {
     this.meshPeers.delete(connection);
     super.connectionClosed(connection, code, detail);
   }
@@ -118,7 +118,7 @@ export class InboundListener extends Listener {
       this.refuse(socket, 'mtls-required', seen);
       return;
     }
-    if (seen === 'tls' || seen === 'proxy-v2' || seen === 'http2-preface') {
+    if (seen === 'tls' || seen === 'proxy-v2') {
       this.refuse(socket, 'wrong-scheme', seen);
       return;
     }
@@ -134,13 +134,16 @@ export class InboundListener extends Listener {
       this.refuse(socket, 'peer-identity-refused', checked.error.reason);
       return;
     }
-    if (meshProtocol(socket) !== 'weft-http/1.1') {
+    const protocol = meshProtocol(socket);
+    if (protocol !== 'weft-h2' && protocol !== 'weft-http/1.1') {
       this.refuse(socket, 'peer-identity-refused', 'no-mesh-protocol');
       return;
     }
     const identity = checked.value;
     this.engine.tick();
-    const connection = this.open(socket, true, this.peerIngress(identity));
+    const ingress = this.peerIngress(identity);
+    const connection =
+      protocol === 'weft-h2' ? this.openHttp2(socket, true, ingress) : this.open(socket, true, ingress);
     const wallMs = this.engine.clock.wallMs();
     this.meshPeers.set(connection, {
       identity,

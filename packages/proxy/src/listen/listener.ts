@@ -1,11 +1,15 @@
+import { Buffer } from 'node:buffer';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Timer } from '@weft/kernel';
+import { CLIENT_PREFACE } from '@weft/http';
 import type { Http1Limits } from '@weft/http';
 import type { TerminationCode } from '@weft/outcome';
+import type { DownstreamConnection, ListenerDeadlines } from '../downstream/downstream-connection.ts';
 import { Http1DownstreamConnection } from '../downstream/http1-downstream-connection.ts';
-import type { ConnectionHome } from '../downstream/http1-downstream-connection.ts';
+import type { Http1Home } from '../downstream/http1-downstream-connection.ts';
+import { Http2DownstreamConnection } from '../downstream/http2-downstream-connection.ts';
 import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import { acceptDirect, directHandles } from '../transport/node-handle.ts';
@@ -25,13 +29,6 @@ export interface ListenerOptions {
   readonly sink: ConnectionSink;
 }
 
-export interface ListenerDeadlines {
-  /** From the first byte of a request to the end of its head. */
-  readonly headMs: number;
-  /** Between requests. */
-  readonly idleMs: number;
-}
-
 /** Ten seconds stop a slow head; five minutes are what callers' pools keep at most. */
 export const defaultDeadlines: ListenerDeadlines = { headMs: 10_000, idleMs: 300_000 };
 
@@ -39,21 +36,25 @@ export const defaultDeadlines: ListenerDeadlines = { headMs: 10_000, idleMs: 300
 export interface ConnectionSink {
   accepted(): void;
   ended(code: TerminationCode, detail: string, peer: string): void;
+  /** A request was refused by its head, on a connection that goes on. */
+  refused(code: TerminationCode, detail: string, peer: string): void;
 }
 
 /** Deadlines of connections are looked at so often, all at once: a request then arms no timer for its connection. */
 const SWEEP_MS = 1_000;
 
+const PREFACE = Buffer.from(CLIENT_PREFACE, 'latin1');
+
 /**
  * A listening address and the connections it accepted. Subclasses decide what a new socket must prove first.
  */
-export abstract class Listener implements ConnectionHome {
+export abstract class Listener implements Http1Home {
   readonly engine: Engine;
   readonly limits: Http1Limits;
-  /** Every reply says `close`. Set before `drain`, so that callers leave while new connections are still served. */
+  /** Every reply says `close`. */
   draining: boolean;
   protected readonly options: ListenerOptions;
-  protected readonly connections: Set<Http1DownstreamConnection>;
+  protected readonly connections: Set<DownstreamConnection>;
   private readonly server: Server;
   private readonly sweeper: Timer;
 
@@ -89,7 +90,7 @@ export abstract class Listener implements ConnectionHome {
   /** Requests under way. */
   get busyCount(): number {
     let busy = 0;
-    for (const connection of this.connections) if (!connection.idle) busy += 1;
+    for (const connection of this.connections) busy += connection.busyCount;
     return busy;
   }
 
@@ -108,9 +109,15 @@ export abstract class Listener implements ConnectionHome {
     this.sweeper.reschedule(SWEEP_MS);
   }
 
+  /** Callers are told to go elsewhere, while new connections are still served. */
+  leave(): void {
+    this.draining = true;
+    for (const connection of this.connections) connection.drain();
+  }
+
   /** No new connections from here. Replies say `close`; connections at rest stay until `closeIdle`. */
   drain(): void {
-    this.draining = true;
+    this.leave();
     this.server.close();
   }
 
@@ -126,7 +133,7 @@ export abstract class Listener implements ConnectionHome {
     for (const connection of this.connections) connection.abort('drain-deadline', 'stopped');
   }
 
-  connectionClosed(connection: Http1DownstreamConnection, code: TerminationCode, detail: string): void {
+  connectionClosed(connection: DownstreamConnection, code: TerminationCode, detail: string): void {
     this.connections.delete(connection);
     this.options.sink.ended(code, detail, connection.ingress.peerIdentity);
   }
@@ -137,8 +144,28 @@ export abstract class Listener implements ConnectionHome {
   /** Decides on a socket of which nothing has been read. */
   protected abstract accept(socket: Socket): void;
 
-  protected open(socket: Socket | TLSSocket, encrypted: boolean, ingress: Ingress): Http1DownstreamConnection {
+  headRefused(connection: DownstreamConnection, code: TerminationCode, detail: string): void {
+    this.options.sink.refused(code, detail, connection.ingress.peerIdentity);
+  }
+
+  switchToHttp2(connection: Http1DownstreamConnection, chunk: Buffer, start: number, end: number): void {
+    const { pipe, ingress } = connection;
+    this.connections.delete(connection);
+    const next = new Http2DownstreamConnection(pipe.socket, pipe.encrypted, ingress, this, pipe);
+    this.connections.add(next);
+    next.onPipeBytes(PREFACE, 0, PREFACE.length);
+    if (end > start) next.onPipeBytes(chunk, start, end);
+  }
+
+  /** HTTP/1.1, or HTTP/2 by the first bytes when they are not encrypted. */
+  protected open(socket: Socket | TLSSocket, encrypted: boolean, ingress: Ingress): DownstreamConnection {
     const connection = new Http1DownstreamConnection(socket, encrypted, ingress, this);
+    this.connections.add(connection);
+    return connection;
+  }
+
+  protected openHttp2(socket: Socket | TLSSocket, encrypted: boolean, ingress: Ingress): DownstreamConnection {
+    const connection = new Http2DownstreamConnection(socket, encrypted, ingress, this, null);
     this.connections.add(connection);
     return connection;
   }
@@ -151,14 +178,7 @@ export abstract class Listener implements ConnectionHome {
   protected sweep(): void {
     const nowMs = this.engine.tick();
     this.sweeper.reschedule(SWEEP_MS, nowMs);
-    const { headMs, idleMs } = this.options.deadlines;
-    for (const connection of this.connections) {
-      const sinceMs = connection.waitingSinceMs;
-      if (sinceMs === 0) continue;
-      if (connection.readingHead) {
-        if (nowMs - sinceMs >= headMs) connection.expire();
-      } else if (nowMs - sinceMs >= idleMs) connection.close('completed', 'idle');
-    }
+    for (const connection of this.connections) connection.sweep(nowMs, this.options.deadlines);
   }
 
   private admit(socket: Socket): void {
