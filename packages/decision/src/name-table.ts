@@ -1,4 +1,4 @@
-import type { DestinationKey, NameIndex, VisiblePort } from '@weft/model';
+import type { ApplicationProtocol, DestinationKey, NameIndex, VisiblePort } from '@weft/model';
 import { hostOf } from '@weft/routing';
 
 /** The domain of a cluster's names unless the environment says otherwise. */
@@ -20,22 +20,29 @@ interface NamedService {
 export class NameTable {
   readonly #namespaces: ReadonlyMap<string, ReadonlyMap<string, NamedService>>;
   readonly #addresses: ReadonlyMap<string, NamedService>;
+  /** Of the ports that do not speak HTTP/1.1. */
+  readonly #protocols: ReadonlyMap<DestinationKey, ApplicationProtocol>;
   readonly #domain: string;
 
   constructor(indexes: Iterable<NameIndex>, clusterDomain: string = defaultClusterDomain) {
     const namespaces = new Map<string, Map<string, NamedService>>();
     const addresses = new Map<string, NamedService>();
+    const protocols = new Map<DestinationKey, ApplicationProtocol>();
     for (const index of indexes) {
       const services = new Map<string, NamedService>();
       for (const { service, ports, addresses: own } of index.services) {
         const named: NamedService = { ports, keys: ports.map(({ port }) => `${index.name}/${service}:${port}`) };
         services.set(service, named);
+        for (const [at, { protocol }] of ports.entries()) {
+          if (protocol !== 'Http1') protocols.set(named.keys[at]!, protocol);
+        }
         for (const address of own) addresses.set(address.toLowerCase(), named);
       }
       namespaces.set(index.name, services);
     }
     this.#namespaces = namespaces;
     this.#addresses = addresses;
+    this.#protocols = protocols;
     this.#domain = clusterDomain.toLowerCase();
   }
 
@@ -49,6 +56,11 @@ export class NameTable {
     const { ports, keys } = service;
     for (let index = 0; index < ports.length; index += 1) if (ports[index]!.port === port) return keys[index]!;
     return '';
+  }
+
+  /** What a destination speaks, as far as it is declared or learned. */
+  protocolOf(key: DestinationKey): ApplicationProtocol {
+    return this.#protocols.get(key) ?? 'Http1';
   }
 
   /** The ports of the service a host means, to say what could have been meant; empty when it is none. */

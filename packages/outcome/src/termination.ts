@@ -137,6 +137,7 @@ const rows = {
   'pending-limit': row('local', 'before-send', 'mesh', 'if-unsent', 'NeverSent', 503, EXHAUSTED, REFUSED_STREAM, 'keep', 'warn', 'the limit on requests waiting for a connection is reached'),
   'request-timeout': row('local', 'after-send', 'server', 'never', undefined, 504, DEADLINE, CANCEL, 'keep', 'warn', 'the whole request took longer than its timeout'),
   'stream-idle-timeout': row('local', 'after-send', 'server', 'never', undefined, 504, DEADLINE, CANCEL, 'close', 'warn', 'nothing moved in either direction for too long'),
+  'connection-lifetime': row('local', 'after-head', 'none', 'never', undefined, 0, OK, NO_ERROR, 'close', 'info', 'the connection was older than maxLifetime and nothing moved on it'),
   'draining': row('local', 'before-send', 'none', 'if-unsent', 'NeverSent', 503, UNAVAILABLE, REFUSED_STREAM, 'close', 'info', 'this proxy is shutting down'),
   'drain-deadline': row('local', 'after-send', 'mesh', 'never', undefined, 503, UNAVAILABLE, CANCEL, 'close', 'warn', 'the drain deadline cut the exchange'),
   'policy-cut': row('local', 'after-send', 'mesh', 'never', undefined, 503, UNAVAILABLE, CANCEL, 'close', 'warn', 'a changed trust bundle or policy no longer admits the connection'),

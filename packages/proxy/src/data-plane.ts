@@ -23,8 +23,11 @@ import type { Tracing } from './exchange/exchange-spans.ts';
 import { gatewayRequestEdits, responseEdits, sidecarRequestEdits } from './exchange/head-slots.ts';
 import { HealthChecker } from './upstream/health-checker.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
-import { ConnectionPool, poolCounters } from './upstream/connection-pool.ts';
-import type { PoolCounters, PoolEnvironment } from './upstream/connection-pool.ts';
+import { ConnectionPool } from './upstream/connection-pool.ts';
+import type { PoolEnvironment } from './upstream/connection-pool.ts';
+import { poolCounters } from './upstream/pool-counters.ts';
+import type { PoolCounters } from './upstream/pool-counters.ts';
+import type { TcpEnvironment, TcpRecorder } from './tcp/tcp-environment.ts';
 
 export interface DataPlaneOptions {
   readonly clock: Clock;
@@ -36,6 +39,7 @@ export interface DataPlaneOptions {
   /** Processes that share this workload's limits. */
   readonly workers: number;
   readonly recorder: ExchangeRecorder;
+  readonly tcpRecorder: TcpRecorder;
   /** Requests are not traced when absent. */
   readonly tracing?: Tracing;
   readonly limits?: Http1Limits;
@@ -65,6 +69,7 @@ export class DataPlane implements Engine {
   readonly random: Random;
   readonly ids: RandomIds;
   readonly recorder: ExchangeRecorder;
+  readonly tcp: TcpEnvironment;
   readonly tracing: Tracing | null;
   readonly namespace: string;
   readonly limits: Http1Limits;
@@ -96,6 +101,12 @@ export class DataPlane implements Engine {
     this.random = random;
     this.ids = new RandomIds();
     this.recorder = options.recorder;
+    this.tcp = {
+      recorder: options.tcpRecorder,
+      dialTcp: () => this.tls?.dialTcp() ?? null,
+      connections: (backend) => this.connections(backend),
+      isOwnAddress: options.isOwnAddress,
+    };
     this.tracing = options.tracing?.sink.enabled === true ? options.tracing : null;
     this.usedKeys = new Set();
     this.lastUsed = '';

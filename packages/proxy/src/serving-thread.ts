@@ -3,7 +3,7 @@ import type { Clock, Random, TimerWheel } from '@weft/kernel';
 import type { DestinationKey, ResourceKey } from '@weft/model';
 import { terminationIndex } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
-import { AccessLog, ConnectionMetrics, LineSink, RequestMetrics, SeriesTable, noSpans } from '@weft/telemetry';
+import { AccessLog, ConnectionMetrics, LineSink, RequestMetrics, SeriesTable, TcpMetrics, noSpans } from '@weft/telemetry';
 import type { AccessLogWhen, LineTarget, MetricsSnapshot } from '@weft/telemetry';
 import type { Changes } from '@weft/wire';
 import { LoopWatch } from './admin/loop-watch.ts';
@@ -20,6 +20,7 @@ import type { InboundOptions, ProxyOptions } from './proxy-options.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
 import { ServingFacts } from './serving-facts.ts';
 import type { InForce, ListenerPlan, Serving, ServingLoad } from './serving.ts';
+import { TelemetryTcpRecorder } from './tcp/tcp-recorder.ts';
 import { plainAddress } from './transport/plain-address.ts';
 
 /** What a serving thread is told about itself. Plain data: it may be sent to a thread. */
@@ -82,6 +83,7 @@ export class ServingThread implements Serving {
     this.listeners = new Map();
     this.tls = null;
     const lines = new LineSink(ports.lines);
+    const logged = { clock, accessLog: new AccessLog(), lines, accessLogWhen: settings.accessLog };
     this.plane = new DataPlane({
       clock,
       wheel,
@@ -91,13 +93,11 @@ export class ServingThread implements Serving {
       gateway: settings.mode === 'gateway',
       workers: settings.workers,
       recorder: new TelemetryRecorder({
+        ...logged,
         metrics: new RequestMetrics(this.series),
-        clock,
-        accessLog: new AccessLog(),
-        lines,
-        accessLogWhen: settings.accessLog,
         spans: ports.tracing?.sink ?? noSpans,
       }),
+      tcpRecorder: new TelemetryTcpRecorder({ ...logged, metrics: new TcpMetrics(this.series) }),
       ...(ports.tracing === undefined ? {} : { tracing: ports.tracing }),
       onDemand: (key) => ports.onDemand(key),
       onTransition: (event) => this.transition(event),

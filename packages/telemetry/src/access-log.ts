@@ -56,6 +56,33 @@ export interface AccessLogFacts {
   readonly rule: string;
 }
 
+/** What one TCP connection was. Absent text is '', an absent `connectMs` -1; both are left out of the line. */
+export interface ConnectionLogFacts {
+  /** Unix milliseconds of the accepted connection. */
+  readonly startWallMs: number;
+  readonly direction: Direction;
+  /** SPIFFE ID of the caller. */
+  readonly source: string;
+  /** `namespace/name:port` that was called. */
+  readonly destination: string;
+  /** Of the ClientHello, when it was read. */
+  readonly serverName: string;
+  readonly termination: Termination;
+  readonly detail: string;
+  /** Bits of `accessFlags`. */
+  readonly flags: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  readonly durationMs: number;
+  readonly connectMs: number;
+  readonly attempts: number;
+  readonly upstreamAddress: string;
+  readonly downstreamAddress: string;
+  readonly configVersion: string;
+  readonly route: string;
+  readonly rule: string;
+}
+
 export interface AccessLogOptions {
   /** `Redact` unless said: queries carry tokens and names of people. */
   readonly query?: 'Redact' | 'Keep';
@@ -122,8 +149,22 @@ export class AccessLog {
     return line + this.writeTail(facts);
   }
 
+  /** One line of a TCP connection that has ended. */
+  writeConnection(facts: ConnectionLogFacts): string {
+    const { termination } = facts;
+    let line = `{"time":"${this.writeTime(facts.startWallMs)}","level":"${termination.log}","direction":"${facts.direction}","protocol":"tcp"`;
+    line += textField(',"serverName":', cut(facts.serverName));
+    line += `,"termination":"${termination.code}"${textField(',"detail":', cut(facts.detail))}`;
+    if (facts.flags !== 0) line += `,"flags":${writeFlags(facts.flags)}`;
+    line += `,"durationMs":${writeDurationMs(facts.durationMs)}`;
+    if (facts.connectMs >= 0) line += `,"connectMs":${writeDurationMs(facts.connectMs)}`;
+    line += `,"attempts":${facts.attempts},"receivedBytes":${facts.receivedBytes},"sentBytes":${facts.sentBytes}`;
+    line += textField(',"downstreamAddress":', facts.downstreamAddress);
+    return line + this.writeTail(facts);
+  }
+
   /** What configuration and peers say, which few requests say anew: written once and found again. */
-  private writeTail(facts: AccessLogFacts): string {
+  private writeTail(facts: Omit<Tail, 'text'>): string {
     const slot =
       (lastCode(facts.source) * 3 +
         lastCode(facts.destination) * 5 +

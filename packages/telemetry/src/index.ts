@@ -3,6 +3,7 @@ export {
   type AccessLogFacts,
   type AccessLogOptions,
   type AccessLogWhen,
+  type ConnectionLogFacts,
   accessFlags,
   isLogged,
   redactQuery,
@@ -43,5 +44,6 @@ export {
 export { type EmitSample, type SeriesFamily, SeriesTable, type SeriesTableOptions } from './series-table.ts';
 export { Counter, Gauge, LatencyHistogram } from './series.ts';
 export { type Span, SpanBuffer, type SpanSink, noSpans } from './span-sink.ts';
+export { TcpMetrics, TcpScope, type TcpScopeLabels } from './tcp-metrics.ts';
 export { type SpanContext, type TraceContext, readTraceParent, startSpan, writeTraceParent } from './trace-context.ts';
 export { readTraceState } from './trace-state.ts';

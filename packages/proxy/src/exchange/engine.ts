@@ -4,6 +4,7 @@ import type { Clock, Random, TimerWheel } from '@weft/kernel';
 import type { DestinationKey } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import type { RandomIds } from '@weft/telemetry';
+import type { TcpEnvironment } from '../tcp/tcp-environment.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { ExchangeFacts } from './exchange-facts.ts';
 import type { Tracing } from './exchange-spans.ts';
@@ -21,6 +22,8 @@ export interface Engine {
   readonly random: Random;
   readonly ids: RandomIds;
   readonly recorder: ExchangeRecorder;
+  /** What TCP connections need beside. */
+  readonly tcp: TcpEnvironment;
   /** Null when requests are not traced. */
   readonly tracing: Tracing | null;
   /** The namespace that short names are looked up in. */

@@ -11,6 +11,7 @@ import type { FirstBytes } from '@weft/sniff';
 import type { DownstreamConnection } from '../downstream/downstream-connection.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import type { MeshTls } from '../security/mesh-tls.ts';
+import type { TcpSession } from '../tcp/tcp-session.ts';
 import { Listener } from './listener.ts';
 import type { ListenerOptions } from './listener.ts';
 
@@ -42,6 +43,7 @@ export class InboundListener extends Listener {
   private readonly peers: Map<string, Ingress>;
   private readonly anonymous: Ingress;
   private readonly meshPeers: Map<DownstreamConnection, MeshPeer>;
+  private readonly tcpPeers: Map<TcpSession, PeerIdentity>;
 
   constructor(
     options: ListenerOptions,
@@ -57,8 +59,11 @@ export class InboundListener extends Listener {
     this.modeNow = modeNow;
     this.peers = new Map();
     this.meshPeers = new Map();
+    this.tcpPeers = new Map();
     this.anonymous = this.ingressOf('', 'unknown');
-    this.tlsServer = createTlsServer(meshServerOptions(tls.context, ['weft-h2', 'weft-http/1.1'], HANDSHAKE_MS));
+    this.tlsServer = createTlsServer(
+      meshServerOptions(tls.context, ['weft-h2', 'weft-http/1.1', 'weft-tcp'], HANDSHAKE_MS),
+    );
     this.tlsServer.on('secureConnection', (socket) => this.secured(socket));
     this.tlsServer.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       socket.destroy();
@@ -135,6 +140,10 @@ export class InboundListener extends Listener {
       return;
     }
     const protocol = meshProtocol(socket);
+    if (protocol === 'weft-tcp') {
+      this.openTcp(socket, checked.value);
+      return;
+    }
     if (protocol !== 'weft-h2' && protocol !== 'weft-http/1.1') {
       this.refuse(socket, 'peer-identity-refused', 'no-mesh-protocol');
       return;
@@ -151,11 +160,22 @@ export class InboundListener extends Listener {
     });
   }
 
+  private openTcp(socket: TLSSocket, identity: PeerIdentity): void {
+    const session = this.tcp.open(socket, this.peerIngress(identity), { encrypted: true, announces: true });
+    if (!session.open) return;
+    this.tcpPeers.set(session, identity);
+    socket.once('close', () => this.tcpPeers.delete(session));
+  }
+
   private renewed(): void {
     this.tlsServer.setSecureContext(this.tls.context.material);
     const roots = new Set(this.tls.bundle.roots.map((root) => root.fingerprint));
     for (const [connection, peer] of this.meshPeers) {
       if (!roots.has(peer.identity.rootFingerprint)) connection.abort('policy-cut', 'root-removed');
+    }
+    // A connection of an application may outlive the leaf it was opened with, never the root of it.
+    for (const [session, identity] of this.tcpPeers) {
+      if (!roots.has(identity.rootFingerprint)) session.abort('policy-cut', 'root-removed');
     }
   }
 

@@ -12,6 +12,7 @@ import type { Http1Home } from '../downstream/http1-downstream-connection.ts';
 import { Http2DownstreamConnection } from '../downstream/http2-downstream-connection.ts';
 import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
+import { TcpSessions } from '../tcp/tcp-sessions.ts';
 import { acceptDirect, directHandles } from '../transport/node-handle.ts';
 
 /** What a listener does with the connections it accepts. */
@@ -55,6 +56,8 @@ export abstract class Listener implements Http1Home {
   draining: boolean;
   protected readonly options: ListenerOptions;
   protected readonly connections: Set<DownstreamConnection>;
+  /** Connections that are carried as opaque bytes. */
+  protected readonly tcp: TcpSessions;
   private readonly server: Server;
   private readonly sweeper: Timer;
 
@@ -64,6 +67,7 @@ export abstract class Listener implements Http1Home {
     this.limits = options.limits;
     this.draining = false;
     this.connections = new Set();
+    this.tcp = new TcpSessions(options.engine, (code, detail, peer) => options.sink.ended(code, detail, peer));
     this.sweeper = options.engine.wheel.create(() => this.sweep());
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.admit(socket));
   }
@@ -77,19 +81,19 @@ export abstract class Listener implements Http1Home {
   }
 
   get openCount(): number {
-    return this.connections.size;
+    return this.connections.size + this.tcp.size;
   }
 
   /** Bytes of answers that wait to be sent, and of requests that wait to be read. */
   bufferedBytes(): number {
-    let held = 0;
+    let held = this.tcp.bufferedBytes();
     for (const connection of this.connections) held += connection.bufferedBytes;
     return held;
   }
 
-  /** Requests under way. */
+  /** Requests under way, and TCP connections: nobody but their two ends knows whether one is at rest. */
   get busyCount(): number {
-    let busy = 0;
+    let busy = this.tcp.size;
     for (const connection of this.connections) busy += connection.busyCount;
     return busy;
   }
@@ -131,6 +135,7 @@ export abstract class Listener implements Http1Home {
     this.drain();
     this.sweeper.cancel();
     for (const connection of this.connections) connection.abort('drain-deadline', 'stopped');
+    this.tcp.destroy('drain-deadline', 'stopped');
   }
 
   connectionClosed(connection: DownstreamConnection, code: TerminationCode, detail: string): void {
@@ -186,7 +191,7 @@ export abstract class Listener implements Http1Home {
     socket.on('error', ignore);
     this.options.sink.accepted();
     const { maxConnections } = this.options;
-    if (maxConnections > 0 && this.connections.size >= maxConnections) {
+    if (maxConnections > 0 && this.openCount >= maxConnections) {
       this.refuse(socket, 'connection-limit', `maxConnections ${maxConnections}`);
     } else this.accept(socket);
   }

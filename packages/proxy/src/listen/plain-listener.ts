@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { ApplicationProtocol } from '@weft/model';
 import type { Ingress } from '../exchange/ingress.ts';
 import { plainAddress } from '../transport/plain-address.ts';
 import { Listener } from './listener.ts';
@@ -18,7 +19,13 @@ export class PlainListener extends Listener {
   }
 
   protected override accept(socket: Socket): void {
-    if (this.ingress.kind !== 'gateway') this.open(socket, false, this.ingress);
+    if (this.protocol() === 'Tcp') this.tcp.open(socket, this.ingress);
+    else if (this.ingress.kind !== 'gateway') this.open(socket, false, this.ingress);
     else this.open(socket, false, { ...this.ingress, clientAddress: plainAddress(socket.remoteAddress ?? '') });
+  }
+
+  private protocol(): ApplicationProtocol {
+    const { kind, destination } = this.ingress;
+    return kind === 'fixed' ? this.engine.tables.names.protocolOf(destination) : 'Http1';
   }
 }

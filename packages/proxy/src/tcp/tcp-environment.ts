@@ -1,0 +1,24 @@
+import type { BackendState } from '@weft/decision';
+import type { ConnectionPolicy } from '@weft/model';
+import type { TerminationCode } from '@weft/outcome';
+import type { DialTls } from '../transport/dial.ts';
+import type { TcpFacts } from './tcp-facts.ts';
+
+/** What TCP connections ask of the process that they run in, beside what an exchange asks. */
+export interface TcpEnvironment {
+  readonly recorder: TcpRecorder;
+  /** Mesh TLS with `weft-tcp` inside; null until this process has an identity. */
+  dialTcp(): DialTls | null;
+  /** This worker's share of what the policy allows. */
+  connections(backend: BackendState): ConnectionPolicy;
+  /** True for an address that this process listens on. */
+  isOwnAddress(address: string, port: number): boolean;
+}
+
+/** Takes the facts of TCP connections. Decides nothing. */
+export interface TcpRecorder {
+  begun(session: TcpFacts): void;
+  /** Bytes since the last call: once a second for what is open, and before `ended`. */
+  moved(session: TcpFacts, receivedBytes: number, sentBytes: number): void;
+  ended(session: TcpFacts, code: TerminationCode, detail: string): void;
+}

@@ -1,0 +1,87 @@
+import { terminationIndex, terminations } from '@weft/outcome';
+import type { TerminationCode } from '@weft/outcome';
+import type { Clock } from '@weft/kernel';
+import { accessFlags, isLogged } from '@weft/telemetry';
+import type { AccessLog, AccessLogWhen, LineSink, TcpMetrics, TcpScope } from '@weft/telemetry';
+import type { TcpRecorder } from './tcp-environment.ts';
+import type { TcpFacts } from './tcp-facts.ts';
+
+export interface TcpRecorderSinks {
+  readonly metrics: TcpMetrics;
+  readonly clock: Clock;
+  readonly accessLog: AccessLog;
+  readonly lines: LineSink;
+  readonly accessLogWhen: AccessLogWhen;
+}
+
+/**
+ * Turns TCP connections into counters and log lines. A connection is counted under its rule and backend from the moment they
+ * are known; one that ends before is counted under `unknown`.
+ */
+export class TelemetryTcpRecorder implements TcpRecorder {
+  private readonly sinks: TcpRecorderSinks;
+  private readonly scopes: WeakMap<TcpFacts, TcpScope>;
+
+  constructor(sinks: TcpRecorderSinks) {
+    this.sinks = sinks;
+    this.scopes = new WeakMap();
+  }
+
+  begun(session: TcpFacts): void {
+    const { ingress, decision, destination } = session;
+    const key = decision.choice?.key ?? destination;
+    const scope = this.sinks.metrics.scope({
+      direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
+      source: ingress.source,
+      destination: key === '' ? 'unknown' : serviceOf(key),
+      route: decision.rule?.route ?? '',
+    });
+    this.scopes.set(session, scope);
+    scope.start();
+  }
+
+  moved(session: TcpFacts, receivedBytes: number, sentBytes: number): void {
+    this.scopes.get(session)?.move(receivedBytes, sentBytes);
+  }
+
+  ended(session: TcpFacts, code: TerminationCode, detail: string): void {
+    if (!this.scopes.has(session)) this.begun(session);
+    this.scopes.get(session)!.finish(terminationIndex(code), session.durationMs);
+    const row = terminations[code];
+    if (isLogged(this.sinks.accessLogWhen, 0, -1, row)) this.log(session, code, detail);
+  }
+
+  private log(session: TcpFacts, code: TerminationCode, detail: string): void {
+    const { ingress, decision, endpoint, durationMs } = session;
+    let flags = 0;
+    if (ingress.peerIdentity !== '' || endpoint?.endpoint.mesh === true) flags |= accessFlags.mtls;
+    if (session.retried) flags |= accessFlags.retried;
+    const line = this.sinks.accessLog.writeConnection({
+      startWallMs: this.sinks.clock.wallMs() - durationMs,
+      direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
+      source: ingress.peerIdentity === '' ? ingress.source : ingress.peerIdentity,
+      destination: session.destination,
+      serverName: session.serverName === '-' ? '' : session.serverName,
+      termination: terminations[code],
+      detail,
+      flags,
+      receivedBytes: session.receivedBytes,
+      sentBytes: session.sentBytes,
+      durationMs,
+      connectMs: session.connectMs,
+      attempts: session.attempts,
+      upstreamAddress: endpoint === null ? '' : `${endpoint.endpoint.address}:${endpoint.endpoint.port}`,
+      downstreamAddress: ingress.clientAddress,
+      configVersion: session.tables.version,
+      route: decision.rule?.route ?? '',
+      rule: decision.rule?.rule ?? '',
+    });
+    this.sinks.lines.push(line);
+  }
+}
+
+/** `shop/orders:80` without the port. */
+function serviceOf(key: string): string {
+  const colon = key.lastIndexOf(':');
+  return colon < 0 ? key : key.slice(0, colon);
+}

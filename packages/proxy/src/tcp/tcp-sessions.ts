@@ -1,0 +1,67 @@
+import type { Socket } from 'node:net';
+import type { TerminationCode } from '@weft/outcome';
+import type { Engine } from '../exchange/engine.ts';
+import type { Ingress } from '../exchange/ingress.ts';
+import { TcpSession } from './tcp-session.ts';
+import type { SessionHome, SessionStart } from './tcp-session.ts';
+
+/** A dead peer's connection is found after about so long without a byte. */
+const KEEP_ALIVE_MS = 60_000;
+
+/** The TCP connections of one listener. */
+export class TcpSessions implements SessionHome {
+  readonly engine: Engine;
+  private readonly sessions: Set<TcpSession>;
+  private readonly ended: (code: TerminationCode, detail: string, peer: string) => void;
+
+  /** `ended` hears of each connection once. */
+  constructor(engine: Engine, ended: (code: TerminationCode, detail: string, peer: string) => void) {
+    this.engine = engine;
+    this.sessions = new Set();
+    this.ended = ended;
+  }
+
+  get size(): number {
+    return this.sessions.size;
+  }
+
+  bufferedBytes(): number {
+    let held = 0;
+    for (const session of this.sessions) held += session.bufferedBytes;
+    return held;
+  }
+
+  /** Carries a connection. `start` says what is known of the caller. */
+  open(socket: Socket, ingress: Ingress, start: Partial<SessionStart> = {}): TcpSession {
+    this.engine.tick();
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    const session = new TcpSession(this, socket, ingress, { encrypted: false, announces: false, race: null, ...start });
+    this.sessions.add(session);
+    session.begin();
+    return session;
+  }
+
+  /** Once a second. */
+  sweep(nowMs: number): void {
+    for (const session of this.sessions) session.sweep(nowMs);
+  }
+
+  /** Ends those whose endpoint is vouched for by no root in force. */
+  renewed(vouched: (socket: Socket) => boolean): void {
+    for (const session of this.sessions) {
+      const { upstreamSocket, endpoint } = session;
+      if (upstreamSocket === null || endpoint?.endpoint.mesh !== true || vouched(upstreamSocket)) continue;
+      session.abort('policy-cut', 'root-removed');
+    }
+  }
+
+  /** Ends all now. */
+  destroy(code: TerminationCode, detail: string): void {
+    for (const session of this.sessions) session.abort(code, detail);
+  }
+
+  sessionEnded(session: TcpSession, code: TerminationCode, detail: string): void {
+    this.sessions.delete(session);
+    this.ended(code, detail, session.ingress.peerIdentity);
+  }
+}
