@@ -49,7 +49,7 @@ function someRoutes(random: Random, service: string): Resource {
     name: `shop/${service}:80`,
     rules: [
       routeRule({
-        matches: [{ path, method: '', headers: [], queries: [] }],
+        matches: [{ path, method: '', headers: [], queries: [], grpc: null }],
         backends: [{ backend: `shop/${pickOne(random, SERVICES)}:80`, weight: 1, filters: [] }],
       }),
     ],

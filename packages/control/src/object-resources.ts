@@ -1,4 +1,12 @@
-import { type ConfigObject, type Model, type ObjectOf, type ResourceKey, destinationKey } from '@weft/model';
+import {
+  type ConfigObject,
+  type Model,
+  type ObjectOf,
+  type RequestRoute,
+  type ResourceKey,
+  destinationKey,
+  objectKey,
+} from '@weft/model';
 
 /**
  * The resources an object has a part in, as the model stands: who holds one of them is concerned by the object. Empty for
@@ -10,6 +18,7 @@ export function resourcesOf(model: Model, object: ConfigObject): readonly Resour
     case 'Service':
       return [`names:${namespace}`, ...serviceResources(object)];
     case 'HTTPRoute':
+    case 'GRPCRoute':
       return [...routeResources(model, object)];
     case 'Gateway':
       return listenersOf(object);
@@ -56,7 +65,7 @@ function listenersOf(gateway: ObjectOf<'Gateway'> | undefined): ResourceKey[] {
   return gateway.spec.listeners.map((listener): ResourceKey => `listener:${namespace}/${name}/${listener.name}`);
 }
 
-function* routeResources(model: Model, route: ObjectOf<'HTTPRoute'>): Generator<ResourceKey> {
+function* routeResources(model: Model, route: RequestRoute): Generator<ResourceKey> {
   for (const { kind = 'Gateway', name, namespace = route.metadata.namespace, port, sectionName } of route.spec
     .parentRefs ?? []) {
     if (kind === 'Service') {
@@ -83,8 +92,8 @@ function* trafficResources(model: Model, policy: ObjectOf<'TrafficPolicy'>): Gen
     if (kind === 'Service') yield* serviceResources(model.object('Service', namespace, name));
     else if (kind === 'Gateway') yield* listenersOf(model.object('Gateway', namespace, name));
     else {
-      const route = model.object('HTTPRoute', namespace, name);
-      if (route !== undefined) yield* routeResources(model, route);
+      const routes = [objectKey(kind, namespace, name)];
+      for (const route of model.requestRoutes(routes)) yield* routeResources(model, route);
     }
   }
 }

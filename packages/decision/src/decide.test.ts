@@ -51,7 +51,7 @@ test('a request that matches is forwarded to the state of its backend', () => {
 });
 
 test('no match under attached routes is refused as no-route', () => {
-  const matches = [{ path: { type: 'Exact' as const, value: '/a' }, method: '', headers: [], queries: [] }];
+  const matches = [{ path: { type: 'Exact' as const, value: '/a' }, method: '', headers: [], queries: [], grpc: null }];
   const out = decided(routesOf([ruleFixture({ matches })]), request('/b'));
   assert.deepEqual([out.kind, out.code, out.rule, out.backend], ['refuse', 'no-route', undefined, undefined]);
 });
@@ -207,7 +207,7 @@ test('statuses to retry are a table, ranges included', () => {
 
 test('forwarding leaves no garbage behind, but for the number a draw among several backends takes', () => {
   const rule = ruleFixture({
-    matches: [{ path: { type: 'PathPrefix', value: '/shop' }, method: '', headers: [], queries: [] }],
+    matches: [{ path: { type: 'PathPrefix', value: '/shop' }, method: '', headers: [], queries: [], grpc: null }],
   });
   const split = { ...rule, backends: weighted('shop/a:80*80', 'shop/b:80*20') };
   assert.ok(garbageBytes([ruleFixture(), rule]) < 2);

@@ -132,6 +132,8 @@ const NO_ENTRY: RouteEntry = Object.freeze({
   pathKind: 0,
   path: '',
   pathPattern: null,
+  pathRank: 0,
+  grpc: false,
   method: '',
   conditions: Object.freeze([]),
   conditionRank: 0,

@@ -34,7 +34,7 @@ function explained(rules: RouteRule[], path: string, endpoints = 2): DecisionRec
 }
 
 const at = (value: string): RouteRule['matches'] => [
-  { path: { type: 'PathPrefix', value }, method: '', headers: [], queries: [] },
+  { path: { type: 'PathPrefix', value }, method: '', headers: [], queries: [], grpc: null },
 ];
 
 test('a record names the winner, what was passed over, the shares and the endpoints behind them', () => {

@@ -27,7 +27,7 @@ export interface MatchRecord {
   readonly route: string;
   readonly rule: string;
   readonly match: number;
-  /** `Exact /orders`, `PathPrefix /`. */
+  /** `Exact /orders`, `PathPrefix /`, `gRPC /shop.v1.Orders/*`. */
   readonly path: string;
 }
 
@@ -145,7 +145,8 @@ const pathKinds = {
 function matchRecord(routes: RouteTable, entry: RouteEntry): MatchRecord {
   const { route, rule } = routes.rules[entry.rule]!;
   const path = entry.path === '' ? '/' : entry.path;
-  return { route, rule, match: entry.match, path: `${pathKinds[entry.pathKind]} ${path}` };
+  const kind = entry.grpc ? 'gRPC' : pathKinds[entry.pathKind];
+  return { route, rule, match: entry.match, path: `${kind} ${path}` };
 }
 
 function backendRecords(rule: CompiledRule, entry: RouteEntry, view: RequestView, nowMs: number): BackendRecord[] {

@@ -5,7 +5,7 @@ import { rewritePath } from './path-rewrite.ts';
 import { ruleFixture } from './rule-fixture.ts';
 
 function entryFor(type: 'Exact' | 'PathPrefix' | 'RegularExpression', value: string) {
-  const matches = [{ path: { type, value }, method: '', headers: [], queries: [] }];
+  const matches = [{ path: { type, value }, method: '', headers: [], queries: [], grpc: null }];
   const compiled = compileMatchTable([ruleFixture({ matches })]);
   assert.ok(compiled.ok);
   return compiled.value.entries[0]!;

@@ -5,7 +5,9 @@ import { compileMatchTable } from '@weft/routing';
 import { redirectLocation } from './redirect.ts';
 import { ruleFixture } from './rule-fixture.ts';
 
-const matches = [{ path: { type: 'PathPrefix' as const, value: '/old' }, method: '', headers: [], queries: [] }];
+const matches = [
+  { path: { type: 'PathPrefix' as const, value: '/old' }, method: '', headers: [], queries: [], grpc: null },
+];
 const compiled = compileMatchTable([ruleFixture({ matches })]);
 assert.ok(compiled.ok);
 const entry = compiled.value.entries[0]!;

@@ -6,7 +6,7 @@ export function ruleFixture(fields: Partial<RouteRule> = {}): RouteRule {
     route: 'HTTPRoute shop/orders',
     rule: '0',
     hostnames: [],
-    matches: [{ path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [] }],
+    matches: [{ path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [], grpc: null }],
     filters: [],
     backends: [{ backend: 'shop/orders:80', weight: 1, filters: [] }],
     timeouts: { requestMs: 0, backendRequestMs: 0, connectMs: 1000, streamIdleMs: 300_000 },

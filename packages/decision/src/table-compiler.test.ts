@@ -36,7 +36,7 @@ function shop(rules: RouteRule[] = [ruleFixture()]): Resources {
 }
 
 const badRule = ruleFixture({
-  matches: [{ path: { type: 'RegularExpression', value: '/(' }, method: '', headers: [], queries: [] }],
+  matches: [{ path: { type: 'RegularExpression', value: '/(' }, method: '', headers: [], queries: [], grpc: null }],
 });
 
 test('a process that has received nothing allows nothing outside and knows no name', () => {
@@ -257,7 +257,9 @@ test('the same resources give the same tables in slices as at once, and no slice
   const rules = Array.from({ length: 2000 }, (_, index) =>
     ruleFixture({
       rule: String(index),
-      matches: [{ path: { type: 'PathPrefix', value: `/r${index}` }, method: '', headers: [], queries: [] }],
+      matches: [
+        { path: { type: 'PathPrefix', value: `/r${index}` }, method: '', headers: [], queries: [], grpc: null },
+      ],
     }),
   );
   const resources = shop(rules);

@@ -2,6 +2,7 @@ export { byCodeUnit, canonicalBytes } from './canonical/canonical-bytes.ts';
 export { hash64 } from './canonical/content-hash.ts';
 export type { AuthenticationPolicySpec } from './kinds/authentication-policy.ts';
 export type { GatewayClassSpec, GatewayListenerSpec, GatewaySpec } from './kinds/gateway.ts';
+export type { GrpcRouteRule, GrpcRouteSpec } from './kinds/grpc-route.ts';
 export type { HttpRouteRule, HttpRouteSpec } from './kinds/http-route.ts';
 export {
   type ConfigObject,
@@ -9,6 +10,7 @@ export {
   type KindEntry,
   type ObjectKey,
   type ObjectOf,
+  type RequestRoute,
   type SpecOfKind,
   keyOf,
   kindTable,
@@ -74,11 +76,13 @@ export type {
   Backend,
   CircuitBreakerPolicy,
   ConnectionPolicy,
+  Cors,
   DestinationKey,
   DestinationRoutes,
   Endpoint,
   EndpointSet,
   GatewayListener,
+  GrpcMethodMatch,
   HeaderField,
   HeaderModifier,
   HealthCheckPolicy,

@@ -6,7 +6,7 @@ import { compileMatchTable } from './match-table.ts';
 
 type Match = RouteRule['matches'][number];
 
-const any: Match = { path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [] };
+const any: Match = { path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [], grpc: null };
 
 function rule(match: Partial<Match>, hostnames: string[] = []): RouteRule {
   const matches = [{ ...any, ...match }];

@@ -54,8 +54,8 @@ function reasonFor(entry: RouteEntry, winner: RouteEntry | undefined, host: stri
 /** The first criterion of `compareEntries` that tells two entries apart. */
 function criterionBetween(winner: RouteEntry, other: RouteEntry): string {
   if (winner.hostRank !== other.hostRank) return 'hostname';
-  if (winner.pathKind !== other.pathKind) return 'path type';
-  if (winner.path.length !== other.path.length) return 'path length';
+  if (winner.pathKind !== other.pathKind) return winner.grpc && other.grpc ? 'service and method' : 'path type';
+  if (winner.pathRank !== other.pathRank) return winner.grpc ? 'service and method' : 'path length';
   if ((winner.method === '') !== (other.method === '')) return 'method';
   if (winner.conditionRank !== other.conditionRank)
     return compareEntries(winner, other) < 0 ? 'number of conditions' : '';

@@ -3,7 +3,8 @@ import { Buffer } from 'node:buffer';
 import test from 'node:test';
 import { Http1RequestReader, type MessageSink, http1Defaults } from '@weft/http';
 import { type Random, seededRandom } from '@weft/kernel';
-import type { RouteMatch, RouteRule, ValueMatch } from '@weft/model';
+import type { GrpcMethodMatch, RouteMatch, RouteRule, ValueMatch } from '@weft/model';
+import { explain } from './explanation.ts';
 import { type MatchTable, compileMatchTable, compileMatchTableInSteps } from './match-table.ts';
 import type { RequestView } from './request-view.ts';
 
@@ -15,6 +16,7 @@ interface MatchWords {
   /** `name=value`, or `name~pattern`. */
   headers?: string[];
   queries?: string[];
+  grpc?: GrpcMethodMatch;
 }
 
 function valueMatch(text: string): ValueMatch {
@@ -38,6 +40,7 @@ function match(words: MatchWords): RouteMatch {
     method: words.method ?? '',
     headers: (words.headers ?? []).map(valueMatch),
     queries: (words.queries ?? []).map(valueMatch),
+    grpc: words.grpc ?? null,
   };
 }
 
@@ -375,6 +378,15 @@ test('ten thousand routes are looked up in at most twice the steps of one, in th
       rule: (index) => rule([{ exact: '/search', queries: [`q=${segment(index)}`] }]),
       view: (index) => request(`GET h/search?q=${segment(index)}`),
     },
+    'gRPC services': {
+      rule: (index) =>
+        rule([{ grpc: { type: 'Exact', service: `shop.${segment(index).padStart(6, '_')}`, method: '' } }]),
+      view: (index) => request(`POST h/shop.${segment(index).padStart(6, '_')}/Get`),
+    },
+    'gRPC methods': {
+      rule: (index) => rule([{ grpc: { type: 'Exact', service: `shop.${segment(index)}`, method: 'Get' } }]),
+      view: (index) => request(`POST h/shop.${segment(index)}/Get`),
+    },
     patterns: {
       rule: (index) => rule([{ regex: `/shop/${segment(index).padStart(6, '_')}/[0-9]+` }]),
       view: (index) => request(`GET h/shop/${segment(index).padStart(6, '_')}/17`),
@@ -430,7 +442,8 @@ function naive(rules: readonly RouteRule[], view: RequestView): { rule: number; 
             : type === 'RegularExpression'
               ? whole.test(view.path)
               : wanted.every((segment, index) => view.path.split('/')[index] === segment);
-        if (!holds || (match.method !== '' && match.method !== view.method)) continue;
+        const grpc = match.grpc === null ? [] : grpcKey(match.grpc, view.path);
+        if (!holds || grpc === undefined || (match.method !== '' && match.method !== view.method)) continue;
         const query = new URLSearchParams(view.query);
         const fits = (wanted: ValueMatch, actual: string | null | undefined): boolean =>
           actual !== null &&
@@ -441,6 +454,7 @@ function naive(rules: readonly RouteRule[], view: RequestView): { rule: number; 
         const key = [
           hostname === '*' ? 0 : wild ? 1 : 2,
           hostname === '*' ? 0 : hostname.length,
+          ...grpc,
           type === 'Exact' ? 2 : type === 'RegularExpression' ? 1 : 0,
           type === 'PathPrefix' ? value.replace(/\/+$/, '').length : value.length,
           match.method === '' ? 0 : 1,
@@ -454,6 +468,16 @@ function naive(rules: readonly RouteRule[], view: RequestView): { rule: number; 
     }
   }
   return best === undefined ? undefined : { rule: best.rule, match: best.match };
+}
+
+/** Precedence of a gRPC match that holds: names above patterns above none, longer above shorter; service first. */
+function grpcKey({ type, service, method }: GrpcMethodMatch, path: string): number[] | undefined {
+  const parts = /^\/([^/]+)\/([^/]+)$/.exec(path);
+  if (parts === null) return undefined;
+  const fits = (wanted: string, actual: string): boolean =>
+    wanted === '' || (type === 'Exact' ? wanted === actual : new RegExp(`^(?:${wanted})$`).test(actual));
+  if (!fits(service, parts[1]!) || !fits(method, parts[2]!)) return undefined;
+  return [service, method].flatMap((part) => [part === '' ? 0 : type === 'Exact' ? 2 : 1, part.length]);
 }
 
 function isAbove(a: (number | string)[], b: (number | string)[]): boolean {
@@ -487,6 +511,47 @@ test('the table finds what trying every rule finds, for thousands of random rule
   }
   assert.equal(compared, 10_000);
   assert.ok(matched > 3000 && matched < 9900, `${matched} of ${compared} matched`);
+});
+
+test('the table finds what the precedence of GRPCRoute asks for, for thousands of random rules and requests', () => {
+  let matched = 0;
+  for (let round = 0; round < 300; round += 1) {
+    const random = seededRandom(9_000 + round);
+    const words = new Words(random);
+    const rules = Array.from({ length: 1 + words.below(round % 10 === 0 ? 80 : 10) }, () => words.grpcRule());
+    const table = compile(rules);
+    for (let turn = 0; turn < 20; turn += 1) {
+      const view = words.grpcRequest();
+      const expected = naive(rules, view);
+      const found = table.find(view);
+      if (found !== undefined) matched += 1;
+      const actual = found === undefined ? undefined : { rule: found.rule, match: found.match };
+      assert.deepEqual(actual, expected, `round ${round}: ${view.authority}${view.path}`);
+      assert.equal(explain(table, view).winner, found);
+    }
+  }
+  assert.ok(matched > 1500 && matched < 5900, `${matched} of 6000 matched`);
+});
+
+test('a gRPC match names the place of a bad pattern, and takes no path of another shape', () => {
+  const bad = compileMatchTable([rule([{ grpc: { type: 'RegularExpression', service: 'a', method: '(' } }])]);
+  assert.ok(!bad.ok);
+  assert.deepEqual(
+    bad.error.map(({ path }) => path),
+    ['matches[0].method.method'],
+  );
+  const table = compile([
+    rule([
+      { grpc: { type: 'Exact', service: 'a.B', method: '' } },
+      { grpc: { type: 'Exact', service: '', method: 'Get' } },
+      { grpc: { type: 'RegularExpression', service: 'x.*', method: '' } },
+    ]),
+  ]);
+  const paths = ['/a.B', '/a.B/', '/a.B/Get/more', '/more/a.B/Get', '//Get', '/Get', '/x', '/xy/', '*', '/A.b/Put'];
+  for (const path of paths) assert.equal(table.find({ ...request('POST h/'), path }), undefined, path);
+  for (const path of ['/a.B/x', '/c/Get', '/xyz/Put']) {
+    assert.ok(table.find({ ...request('POST h/'), path }) !== undefined, path);
+  }
 });
 
 /** Draws from few words, so that rules meet and requests hit. */
@@ -540,6 +605,27 @@ class Words {
       Array.from({ length: 1 + this.below(3) }, () => this.#match()),
       hosts,
     );
+  }
+
+  grpcRule(): RouteRule {
+    const matches = Array.from({ length: 1 + this.below(3) }, (): MatchWords => {
+      const headers = this.below(3) === 0 ? [this.#of(['x=1', 'x~[0-9]', 'y=2'])] : [];
+      if (this.below(8) === 0) return { headers };
+      const regex = this.below(3) === 0;
+      const service = this.#of(regex ? ['', 's.*', '.*', 's[.]A|t'] : ['', 's.A', 's.AB', 't']);
+      const method = this.#of(regex ? ['', 'G.*', '.*t', 'P.t'] : ['', 'Get', 'Put']);
+      if (service === '' && method === '') return { headers };
+      return { headers, grpc: { type: regex ? 'RegularExpression' : 'Exact', service, method } };
+    });
+    return rule(matches, this.below(3) === 0 ? this.#hosts() : []);
+  }
+
+  grpcRequest(): RequestView {
+    const headers: Record<string, string> = {};
+    for (const name of ['x', 'y']) if (this.below(2) === 0) headers[name] = this.#of(['1', '2', 'no']);
+    const host = this.#of(['h', 'example', 'a.example', 'b.a.example']);
+    const path = this.#of(['/s.A/Get', '/s.A/Put', '/s.AB/Get', '/t/Put', '/t/Gut', '/u/Get', '/s.A', '/s.A/Get/x']);
+    return request(`POST ${host}${path}`, headers);
   }
 
   #hosts(): string[] {

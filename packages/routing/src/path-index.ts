@@ -225,7 +225,7 @@ function bestPattern(
   let best = start;
   for (let index = 0; index < group.patterns.length; index += 1) {
     const { entry, candidates } = group.patterns[index]!;
-    if (best !== undefined && entry.path.length < best.path.length) break;
+    if (best !== undefined && entry.pathRank < best.pathRank) break;
     steps.count += 1;
     if (!entry.pathPattern!.test(view.path)) continue;
     const found = candidates.find(view, steps);

@@ -1,5 +1,6 @@
 import { type Result, fail, ok } from '@weft/kernel';
-import type { RouteMatch, RouteRule, ValueMatch } from '@weft/model';
+import type { GrpcMethodMatch, RouteMatch, RouteRule, ValueMatch } from '@weft/model';
+import { compileGrpcPattern } from './grpc-pattern.ts';
 import { hostRank } from './host-pattern.ts';
 import { type LinearPattern, compilePattern } from './linear-pattern.ts';
 import { firstQueryValue } from './query-value.ts';
@@ -33,6 +34,10 @@ export interface RouteEntry {
   /** Path or pattern; a prefix is without its trailing slash, so `/` is the empty text. */
   readonly path: string;
   readonly pathPattern: LinearPattern | null;
+  /** Among entries of one kind of path: its length; of a gRPC match the precedence of service and method. */
+  readonly pathRank: number;
+  /** The match names a gRPC service or method: `path` is its text. */
+  readonly grpc: boolean;
   /** Empty: any. */
   readonly method: string;
   readonly conditions: readonly ValueCondition[];
@@ -67,7 +72,7 @@ export function compileEntries(rule: RouteRule, index: number, order: number): R
   };
   for (const [position, match] of rule.matches.entries()) {
     const at = `matches[${position}]`;
-    const pathPattern = match.path.type === 'RegularExpression' ? compile(match.path.value, `${at}.path.value`) : null;
+    const place = match.grpc === null ? pathPlace(match, at, compile) : grpcPlace(match.grpc, rule, at, problems);
     const conditions = [
       ...compileConditions('header', match.headers, `${at}.headers`, compile),
       ...compileConditions('query', match.queries, `${at}.queryParams`, compile),
@@ -81,9 +86,7 @@ export function compileEntries(rule: RouteRule, index: number, order: number): R
           order: order + position,
           host,
           hostRank: hostRank(host),
-          pathKind: pathKindOf(match),
-          path: match.path.type === 'PathPrefix' ? withoutTrailingSlash(match.path.value) : match.path.value,
-          pathPattern,
+          ...place,
           method: match.method,
           conditions,
           conditionRank: rankOf(match.method, conditions),
@@ -97,7 +100,7 @@ export function compileEntries(rule: RouteRule, index: number, order: number): R
 /**
  * Which of two entries that both match wins: negative when `a` does. Gateway API `HTTPRouteSpec.hostnames` and
  * `HTTPRouteRule.matches`: the more specific hostname; an exact path; the longer path; a method; more headers; more query
- * parameters; the order given. The standard leaves the place of regular expressions open: here a pattern stands below an
+ * parameters; the order given. gRPC matches: the more specific hostname; service, method, headers, the order given. The standard leaves the place of regular expressions open: here a pattern stands below an
  * exact path and above every prefix, the longer source above the shorter, because a pattern beside a catch-all `/` is
  * written to be reached.
  */
@@ -105,7 +108,7 @@ export function compareEntries(a: RouteEntry, b: RouteEntry): number {
   return (
     b.hostRank - a.hostRank ||
     b.pathKind - a.pathKind ||
-    b.path.length - a.path.length ||
+    b.pathRank - a.pathRank ||
     b.conditionRank - a.conditionRank ||
     a.order - b.order
   );
@@ -151,6 +154,31 @@ export function conditionsHold(entry: RouteEntry, view: RequestView): boolean {
     if (!conditionHolds(conditions[index]!, view)) return false;
   }
   return true;
+}
+
+type PathPlace = Pick<RouteEntry, 'pathKind' | 'path' | 'pathPattern' | 'pathRank' | 'grpc'>;
+
+function pathPlace(
+  match: RouteMatch,
+  at: string,
+  compile: (source: string, path: string) => LinearPattern | null,
+): PathPlace {
+  const { type, value } = match.path;
+  const path = type === 'PathPrefix' ? withoutTrailingSlash(value) : value;
+  const pathPattern = type === 'RegularExpression' ? compile(value, `${at}.path.value`) : null;
+  return { pathKind: pathKindOf(match), path, pathPattern, pathRank: path.length, grpc: false };
+}
+
+function grpcPlace(match: GrpcMethodMatch, rule: RouteRule, at: string, problems: RouteProblem[]): PathPlace {
+  const compiled = compileGrpcPattern(match);
+  if (!compiled.ok) {
+    const { field, message } = compiled.error;
+    problems.push({ route: rule.route, rule: rule.rule, path: `${at}.method.${field}`, message });
+    return { pathKind: PathKind.Pattern, path: '', pathPattern: null, pathRank: 0, grpc: true };
+  }
+  const { exact, text, pattern, rank } = compiled.value;
+  const pathKind = exact ? PathKind.Exact : PathKind.Pattern;
+  return { pathKind, path: text, pathPattern: pattern, pathRank: rank, grpc: true };
 }
 
 function pathKindOf(match: RouteMatch): PathKind {

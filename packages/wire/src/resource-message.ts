@@ -7,10 +7,12 @@ import type {
   Backend,
   CircuitBreakerPolicy,
   ConnectionPolicy,
+  Cors,
   DestinationRoutes,
   Endpoint,
   EndpointSet,
   GatewayListener,
+  GrpcMethodMatch,
   HeaderField,
   HeaderModifier,
   HealthCheckPolicy,
@@ -114,11 +116,18 @@ const valueMatch = message<ValueMatch>('ValueMatch', {
   value: text(3, VALUE_BYTES),
 });
 
+const grpcMethodMatch = message<GrpcMethodMatch>('GrpcMethodMatch', {
+  type: choice(1, 'ValueMatchType', ['Exact', 'RegularExpression']),
+  service: text(2, VALUE_BYTES),
+  method: text(3, VALUE_BYTES),
+});
+
 const routeMatch = message<RouteMatch>('RouteMatch', {
   path: nested(1, pathMatch),
   method: text(2, 64),
   headers: list(3, valueMatch, 64),
   queries: list(4, valueMatch, 64),
+  grpc: optional(5, grpcMethodMatch),
 });
 
 const headerField = message<HeaderField>('HeaderField', {
@@ -156,12 +165,22 @@ const mirror = message<Mirror>('Mirror', {
   denominator: integer(3, 'uint32', 1, UINT32),
 });
 
+const cors = message<Cors>('Cors', {
+  allowOrigins: texts(1, 512, 64),
+  allowCredentials: flag(2),
+  allowMethods: texts(3, 64, 16),
+  allowHeaders: texts(4, 256, 64),
+  exposeHeaders: texts(5, 256, 64),
+  maxAgeS: integer(6, 'uint32', 1, 0x7fffffff),
+});
+
 const routeFilter = union<RouteFilter>('RouteFilter', {
   RequestHeaderModifier: member(1, 'modifier', headerModifier),
   ResponseHeaderModifier: member(2, 'modifier', headerModifier),
   RequestRedirect: member(3, 'redirect', redirect),
   URLRewrite: member(4, 'rewrite', urlRewrite),
   RequestMirror: member(5, 'mirror', mirror),
+  CORS: member(6, 'cors', cors),
 });
 
 const weightedBackend = message<WeightedBackend>('WeightedBackend', {

@@ -120,12 +120,24 @@ export function exampleRule(): RouteRule {
         method: 'GET',
         headers: [{ type: 'Exact', name: 'x-version', value: 'ü' }],
         queries: [{ type: 'RegularExpression', name: 'q', value: '.*' }],
+        grpc: { type: 'Exact', service: 'shop.v1.Orders', method: '' },
       },
-      { path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [] },
+      { path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [], grpc: null },
     ],
     filters: [
       { type: 'RequestHeaderModifier', modifier },
       { type: 'ResponseHeaderModifier', modifier },
+      {
+        type: 'CORS',
+        cors: {
+          allowOrigins: ['https://*.shop.example'],
+          allowCredentials: true,
+          allowMethods: ['PUT'],
+          allowHeaders: ['x-version'],
+          exposeHeaders: ['grpc-status'],
+          maxAgeS: 5,
+        },
+      },
       {
         type: 'RequestRedirect',
         redirect: {

@@ -155,7 +155,7 @@ function ruleOf(backend: string, service: string, route: number): RouteRule {
         path: { type: 'PathPrefix', value: route === 0 ? '/' : `/v1/part-${route}` },
         method: route % 3 === 1 ? 'GET' : '',
         headers: route % 3 === 2 ? [{ type: 'Exact', name: 'x-tenant', value: `tenant-${route}` }] : [],
-        queries: [],
+        queries: [], grpc: null,
       },
     ],
     filters: [],

@@ -87,7 +87,7 @@ export function callerResources(endpointPort: number, mesh: boolean): Resource[]
           route: `Service ${benchNamespace}/${benchHost}`,
           rule: 'default',
           hostnames: [],
-          matches: [{ path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [] }],
+          matches: [{ path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [], grpc: null }],
           filters: [],
           backends: [{ backend: destination, weight: 1, filters: [] }],
           timeouts: defaults.timeouts,

@@ -19,7 +19,7 @@ export interface PolicyQuestion {
   readonly namespace: string;
   /** Namespace of the caller; empty: the service's. */
   readonly callerNamespace: string;
-  /** `namespace/name` of an HTTPRoute whose rule is asked about; empty: none. */
+  /** `namespace/name` of a route whose rule is asked about; empty: none. */
   readonly route: string;
   readonly rule: number;
 }
@@ -44,7 +44,9 @@ export async function askPolicy(admin: AdminClient, socket: string, question: Po
       object.kind === 'TrafficPolicy' ||
       object.kind === 'Mesh' ||
       (object.kind === 'Service' && object.namespace === namespace && object.name === name) ||
-      (object.kind === 'HTTPRoute' && object.namespace === routeNamespace && object.name === routeName),
+      ((object.kind === 'HTTPRoute' || object.kind === 'GRPCRoute') &&
+        object.namespace === routeNamespace &&
+        object.name === routeName),
   );
   const model = new Model();
   let service: ObjectOf<'Service'> | undefined;
@@ -71,7 +73,7 @@ export async function askPolicy(admin: AdminClient, socket: string, question: Po
   const caller = question.callerNamespace === '' ? namespace : question.callerNamespace;
   const effective = effectiveTraffic(model, destination, caller, question.route, question.rule);
   if (effective === undefined) {
-    const place = question.route === '' ? '' : `, or HTTPRoute ${question.route} has no rule ${question.rule}`;
+    const place = question.route === '' ? '' : `, or route ${question.route} has no rule ${question.rule}`;
     throw new CommandFault(exitCodes.unwell, `${destination} is no port of that service${place}`);
   }
   return { destination, effective };

@@ -83,11 +83,16 @@ function retriesText({ retries }: RouteRule): string {
   return `${retries.attempts} on ${[...retries.on, ...statuses].join(', ')}`;
 }
 
-function matchText({ path, method, headers, queries }: RouteMatch): string {
+function matchText({ path, method, headers, queries, grpc }: RouteMatch): string {
   const signs = { Exact: '= ', PathPrefix: '', RegularExpression: '~ ' } as const;
   const values = [...headers, ...queries.map((query) => ({ ...query, name: `?${query.name}` }))];
   const conditions = values.map(({ type, name, value }) => `${name}${type === 'Exact' ? '=' : '~'}${value}`);
-  return [method, `${signs[path.type]}${path.value}`, ...conditions].filter((part) => part !== '').join(' ');
+  const sign = grpc?.type === 'RegularExpression' ? '~ ' : '';
+  const place =
+    grpc === null
+      ? `${signs[path.type]}${path.value}`
+      : `gRPC ${sign}${grpc.service || '*'}/${sign}${grpc.method || '*'}`;
+  return [method, place, ...conditions].filter((part) => part !== '').join(' ');
 }
 
 function filterText(filter: RouteFilter): string {

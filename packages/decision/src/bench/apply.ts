@@ -49,7 +49,9 @@ function put(resource: Resource, hash: string): void {
 function routeRule(index: number): RouteRule {
   return ruleFixture({
     rule: String(index),
-    matches: [{ path: { type: 'PathPrefix', value: `/shop/r${index}` }, method: '', headers: [], queries: [] }],
+    matches: [
+      { path: { type: 'PathPrefix', value: `/shop/r${index}` }, method: '', headers: [], queries: [], grpc: null },
+    ],
     backends: [{ backend: `shop/s${index % BACKENDS}:80`, weight: 1, filters: [] }],
   });
 }

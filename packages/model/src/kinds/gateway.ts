@@ -44,7 +44,7 @@ const allowedRoutes = object({
       8,
     ),
     'Route kinds that may attach.',
-    'HTTPRoute',
+    'HTTPRoute and GRPCRoute',
   ),
 });
 

@@ -1,11 +1,10 @@
-import type { CheckRegularExpression, Report } from '../schema/schema.ts';
-import { absolutePath, headerName, headerValue, isAbsolutePath, preciseHostname } from '../schema/text-format.ts';
+import type { Report } from '../schema/schema.ts';
+import { absolutePath, headerName, isAbsolutePath, preciseHostname } from '../schema/text-format.ts';
 import {
   type ValueOf,
   choice,
   dnsNameSchema,
   duration,
-  gatewayApiGroup,
   hostnames,
   integer,
   list,
@@ -16,15 +15,10 @@ import {
   required,
   text,
 } from './field-vocabulary.ts';
-
-const parentRef = object({
-  group: optional(text(253, undefined, 0), 'Group of the parent; "" for a Service.', gatewayApiGroup),
-  kind: optional(text(63), 'Gateway or Service.', 'Gateway'),
-  namespace: optional(dnsNameSchema, 'Namespace of the parent.', "the route's"),
-  name: required(dnsNameSchema, 'Name of the parent.'),
-  sectionName: optional(dnsNameSchema, 'One listener of the Gateway, or one named port of the Service.'),
-  port: optional(integer(1, 65_535), 'Only this port of the parent.'),
-});
+import { cors } from './cors.ts';
+import { backendTarget, headerModifier, mirror } from './route-filter.ts';
+import { parentRef } from './route-parent.ts';
+import { checkPattern, headerMatch, matchType } from './value-match.ts';
 
 const pathMatch = object(
   {
@@ -40,17 +34,6 @@ const pathMatch = object(
       });
     }
   },
-);
-
-const matchType = choice(['Exact', 'RegularExpression']);
-
-const headerMatch = object(
-  {
-    type: optional(matchType, 'How value is compared.', 'Exact'),
-    name: required(text(256, headerName), 'Name of the header, in any case.'),
-    value: required(text(4096, headerValue), 'Value to compare with.'),
-  },
-  checkPattern,
 );
 
 const queryMatch = object(
@@ -70,43 +53,6 @@ const routeMatch = object({
   queryParams: optional(list(queryMatch, 16, { uniqueBy: 'name' }), 'All of them must match.'),
   method: optional(choice(methods), 'The method must be this one.'),
 });
-
-const headerField = object({
-  name: required(text(256, headerName), 'Name of the header.'),
-  value: required(text(4096, headerValue), 'Value of the header.'),
-});
-
-/** Headers that say where a message ends or belong to one connection: a filter that changed them would break framing. */
-const framingHeaders: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-const headerModifier = object(
-  {
-    set: optional(list(headerField, 16, { uniqueBy: 'name' }), 'Headers to overwrite.'),
-    add: optional(list(headerField, 16, { uniqueBy: 'name' }), 'Headers to append to.'),
-    remove: optional(list(text(256, headerName), 16, { uniqueBy: '' }), 'Headers to remove.'),
-  },
-  (modifier, report) => {
-    const check = (name: string, path: readonly (string | number)[]): void => {
-      if (!framingHeaders.has(name.toLowerCase())) return;
-      report(path, 'bad-value', {
-        message: `${name} frames the message and can't be changed`,
-        expected: 'another header',
-      });
-    };
-    for (const [index, { name }] of (modifier.set ?? []).entries()) check(name, ['set', index, 'name']);
-    for (const [index, { name }] of (modifier.add ?? []).entries()) check(name, ['add', index, 'name']);
-    for (const [index, name] of (modifier.remove ?? []).entries()) check(name, ['remove', index]);
-  },
-);
 
 const pathRewrite = object(
   {
@@ -147,49 +93,13 @@ const urlRewrite = object({
   path: optional(pathRewrite, 'Path that the backend sees.'),
 });
 
-const backendTarget = {
-  group: optional(text(253, undefined, 0), 'Group of the backend.', '""'),
-  kind: optional(text(63), 'Kind of the backend.', 'Service'),
-  namespace: optional(dnsNameSchema, 'Namespace of the backend; another one needs a ReferenceGrant.', "the route's"),
-  name: required(dnsNameSchema, 'Name of the backend.'),
-  port: optional(integer(1, 65_535), 'Port of the Service; required for one.'),
-};
-
-const mirror = object(
-  {
-    backendRef: required(object(backendTarget), 'Where copies go; their answers are dropped.'),
-    percent: optional(integer(0, 100), 'Share of requests that are copied.', '100'),
-    fraction: optional(
-      object(
-        {
-          numerator: required(integer(0, 2_147_483_647), 'Of denominator requests, so many are copied.'),
-          denominator: optional(integer(1, 2_147_483_647), 'Of so many requests.', '100'),
-        },
-        (fraction, report) => {
-          if (fraction.numerator > (fraction.denominator ?? 100)) {
-            report(['numerator'], 'out-of-range', { message: 'numerator is above denominator' });
-          }
-        },
-      ),
-      'Share of requests that are copied.',
-    ),
-  },
-  (value, report) => {
-    if (value.percent !== undefined && value.fraction !== undefined) {
-      report(['percent'], 'conflicting-fields', {
-        message: 'percent and fraction are both set',
-        expected: 'one of them',
-      });
-    }
-  },
-);
-
 const filterTypes = [
   'RequestHeaderModifier',
   'ResponseHeaderModifier',
   'RequestRedirect',
   'URLRewrite',
   'RequestMirror',
+  'CORS',
 ] as const;
 
 const filterFields = {
@@ -198,12 +108,13 @@ const filterFields = {
   RequestRedirect: 'requestRedirect',
   URLRewrite: 'urlRewrite',
   RequestMirror: 'requestMirror',
+  CORS: 'cors',
 } as const;
 
 const filter = object(
   {
     type: required(
-      choice(filterTypes, ['CORS', 'ExternalAuth', 'ExtensionRef']),
+      choice(filterTypes, ['ExternalAuth', 'ExtensionRef']),
       'Which filter; the field of its name holds its parameters.',
     ),
     requestHeaderModifier: optional(headerModifier, 'Changes headers of requests.'),
@@ -211,7 +122,7 @@ const filter = object(
     requestRedirect: optional(redirect, 'Answers with a redirect.'),
     urlRewrite: optional(urlRewrite, 'Changes host and path before the backend sees them.'),
     requestMirror: optional(mirror, 'Sends copies elsewhere.'),
-    cors: notServed('The CORS filter'),
+    cors: optional(cors, 'Answers cross-origin preflights and marks responses.'),
     externalAuth: notServed('The ExternalAuth filter'),
     extensionRef: notServed('The ExtensionRef filter'),
   },
@@ -330,11 +241,8 @@ export type HttpRouteSpec = ValueOf<typeof httpRouteSpecSchema>;
 export type HttpRouteRule = ValueOf<typeof rule>;
 export type HttpRouteMatch = ValueOf<typeof routeMatch>;
 export type HttpRouteFilter = ValueOf<typeof filter>;
-export type HttpRouteParentRef = ValueOf<typeof parentRef>;
 export type HttpRouteBackendRef = ValueOf<typeof backendRef>;
 export type HttpRoutePathRewrite = ValueOf<typeof pathRewrite>;
-export type HttpRouteHeaderModifier = ValueOf<typeof headerModifier>;
-export type HttpRouteMirror = ValueOf<typeof mirror>;
 
 function checkFilters(filters: readonly HttpRouteFilter[], path: readonly string[], report: Report): void {
   const seen = new Set<string>();
@@ -347,16 +255,4 @@ function checkFilters(filters: readonly HttpRouteFilter[], path: readonly string
   if (seen.has('RequestRedirect') && seen.has('URLRewrite')) {
     report(path, 'conflicting-fields', { message: 'RequestRedirect and URLRewrite exclude one another' });
   }
-}
-
-/** A backtracking engine never sees a pattern of a user: RE2 syntax is checked here, linear time is the router's. */
-function checkPattern(
-  match: { readonly type?: string; readonly value?: string },
-  report: Report,
-  checkRegularExpression: CheckRegularExpression,
-): void {
-  if (match.type !== 'RegularExpression') return;
-  const fault = checkRegularExpression(match.value ?? '');
-  if (fault !== undefined)
-    report(['value'], 'bad-value', { message: fault, expected: 'a regular expression in RE2 syntax' });
 }

@@ -7,6 +7,7 @@ import {
   gatewaySpecSchema,
   namespaceSpecSchema,
 } from './gateway.ts';
+import { type GrpcRouteSpec, grpcRouteSpecSchema } from './grpc-route.ts';
 import { type HttpRouteSpec, httpRouteSpecSchema } from './http-route.ts';
 import { type MeshSpec, meshSpecSchema } from './mesh.ts';
 import type { Metadata } from './metadata.ts';
@@ -23,6 +24,7 @@ export interface SpecOfKind {
   readonly Gateway: GatewaySpec;
   readonly GatewayClass: GatewayClassSpec;
   readonly HTTPRoute: HttpRouteSpec;
+  readonly GRPCRoute: GrpcRouteSpec;
   readonly ReferenceGrant: ReferenceGrantSpec;
   readonly Mesh: MeshSpec;
   readonly TrafficPolicy: TrafficPolicySpec;
@@ -37,6 +39,9 @@ export interface ObjectOf<K extends Kind> {
   readonly metadata: Metadata;
   readonly spec: SpecOfKind[K];
 }
+
+/** Routes whose requests are heads with a path: they share rules, filters and the tables they are compiled to. */
+export type RequestRoute = ObjectOf<'HTTPRoute'> | ObjectOf<'GRPCRoute'>;
 
 /** A checked configuration object. Readonly throughout; shared freely. */
 export type ConfigObject = { [K in Kind]: ObjectOf<K> }[Kind];
@@ -87,6 +92,7 @@ export const kindTable: ReadonlyMap<Kind, KindEntry> = new Map(
       httpRouteSpecSchema,
       'Where requests go.',
     ),
+    entry('GRPCRoute', ['gateway.networking.k8s.io/v1'], 'Namespaced', grpcRouteSpecSchema, 'Where gRPC requests go.'),
     entry(
       'ReferenceGrant',
       ['gateway.networking.k8s.io/v1beta1', 'gateway.networking.k8s.io/v1'],
@@ -114,7 +120,6 @@ export const plannedKinds: ReadonlySet<string> = new Set([
   'ComposedRoute',
   'ExternalService',
   'FaultPolicy',
-  'GRPCRoute',
   'ProxyFilter',
   'RateLimitPolicy',
   'TCPRoute',

@@ -35,12 +35,12 @@ export interface EffectiveEndpoint {
 
 export const builtInSource = 'built-in';
 
-/** Merges the request fields. What the HTTPRoute itself says wins over every policy for that rule. */
+/** Merges the request fields. What the route itself says wins over every policy for that rule. */
 export function mergeRequest(layers: readonly TrafficLayer[], scope?: RouteScope): EffectiveRequest {
   const sources: Record<string, string> = {};
   const { timeouts: standard, retry } = scope?.rule ?? {};
   const routeSource =
-    scope === undefined ? '' : `HTTPRoute ${scope.route.metadata.namespace}/${scope.route.metadata.name}`;
+    scope === undefined ? '' : `${scope.route.kind} ${scope.route.metadata.namespace}/${scope.route.metadata.name}`;
   const leaf = (name: keyof NonNullable<TrafficSpec['timeouts']>, own: number | undefined, builtIn: number): number =>
     pickLeaf(`timeouts.${name}`, own, routeSource, layers, (spec) => spec.timeouts?.[name], builtIn, sources);
   const builtIn = builtInDefaults.timeouts;

@@ -11,7 +11,7 @@ export interface EffectiveTraffic {
 
 /**
  * The policy of a destination as callers of a namespace get it, with the layer each value comes from. With `route`
- * (`namespace/name`) and `rule` (its index) the request fields are those of that rule. Undefined for what does not exist.
+ * (`namespace/name`; a GRPCRoute where there is no HTTPRoute of that name) and `rule` (its index) the request fields are those of that rule. Undefined for what does not exist.
  */
 export function effectiveTraffic(
   model: Model,
@@ -24,7 +24,10 @@ export function effectiveTraffic(
   if (place === undefined) return undefined;
   const { service, port } = place;
   const [namespace = '', name = ''] = route.split('/');
-  const routeObject = route === '' ? undefined : model.object('HTTPRoute', namespace, name);
+  const routeObject =
+    route === ''
+      ? undefined
+      : (model.object('HTTPRoute', namespace, name) ?? model.object('GRPCRoute', namespace, name));
   const ruleObject = routeObject?.spec.rules?.[rule];
   if (route !== '' && ruleObject === undefined) return undefined;
   const scope =

@@ -1,5 +1,5 @@
 import { byCodeUnit } from '../canonical/canonical-bytes.ts';
-import type { ConfigObject, ObjectOf } from '../kinds/kind-table.ts';
+import type { ConfigObject, ObjectOf, RequestRoute } from '../kinds/kind-table.ts';
 import type { HttpRouteRule } from '../kinds/http-route.ts';
 import type { ServicePort } from '../kinds/service.ts';
 import type { TrafficSpec } from '../kinds/traffic-policy.ts';
@@ -16,8 +16,8 @@ export interface TrafficLayer {
 }
 
 export interface RouteScope {
-  readonly route: ObjectOf<'HTTPRoute'>;
-  readonly rule: HttpRouteRule;
+  readonly route: RequestRoute;
+  readonly rule: Pick<HttpRouteRule, 'name' | 'timeouts' | 'retry'>;
 }
 
 /**
@@ -116,7 +116,7 @@ function names(
 
 function addRoute(model: Model, { route, rule }: RouteScope, consumer: boolean, layers: TrafficLayer[]): void {
   const { namespace, name } = route.metadata;
-  const target = `HTTPRoute/${namespace}/${name}`;
+  const target = `${route.kind}/${namespace}/${name}`;
   if (rule.name !== undefined)
     add(
       winner(model, target, namespace, (section) => section === rule.name),

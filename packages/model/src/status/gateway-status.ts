@@ -29,7 +29,7 @@ export function gatewayStatus(model: Model, gateway: ObjectOf<'Gateway'>, object
           'ResolvedRefs',
           kinds,
           kinds ? 'ResolvedRefs' : 'InvalidRouteKinds',
-          kinds ? '' : 'only HTTPRoute is served',
+          kinds ? '' : 'only HTTPRoute and GRPCRoute are served',
           generation,
         ),
         condition('Conflicted', false, 'NoConflicts', '', generation),

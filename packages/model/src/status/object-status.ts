@@ -17,6 +17,7 @@ export function statusOf(model: Model, key: ObjectKey): ObjectStatus | undefined
   const accepted = condition('Accepted', true, 'Accepted', '', generation);
   switch (object.kind) {
     case 'HTTPRoute':
+    case 'GRPCRoute':
       return { object: ref, conditions: [], parents: routeParents(model, object), listeners: [] };
     case 'TrafficPolicy':
     case 'AuthenticationPolicy':

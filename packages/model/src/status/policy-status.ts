@@ -79,6 +79,7 @@ function missingTarget(model: Model, ref: PolicyTargetRef, policyNamespace: stri
   const found =
     (target.kind === 'Service' && target.spec.ports?.some((port) => isSection(port, sectionName))) ||
     (target.kind === 'Gateway' && target.spec.listeners.some(({ name }) => name === sectionName)) ||
-    (target.kind === 'HTTPRoute' && target.spec.rules?.some(({ name }) => name === sectionName));
+    ((target.kind === 'HTTPRoute' || target.kind === 'GRPCRoute') &&
+      target.spec.rules?.some(({ name }) => name === sectionName));
   return found === true ? undefined : `${kind} ${namespace}/${ref.name} has no section ${sectionName}`;
 }

@@ -1,8 +1,11 @@
-import type { HttpRouteParentRef } from '../kinds/http-route.ts';
-import type { ObjectOf } from '../kinds/kind-table.ts';
+import { type ObjectOf, type RequestRoute, keyOf } from '../kinds/kind-table.ts';
+import type { RouteParentRef } from '../kinds/route-parent.ts';
 import { resolveReference } from '../view/backend-reference.ts';
 import { type Model, backendsOf, parentOf } from '../view/model.ts';
+import { attachments, grpcRouteOf } from '../view/resolve-routes.ts';
 import {
+  type GatewayAttachment,
+  type ServiceAttachment,
   attachToGateway,
   attachToService,
   gatewayController,
@@ -12,7 +15,7 @@ import {
 import { type Condition, type ParentReference, type ParentStatus, condition } from './condition.ts';
 
 /** One entry per parentRef that is ours to report on, with the standard's reasons. */
-export function routeParents(model: Model, route: ObjectOf<'HTTPRoute'>): ParentStatus[] {
+export function routeParents(model: Model, route: RequestRoute): ParentStatus[] {
   const { namespace, generation } = route.metadata;
   const resolved = resolvedRefs(model, route);
   const parents: ParentStatus[] = [];
@@ -22,7 +25,12 @@ export function routeParents(model: Model, route: ObjectOf<'HTTPRoute'>): Parent
     const [parentNamespace = '', name = ''] = parent.key.split('/');
     let attachment;
     if (parent.kind === 'Service') {
-      attachment = attachToService(model.service(parent.key), ref);
+      attachment = withoutRivals(
+        model,
+        route,
+        model.service(parent.key),
+        attachToService(model.service(parent.key), ref),
+      );
     } else {
       const gateway = model.object('Gateway', parentNamespace, name);
       // A Gateway of another controller is that controller's to report on.
@@ -30,7 +38,7 @@ export function routeParents(model: Model, route: ObjectOf<'HTTPRoute'>): Parent
       attachment =
         gateway === undefined
           ? { ok: false as const, reason: 'NoMatchingParent', message: `Gateway ${parent.key} does not exist` }
-          : attachToGateway(model, gateway, route, ref);
+          : onGateway(model, gateway, route, ref);
     }
     const unused = parent.kind === 'Service' && (route.spec.hostnames ?? []).length > 0;
     const accepted = attachment.ok
@@ -45,7 +53,39 @@ export function routeParents(model: Model, route: ObjectOf<'HTTPRoute'>): Parent
   return parents;
 }
 
-function resolvedRefs(model: Model, route: ObjectOf<'HTTPRoute'>): Condition {
+/** A GRPCRoute at the same port of a Service holds alone. */
+function withoutRivals(
+  model: Model,
+  route: RequestRoute,
+  service: ObjectOf<'Service'> | undefined,
+  attachment: ServiceAttachment,
+): ServiceAttachment {
+  if (!attachment.ok || service === undefined || route.kind === 'GRPCRoute') return attachment;
+  const rivals = attachment.ports.map((port) => grpcRouteOf(model, service, port, route.metadata.namespace));
+  const rival = rivals[0];
+  if (rival === undefined || rivals.includes(undefined)) return attachment;
+  const message = `GRPCRoute ${rival.metadata.namespace}/${rival.metadata.name} holds the port; kinds of routes are not mixed`;
+  return { ok: false, reason: 'RouteTypeConflict', message };
+}
+
+function onGateway(
+  model: Model,
+  gateway: ObjectOf<'Gateway'>,
+  route: RequestRoute,
+  ref: RouteParentRef,
+): GatewayAttachment {
+  const attachment = attachToGateway(model, gateway, route, ref);
+  if (!attachment.ok) return attachment;
+  const key = keyOf(route);
+  const own = attachments(model, gateway).find((each) => keyOf(each.route) === key);
+  const held = attachment.listeners.filter(({ listener }) => own?.listeners.has(listener.name) === true);
+  if (held.length > 0) return { ok: true, listeners: held };
+  const rival = own?.conflicts.values().next().value ?? '';
+  const message = `${rival.replace('/', ' ')} comes first and serves the same host; kinds of routes are not mixed`;
+  return { ok: false, reason: 'RouteTypeConflict', message };
+}
+
+function resolvedRefs(model: Model, route: RequestRoute): Condition {
   const { generation } = route.metadata;
   const faults: string[] = [];
   let reason = '';
@@ -59,11 +99,7 @@ function resolvedRefs(model: Model, route: ObjectOf<'HTTPRoute'>): Condition {
   return condition('ResolvedRefs', false, reason, faults.slice(0, 8).join('; '), generation);
 }
 
-function routeParentReference(
-  ref: HttpRouteParentRef,
-  kind: 'Service' | 'Gateway',
-  namespace: string,
-): ParentReference {
+function routeParentReference(ref: RouteParentRef, kind: 'Service' | 'Gateway', namespace: string): ParentReference {
   return {
     group: kind === 'Service' ? '' : 'gateway.networking.k8s.io',
     kind,

@@ -1,4 +1,4 @@
-import type { ObjectOf } from '../kinds/kind-table.ts';
+import type { RequestRoute } from '../kinds/kind-table.ts';
 import { destinationKey, isMeshPort, protocolOf } from './destination.ts';
 import { type Model, parentOf } from './model.ts';
 import type { DestinationKey } from './resource.ts';
@@ -19,7 +19,7 @@ export type ResolvedBackend =
   | { readonly ok: false; readonly reason: UnresolvedReason; readonly message: string };
 
 /** Resolves what a route names as receiver of requests. Permission comes before existence: who may not ask learns nothing. */
-export function resolveReference(model: Model, route: ObjectOf<'HTTPRoute'>, ref: BackendReference): ResolvedBackend {
+export function resolveReference(model: Model, route: RequestRoute, ref: BackendReference): ResolvedBackend {
   const group = ref.group ?? '';
   const kind = ref.kind ?? 'Service';
   if (group !== '' || kind !== 'Service') {
@@ -30,7 +30,7 @@ export function resolveReference(model: Model, route: ObjectOf<'HTTPRoute'>, ref
   if (!mayRefer(model, route, namespace, ref.name)) {
     return unresolved(
       'RefNotPermitted',
-      `no ReferenceGrant in ${namespace} lets HTTPRoutes of ${route.metadata.namespace} refer to Service ${key}`,
+      `no ReferenceGrant in ${namespace} lets ${route.kind}s of ${route.metadata.namespace} refer to Service ${key}`,
     );
   }
   const service = model.service(key);
@@ -48,7 +48,7 @@ export function resolveReference(model: Model, route: ObjectOf<'HTTPRoute'>, ref
  * Within a namespace always; across by ReferenceGrant. A consumer's route may also send to the very Service it is attached
  * to: its callers reach that one without any route.
  */
-function mayRefer(model: Model, route: ObjectOf<'HTTPRoute'>, namespace: string, name: string): boolean {
+function mayRefer(model: Model, route: RequestRoute, namespace: string, name: string): boolean {
   const from = route.metadata.namespace;
   if (namespace === from) return true;
   for (const ref of route.spec.parentRefs ?? []) {
@@ -57,7 +57,7 @@ function mayRefer(model: Model, route: ObjectOf<'HTTPRoute'>, namespace: string,
   }
   for (const { spec } of model.pick('ReferenceGrant', model.grantsByNamespace.get(namespace))) {
     const who = spec.from.some(
-      (each) => each.group === 'gateway.networking.k8s.io' && each.kind === 'HTTPRoute' && each.namespace === from,
+      (each) => each.group === 'gateway.networking.k8s.io' && each.kind === route.kind && each.namespace === from,
     );
     const what = spec.to.some(
       (each) => each.group === '' && each.kind === 'Service' && (each.name === undefined || each.name === name),

@@ -1,5 +1,13 @@
-import { type ConfigObject, type Kind, type ObjectKey, type ObjectOf, keyOf, objectKey } from '../kinds/kind-table.ts';
-import type { HttpRouteParentRef, HttpRouteSpec } from '../kinds/http-route.ts';
+import {
+  type ConfigObject,
+  type Kind,
+  type ObjectKey,
+  type ObjectOf,
+  type RequestRoute,
+  keyOf,
+  objectKey,
+} from '../kinds/kind-table.ts';
+import type { RouteParentRef } from '../kinds/route-parent.ts';
 import { targetKind } from '../kinds/policy-target.ts';
 import { destinationKey, isMeshPort } from './destination.ts';
 import { Relation } from './relation.ts';
@@ -41,6 +49,8 @@ export class Model {
   readonly routesByService = new Relation<string, ObjectKey>();
   /** Gateway key to routes that have it as parent. */
   readonly routesByGateway = new Relation<string, ObjectKey>();
+  /** `Service/…` or `Gateway/…` to the GRPCRoutes among them. */
+  readonly grpcRoutesByParent = new Relation<string, ObjectKey>();
   readonly trafficByTarget = new Relation<TargetKey, ObjectKey>();
   readonly authenticationByTarget = new Relation<TargetKey, ObjectKey>();
   readonly grantsByNamespace = new Relation<string, ObjectKey>();
@@ -53,6 +63,12 @@ export class Model {
   readonly #foreignRoutes = new Relation<string, ObjectKey>();
   readonly #routesByNamespace = new Relation<string, ObjectKey>();
   readonly #gatewaysByClass = new Relation<string, ObjectKey>();
+  #revision = 0;
+
+  /** Counts what was applied: what was found under one number holds until the next. */
+  get revision(): number {
+    return this.#revision;
+  }
 
   object<K extends Kind>(kind: K, namespace: string, name: string): ObjectOf<K> | undefined {
     return this.#objects.get(objectKey(kind, namespace, name)) as ObjectOf<K> | undefined;
@@ -88,9 +104,18 @@ export class Model {
     }
   }
 
+  /** The routes among `keys` whose requests are heads with a path. */
+  *requestRoutes(keys: Iterable<ObjectKey>): Generator<RequestRoute> {
+    for (const key of keys) {
+      const found = this.#objects.get(key);
+      if (found?.kind === 'HTTPRoute' || found?.kind === 'GRPCRoute') yield found;
+    }
+  }
+
   /** Applies changes in order. Upserting what is there replaces it; removing what is not there is no fault. */
   applyChanges(changes: Iterable<Change>): ChangeEffect {
     const affected: Affected = { resources: new Set(), objects: new Set() };
+    this.#revision += 1;
     for (const change of changes) {
       switch (change.type) {
         case 'Upsert':
@@ -159,12 +184,15 @@ export class Model {
       case 'Service':
         put(this.servicesByNamespace, namespace, serviceKey(object));
         break;
-      case 'HTTPRoute': {
+      case 'HTTPRoute':
+      case 'GRPCRoute': {
         put(this.#routesByNamespace, namespace, key);
         for (const ref of object.spec.parentRefs ?? []) {
           const parent = parentOf(ref, namespace);
           if (parent?.kind === 'Service') put(this.routesByService, parent.key, key);
           if (parent?.kind === 'Gateway') put(this.routesByGateway, parent.key, key);
+          if (parent !== undefined && object.kind === 'GRPCRoute')
+            put(this.grpcRoutesByParent, `${parent.kind}/${parent.key}`, key);
         }
         for (const ref of backendsOf(object.spec)) {
           const target = ref.namespace ?? namespace;
@@ -199,6 +227,7 @@ export class Model {
         this.#collectService(object, affected);
         break;
       case 'HTTPRoute':
+      case 'GRPCRoute':
         this.#collectRoute(object, affected);
         break;
       case 'ReferenceGrant':
@@ -258,22 +287,31 @@ export class Model {
   }
 
   #collectRoutes(keys: Iterable<ObjectKey>, affected: Affected): void {
-    for (const route of this.pick('HTTPRoute', keys)) this.#collectRoute(route, affected);
+    for (const route of this.requestRoutes(keys)) this.#collectRoute(route, affected);
   }
 
-  #collectRoute(route: ObjectOf<'HTTPRoute'>, affected: Affected): void {
+  #collectRoute(route: RequestRoute, affected: Affected): void {
     const { namespace, name } = route.metadata;
     affected.objects.add(keyOf(route));
     for (const ref of route.spec.parentRefs ?? []) {
       const parent = parentOf(ref, namespace);
       if (parent?.kind === 'Service') {
         for (const key of destinationsOf(this.service(parent.key))) affected.resources.add(`routes:${key}`);
+        this.#collectRivals(parent.kind, parent.key, affected);
       } else if (parent?.kind === 'Gateway') {
         const gateway = this.#objects.get(`Gateway/${parent.key}` as ObjectKey);
         if (gateway?.kind === 'Gateway') this.#collectGateway(gateway, affected);
+        this.#collectRivals(parent.kind, parent.key, affected);
       }
     }
-    for (const policy of this.trafficByTarget.get(`HTTPRoute/${namespace}/${name}`)) affected.objects.add(policy);
+    for (const policy of this.trafficByTarget.get(`${route.kind}/${namespace}/${name}`)) affected.objects.add(policy);
+  }
+
+  /** Kinds of routes exclude one another at one parent: what a route takes or leaves, others lose or get. */
+  #collectRivals(kind: 'Service' | 'Gateway', key: string, affected: Affected): void {
+    if (this.grpcRoutesByParent.get(`${kind}/${key}`).size === 0) return;
+    const routes = kind === 'Service' ? this.routesByService : this.routesByGateway;
+    for (const route of routes.get(key)) affected.objects.add(route);
   }
 
   #collectGateway(gateway: ObjectOf<'Gateway'>, affected: Affected): void {
@@ -344,7 +382,7 @@ export function serviceKey(service: ObjectOf<'Service'>): string {
 
 /** The Service or Gateway a route names as parent; undefined for other kinds. */
 export function parentOf(
-  ref: HttpRouteParentRef,
+  ref: RouteParentRef,
   routeNamespace: string,
 ): { readonly kind: 'Service' | 'Gateway'; readonly key: string } | undefined {
   const group = ref.group ?? 'gateway.networking.k8s.io';
@@ -363,7 +401,9 @@ export function targetsOf(policy: ObjectOf<'TrafficPolicy'> | ObjectOf<'Authenti
 }
 
 /** Every reference of a route to something that gets requests, mirrors included. */
-export function* backendsOf(spec: HttpRouteSpec): Generator<{ readonly name: string; readonly namespace?: string }> {
+export function* backendsOf(
+  spec: RequestRoute['spec'],
+): Generator<{ readonly name: string; readonly namespace?: string }> {
   for (const rule of spec.rules ?? []) {
     for (const { requestMirror } of rule.filters ?? []) if (requestMirror !== undefined) yield requestMirror.backendRef;
     for (const backend of rule.backendRefs ?? []) {

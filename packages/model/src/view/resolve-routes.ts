@@ -1,4 +1,4 @@
-import type { ObjectOf } from '../kinds/kind-table.ts';
+import { type ObjectKey, type ObjectOf, type RequestRoute, keyOf } from '../kinds/kind-table.ts';
 import type { ServicePort } from '../kinds/service.ts';
 import { mergeRequest } from '../policy/effective-traffic.ts';
 import { byAge, gatewayLayers, serviceLayers } from '../policy/policy-layers.ts';
@@ -10,6 +10,7 @@ import {
   type AttachedListener,
   attachToGateway,
   attachToService,
+  hostnamesOverlap,
   isOurGateway,
   isServed,
   refsTo,
@@ -110,42 +111,103 @@ export function findPort(
   return destinationKey(`${parts.namespace}/${parts.service}`, port.port) === key ? { service, port } : undefined;
 }
 
-/** Routes of each attached HTTPRoute by listener name; each listener once, however many parentRefs name it. */
-export function attachments(
-  model: Model,
-  gateway: ObjectOf<'Gateway'>,
-): { readonly route: ObjectOf<'HTTPRoute'>; readonly listeners: ReadonlyMap<string, AttachedListener> }[] {
+/** A route of a Gateway with the listeners it is attached to, each once, however many parentRefs name it. */
+export interface GatewayRoute {
+  readonly route: RequestRoute;
+  readonly listeners: ReadonlyMap<string, AttachedListener>;
+  /** Listeners that refused it for a route of another kind with a host in common, and that route. */
+  readonly conflicts: ReadonlyMap<string, ObjectKey>;
+}
+
+/**
+ * The routes of a Gateway, the preferred first. Where routes of two kinds have a host of a listener in common, the older one
+ * (then the first `namespace/name`) holds it and the other is not attached (Gateway API `GRPCRouteSpec.hostnames`).
+ */
+export function attachments(model: Model, gateway: ObjectOf<'Gateway'>): readonly GatewayRoute[] {
   const key = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
-  const routes = [...model.pick('HTTPRoute', model.routesByGateway.get(key))].sort(byAge);
-  return routes.map((route) => {
+  const found = attachmentsByModel.get(model);
+  const known = found?.revision === model.revision ? found : { revision: model.revision, byGateway: new Map() };
+  attachmentsByModel.set(model, known);
+  let routes = known.byGateway.get(key);
+  if (routes === undefined) known.byGateway.set(key, (routes = findAttachments(model, gateway, key)));
+  return routes;
+}
+
+/** The GRPCRoute that takes a port of a Service from HTTPRoutes of the same namespace; undefined when there is none. */
+export function grpcRouteOf(
+  model: Model,
+  service: ObjectOf<'Service'>,
+  port: ServicePort,
+  routeNamespace: string,
+): ObjectOf<'GRPCRoute'> | undefined {
+  const { namespace, name } = service.metadata;
+  const rivals = model.pick('GRPCRoute', model.grpcRoutesByParent.get(`Service/${namespace}/${name}`));
+  for (const rival of [...rivals].sort(byAge)) {
+    if (rival.metadata.namespace === routeNamespace && isAttached(rival, service, port)) return rival;
+  }
+  return undefined;
+}
+
+/** Asked for by the status of each route of a Gateway, and dear where there are many: remembered until the next change. */
+const attachmentsByModel = new WeakMap<Model, { revision: number; byGateway: Map<string, readonly GatewayRoute[]> }>();
+
+function findAttachments(model: Model, gateway: ObjectOf<'Gateway'>, key: string): readonly GatewayRoute[] {
+  const routes = [...model.requestRoutes(model.routesByGateway.get(key))].sort(byAge);
+  const mixed = model.grpcRoutesByParent.get(`Gateway/${key}`).size > 0;
+  const attached: GatewayRoute[] = [];
+  for (const route of routes) {
     const listeners = new Map<string, AttachedListener>();
+    const conflicts = new Map<string, ObjectKey>();
     for (const ref of refsTo(route, 'Gateway', key)) {
       const attachment = attachToGateway(model, gateway, route, ref);
       if (!attachment.ok) continue;
-      for (const place of attachment.listeners) listeners.set(place.listener.name, place);
+      for (const place of attachment.listeners) {
+        const rival = mixed ? rivalOf(route, place, attached) : undefined;
+        if (rival === undefined) listeners.set(place.listener.name, place);
+        else conflicts.set(place.listener.name, keyOf(rival));
+      }
     }
-    return { route, listeners };
-  });
+    attached.push({ route, listeners, conflicts });
+  }
+  return attached;
 }
 
+function rivalOf(
+  route: RequestRoute,
+  place: AttachedListener,
+  before: readonly GatewayRoute[],
+): RequestRoute | undefined {
+  return before.find((other) => {
+    if (other.route.kind === route.kind) return false;
+    const held = other.listeners.get(place.listener.name);
+    return held !== undefined && hostnamesOverlap(held.hostnames, place.hostnames);
+  })?.route;
+}
+
+/** Where both kinds are attached, GRPCRoutes alone hold (GAMMA: the more specific kind of route). */
 function attachedRoutes(
   model: Model,
   service: ObjectOf<'Service'>,
   port: ServicePort,
   callerNamespace: string,
-): ObjectOf<'HTTPRoute'>[] {
+): RequestRoute[] {
   const { namespace, name } = service.metadata;
-  const key = `${namespace}/${name}`;
-  const producers: ObjectOf<'HTTPRoute'>[] = [];
-  const consumers: ObjectOf<'HTTPRoute'>[] = [];
-  for (const route of model.pick('HTTPRoute', model.routesByService.get(key))) {
+  const producers: RequestRoute[] = [];
+  const consumers: RequestRoute[] = [];
+  for (const route of model.requestRoutes(model.routesByService.get(`${namespace}/${name}`))) {
     const owner = route.metadata.namespace;
     if (owner !== namespace && owner !== callerNamespace) continue;
-    const attached = refsTo(route, 'Service', key).some((ref) => {
-      const attachment = attachToService(service, ref);
-      return attachment.ok && attachment.ports.includes(port);
-    });
-    if (attached) (owner === namespace ? producers : consumers).push(route);
+    if (isAttached(route, service, port)) (owner === namespace ? producers : consumers).push(route);
   }
-  return (consumers.length > 0 ? consumers : producers).sort(byAge);
+  const routes = consumers.length > 0 ? consumers : producers;
+  const grpc = routes.filter(({ kind }) => kind === 'GRPCRoute');
+  return (grpc.length > 0 ? grpc : routes).sort(byAge);
+}
+
+function isAttached(route: RequestRoute, service: ObjectOf<'Service'>, port: ServicePort): boolean {
+  const key = `${service.metadata.namespace}/${service.metadata.name}`;
+  return refsTo(route, 'Service', key).some((ref) => {
+    const attachment = attachToService(service, ref);
+    return attachment.ok && attachment.ports.includes(port);
+  });
 }

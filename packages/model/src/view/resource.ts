@@ -92,7 +92,7 @@ export interface GatewayListener {
 }
 
 export interface RouteRule {
-  /** `HTTPRoute namespace/name`, or `Service namespace/name` for the rule every service has when no route is attached. */
+  /** `HTTPRoute namespace/name` or `GRPCRoute namespace/name`, or `Service namespace/name` for the rule every service has when no route is attached. */
   readonly route: string;
   /** The rule's `name`, else its index in the route as text. */
   readonly rule: string;
@@ -113,6 +113,15 @@ export interface RouteMatch {
   readonly method: string;
   readonly headers: readonly ValueMatch[];
   readonly queries: readonly ValueMatch[];
+  /** Set by a GRPCRoute: decides instead of `path`, which is then `PathPrefix /`. */
+  readonly grpc: GrpcMethodMatch | null;
+}
+
+/** Empty is any; one of the two is not empty. The request is for `/service/method`. */
+export interface GrpcMethodMatch {
+  readonly type: 'Exact' | 'RegularExpression';
+  readonly service: string;
+  readonly method: string;
 }
 
 export interface PathMatch {
@@ -132,7 +141,8 @@ export type RouteFilter =
   | { readonly type: 'ResponseHeaderModifier'; readonly modifier: HeaderModifier }
   | { readonly type: 'RequestRedirect'; readonly redirect: Redirect }
   | { readonly type: 'URLRewrite'; readonly rewrite: UrlRewrite }
-  | { readonly type: 'RequestMirror'; readonly mirror: Mirror };
+  | { readonly type: 'RequestMirror'; readonly mirror: Mirror }
+  | { readonly type: 'CORS'; readonly cors: Cors };
 
 export interface HeaderField {
   readonly name: string;
@@ -170,6 +180,16 @@ export interface Mirror {
   readonly backend: DestinationKey | '';
   readonly numerator: number;
   readonly denominator: number;
+}
+
+/** The Fetch standard's CORS protocol, answered by the proxy. `*` alone is any. Origins are in lower case. */
+export interface Cors {
+  readonly allowOrigins: readonly string[];
+  readonly allowCredentials: boolean;
+  readonly allowMethods: readonly string[];
+  readonly allowHeaders: readonly string[];
+  readonly exposeHeaders: readonly string[];
+  readonly maxAgeS: number;
 }
 
 export interface WeightedBackend {

@@ -1,6 +1,6 @@
 import type { GatewayListenerSpec } from '../kinds/gateway.ts';
-import type { HttpRouteParentRef } from '../kinds/http-route.ts';
-import type { ObjectOf } from '../kinds/kind-table.ts';
+import type { ObjectOf, RequestRoute } from '../kinds/kind-table.ts';
+import type { RouteParentRef } from '../kinds/route-parent.ts';
 import type { ServicePort } from '../kinds/service.ts';
 import { isMeshPort, isSection, protocolOf } from './destination.ts';
 import { type Model, parentOf } from './model.ts';
@@ -10,6 +10,7 @@ export type NotAttachedReason =
   | 'NoMatchingParent'
   | 'NotAllowedByListeners'
   | 'NoMatchingListenerHostname'
+  | 'RouteTypeConflict'
   | 'UnsupportedProtocol';
 
 export type ServiceAttachment =
@@ -30,8 +31,8 @@ export type GatewayAttachment =
 export const gatewayController = 'weft.dev/gateway-controller';
 export const meshController = 'weft.dev/mesh-controller';
 
-/** Ports of a Service that one parentRef attaches a route to. Declared protocols other than HTTP take no HTTPRoute. */
-export function attachToService(service: ObjectOf<'Service'> | undefined, ref: HttpRouteParentRef): ServiceAttachment {
+/** Ports of a Service that one parentRef attaches a route to. Declared protocols other than HTTP take none. */
+export function attachToService(service: ObjectOf<'Service'> | undefined, ref: RouteParentRef): ServiceAttachment {
   if (service === undefined)
     return { ok: false, reason: 'NoMatchingParent', message: `Service ${ref.name} does not exist` };
   const named = (service.spec.ports ?? []).filter(
@@ -52,8 +53,8 @@ export function attachToService(service: ObjectOf<'Service'> | undefined, ref: H
 export function attachToGateway(
   model: Model,
   gateway: ObjectOf<'Gateway'>,
-  route: ObjectOf<'HTTPRoute'>,
-  ref: HttpRouteParentRef,
+  route: RequestRoute,
+  ref: RouteParentRef,
 ): GatewayAttachment {
   const named = gateway.spec.listeners.filter(
     ({ name, port }) =>
@@ -72,7 +73,7 @@ export function attachToGateway(
   }
   const allowed = served.filter((listener) => allows(model, gateway, listener, route));
   if (allowed.length === 0) {
-    const message = `no listener of Gateway ${ref.name} allows HTTPRoutes of namespace ${route.metadata.namespace}`;
+    const message = `no listener of Gateway ${ref.name} allows ${route.kind}s of namespace ${route.metadata.namespace}`;
     return { ok: false, reason: 'NotAllowedByListeners', message };
   }
   const listeners: AttachedListener[] = [];
@@ -86,7 +87,7 @@ export function attachToGateway(
 
 /** Whether this version serves the listener. */
 export function isServed(listener: GatewayListenerSpec): boolean {
-  return listener.protocol === 'HTTP' && allowsHttpRoutes(listener);
+  return listener.protocol === 'HTTP' && (allowsKind(listener, 'HTTPRoute') || allowsKind(listener, 'GRPCRoute'));
 }
 
 export function isOurGateway(model: Model, gateway: ObjectOf<'Gateway'>): boolean {
@@ -94,7 +95,7 @@ export function isOurGateway(model: Model, gateway: ObjectOf<'Gateway'>): boolea
 }
 
 /** parentRefs of a route that name this Gateway or Service (`namespace/name`). */
-export function refsTo(route: ObjectOf<'HTTPRoute'>, kind: 'Service' | 'Gateway', key: string): HttpRouteParentRef[] {
+export function refsTo(route: RequestRoute, kind: 'Service' | 'Gateway', key: string): RouteParentRef[] {
   return (route.spec.parentRefs ?? []).filter((ref) => {
     const parent = parentOf(ref, route.metadata.namespace);
     return parent?.kind === kind && parent.key === key;
@@ -115,6 +116,12 @@ export function intersectHostnames(listener: string, route: readonly string[]): 
   return both.size === 0 ? undefined : [...both];
 }
 
+/** Whether two routes of one listener serve a host in common; none named is all of the listener's. */
+export function hostnamesOverlap(left: readonly string[], right: readonly string[]): boolean {
+  if (left.length === 0 || right.length === 0) return true;
+  return left.some((a) => right.some((b) => a === b || covers(a, b) || covers(b, a)));
+}
+
 /** Whether every host of `narrow` is one of `wide`. */
 function covers(wide: string, narrow: string): boolean {
   return wide.startsWith('*.') && narrow.endsWith(wide.slice(1)) && narrow.length > wide.length - 1;
@@ -124,8 +131,9 @@ function allows(
   model: Model,
   gateway: ObjectOf<'Gateway'>,
   listener: GatewayListenerSpec,
-  route: ObjectOf<'HTTPRoute'>,
+  route: RequestRoute,
 ): boolean {
+  if (!allowsKind(listener, route.kind)) return false;
   const namespaces = listener.allowedRoutes?.namespaces;
   switch (namespaces?.from ?? 'Same') {
     case 'All':
@@ -147,10 +155,10 @@ function allows(
   }
 }
 
-function allowsHttpRoutes(listener: GatewayListenerSpec): boolean {
+function allowsKind(listener: GatewayListenerSpec, wanted: RequestRoute['kind']): boolean {
   const kinds = listener.allowedRoutes?.kinds ?? [];
   if (kinds.length === 0) return true;
   return kinds.some(
-    ({ group, kind }) => kind === 'HTTPRoute' && (group ?? 'gateway.networking.k8s.io') === 'gateway.networking.k8s.io',
+    ({ group, kind }) => kind === wanted && (group ?? 'gateway.networking.k8s.io') === 'gateway.networking.k8s.io',
   );
 }

@@ -1,17 +1,18 @@
-import type { ObjectOf } from '../kinds/kind-table.ts';
+import type { CorsSpec } from '../kinds/cors.ts';
+import type { GrpcRouteMatch } from '../kinds/grpc-route.ts';
+import type { RequestRoute } from '../kinds/kind-table.ts';
 import type {
   HttpRouteBackendRef,
   HttpRouteFilter,
-  HttpRouteHeaderModifier,
   HttpRouteMatch,
-  HttpRouteMirror,
   HttpRoutePathRewrite,
-  HttpRouteRule,
 } from '../kinds/http-route.ts';
+import type { RouteHeaderModifier, RouteMirror } from '../kinds/route-filter.ts';
 import type { EffectiveRequest } from '../policy/effective-traffic.ts';
 import { type BackendReference, resolveReference } from './backend-reference.ts';
 import type { Model } from './model.ts';
 import type {
+  Cors,
   DestinationKey,
   HeaderField,
   HeaderModifier,
@@ -30,30 +31,36 @@ export type ImplicitBackend = DestinationKey | '';
 /** Compiles one rule of a route for one place where it is attached. */
 export function compileRule(
   model: Model,
-  route: ObjectOf<'HTTPRoute'>,
+  route: RequestRoute,
   index: number,
   hostnames: readonly string[],
   implicit: ImplicitBackend,
   request: EffectiveRequest,
 ): RouteRule {
-  const rule: HttpRouteRule = route.spec.rules?.[index] ?? {};
+  const rule = route.spec.rules?.[index] ?? {};
   const filters = compileFilters(model, route, rule.filters);
   return {
-    route: `HTTPRoute ${route.metadata.namespace}/${route.metadata.name}`,
+    route: `${route.kind} ${route.metadata.namespace}/${route.metadata.name}`,
     rule: rule.name ?? String(index),
     hostnames,
-    matches: compileMatches(rule.matches),
+    matches: matchesOf(route, index),
     filters,
     backends: filters.some(({ type }) => type === 'RequestRedirect')
       ? []
-      : compileBackends(model, route, rule, implicit),
+      : compileBackends(model, route, rule.backendRefs ?? [], implicit),
     timeouts: request.timeouts,
     retries: request.retries,
   };
 }
 
 export function matchAll(): RouteMatch {
-  return { path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [] };
+  return { path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [], grpc: null };
+}
+
+function matchesOf(route: RequestRoute, index: number): readonly RouteMatch[] {
+  return route.kind === 'GRPCRoute'
+    ? compileGrpcMatches(route.spec.rules?.[index]?.matches)
+    : compileMatches(route.spec.rules?.[index]?.matches);
 }
 
 function compileMatches(matches: readonly HttpRouteMatch[] | undefined): readonly RouteMatch[] {
@@ -63,7 +70,24 @@ function compileMatches(matches: readonly HttpRouteMatch[] | undefined): readonl
     method: method ?? '',
     headers: firstOfEach((headers ?? []).map((each) => valueMatch(each, each.name.toLowerCase()))),
     queries: firstOfEach((queryParams ?? []).map((each) => valueMatch(each, each.name))),
+    grpc: null,
   }));
+}
+
+/** A name may be written fully qualified, with a dot before it; on the wire it never is. */
+function compileGrpcMatches(matches: readonly GrpcRouteMatch[] | undefined): readonly RouteMatch[] {
+  if (matches === undefined || matches.length === 0) return [matchAll()];
+  return matches.map(({ method, headers }) => {
+    const { type = 'Exact', service = '', method: name = '' } = method ?? {};
+    return {
+      ...matchAll(),
+      headers: firstOfEach((headers ?? []).map((each) => valueMatch(each, each.name.toLowerCase()))),
+      grpc:
+        service === '' && name === ''
+          ? null
+          : { type, service: type === 'Exact' ? service.replace(/^\./, '') : service, method: name },
+    };
+  });
 }
 
 function valueMatch(
@@ -80,13 +104,12 @@ function firstOfEach<T extends { readonly name: string }>(entries: readonly T[])
 
 function compileBackends(
   model: Model,
-  route: ObjectOf<'HTTPRoute'>,
-  rule: HttpRouteRule,
+  route: RequestRoute,
+  refs: readonly HttpRouteBackendRef[],
   implicit: ImplicitBackend,
 ): readonly WeightedBackend[] {
-  const refs = rule.backendRefs ?? [];
   if (refs.length === 0) return implicit === '' ? [] : [{ backend: implicit, weight: 1, filters: [] }];
-  return refs.map((ref: HttpRouteBackendRef) => ({
+  return refs.map((ref) => ({
     backend: resolveOrEmpty(model, route, ref),
     weight: ref.weight ?? 1,
     filters: compileFilters(model, route, ref.filters),
@@ -95,7 +118,7 @@ function compileBackends(
 
 function compileFilters(
   model: Model,
-  route: ObjectOf<'HTTPRoute'>,
+  route: RequestRoute,
   filters: readonly HttpRouteFilter[] | undefined,
 ): readonly RouteFilter[] {
   const compiled: RouteFilter[] = [];
@@ -119,12 +142,14 @@ function compileFilters(
       compiled.push({ type: 'URLRewrite', rewrite: { hostname: hostname ?? '', path: compilePath(path) } });
     } else if (filter.requestMirror !== undefined) {
       compiled.push({ type: 'RequestMirror', mirror: compileMirror(model, route, filter.requestMirror) });
+    } else if (filter.cors !== undefined) {
+      compiled.push({ type: 'CORS', cors: compileCors(filter.cors) });
     }
   }
   return compiled;
 }
 
-function compileModifier({ set, add, remove }: HttpRouteHeaderModifier): HeaderModifier {
+function compileModifier({ set, add, remove }: RouteHeaderModifier): HeaderModifier {
   const field = ({ name, value }: HeaderField): HeaderField => ({ name: name.toLowerCase(), value });
   return {
     set: firstOfEach((set ?? []).map(field)),
@@ -133,12 +158,23 @@ function compileModifier({ set, add, remove }: HttpRouteHeaderModifier): HeaderM
   };
 }
 
+function compileCors(cors: CorsSpec): Cors {
+  return {
+    allowOrigins: (cors.allowOrigins ?? []).map((origin) => origin.toLowerCase()),
+    allowCredentials: cors.allowCredentials ?? false,
+    allowMethods: cors.allowMethods ?? [],
+    allowHeaders: cors.allowHeaders ?? [],
+    exposeHeaders: cors.exposeHeaders ?? [],
+    maxAgeS: cors.maxAge ?? 5,
+  };
+}
+
 function compilePath(path: HttpRoutePathRewrite | undefined): PathRewrite | null {
   if (path === undefined) return null;
   return { type: path.type, value: path.replaceFullPath ?? path.replacePrefixMatch ?? '' };
 }
 
-function compileMirror(model: Model, route: ObjectOf<'HTTPRoute'>, mirror: HttpRouteMirror): Mirror {
+function compileMirror(model: Model, route: RequestRoute, mirror: RouteMirror): Mirror {
   const { backendRef, percent, fraction } = mirror;
   return {
     backend: resolveOrEmpty(model, route, backendRef),
@@ -147,7 +183,7 @@ function compileMirror(model: Model, route: ObjectOf<'HTTPRoute'>, mirror: HttpR
   };
 }
 
-function resolveOrEmpty(model: Model, route: ObjectOf<'HTTPRoute'>, ref: BackendReference): DestinationKey | '' {
+function resolveOrEmpty(model: Model, route: RequestRoute, ref: BackendReference): DestinationKey | '' {
   const resolved = resolveReference(model, route, ref);
   return resolved.ok ? resolved.backend : '';
 }

@@ -397,7 +397,7 @@ describe('a connection', () => {
     const routed = await ScriptedServer.listen();
     const fixture = new PlaneFixture();
     fixture.serveOrders([plainEndpoint(routed.port)], {
-      matches: [{ path: { type: 'Exact', value: '/there' }, method: '', headers: [], queries: [] }],
+      matches: [{ path: { type: 'Exact', value: '/there' }, method: '', headers: [], queries: [], grpc: null }],
     });
     const { port } = await fixture.listen();
     const client = await ScriptedPeer.connect(port);

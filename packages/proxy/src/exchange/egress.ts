@@ -1,6 +1,6 @@
 import { compileTables } from '@weft/decision';
 import type { BackendState, CompiledRule, TableEnvironment, Tables } from '@weft/decision';
-import type { Backend, DestinationRoutes, EndpointSet, Resource, ResourceKey } from '@weft/model';
+import type { ApplicationProtocol, Backend, DestinationRoutes, EndpointSet, Resource, ResourceKey } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 
 /** Hosts outside the mesh that are remembered; beyond it the one asked for longest ago goes. */
@@ -76,6 +76,7 @@ export class Egress {
 export function passThrough(
   name: string,
   endpoints: EndpointSet['endpoints'],
+  protocol: ApplicationProtocol = 'Http1',
 ): [ResourceKey, { resource: Resource; hash: string }][] {
   const routes: DestinationRoutes = {
     type: 'routes',
@@ -85,7 +86,7 @@ export function passThrough(
         route: `Service ${name.slice(0, name.lastIndexOf(':'))}`,
         rule: 'default',
         hostnames: [],
-        matches: [{ path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [] }],
+        matches: [{ path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [], grpc: null }],
         filters: [],
         backends: [{ backend: name, weight: 1, filters: [] }],
         timeouts: { requestMs: 0, backendRequestMs: 0, connectMs: 1_000, streamIdleMs: 300_000 },
@@ -106,7 +107,7 @@ export function passThrough(
   const backend: Backend = {
     type: 'backend',
     name,
-    protocol: 'Http1',
+    protocol,
     loadBalancer: {
       type: 'RoundRobin',
       decayMs: 10_000,
@@ -129,7 +130,7 @@ export function passThrough(
     healthCheck: null,
   };
   const set: EndpointSet = { type: 'endpoints', name, endpoints };
-  const version = JSON.stringify(endpoints);
+  const version = JSON.stringify([protocol, endpoints]);
   return [routes, backend, set].map((resource) => [
     `${resource.type}:${name}` as ResourceKey,
     { resource, hash: version },

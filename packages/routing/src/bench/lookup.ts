@@ -102,6 +102,7 @@ function tableOf(shape: Shape, from: number, count: number): MatchTable {
       method: '',
       headers: [],
       queries: [],
+      grpc: null,
       ...shape.match(index),
     };
     const hostnames = shape.hostnames?.(index) ?? [];
