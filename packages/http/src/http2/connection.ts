@@ -428,6 +428,10 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.guard.creditStream();
   }
 
+  beginBlock(output: ByteWriter): void {
+    this.writer.begin(output);
+  }
+
   onFrameFault(errorCode: number, detail: string): void {
     this.die(errorCode, detail);
   }
@@ -907,6 +911,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     for (const stream of this.table.all()) {
       stream.receiveWindow -= excess;
       stream.windowBytes -= excess;
+      // What was too little to announce of the larger window may be more than the smaller one: nothing else would say it.
+      if (!stream.remoteEnded) this.announceStreamCredit(stream);
     }
   }
 

@@ -149,10 +149,9 @@ export class Http2HeadWriter {
 
   /**
    * Trailers that may pass. With `mayIndex` false the bytes do not depend on the table, so they may wait while other
-   * blocks are sent.
+   * blocks are sent. The block is begun where it goes out, since only there it is known whether the table has changed.
    */
   writeTrailers(out: ByteWriter, trailers: Head, mayIndex: boolean): void {
-    if (mayIndex) this.encoder.begin(out);
     const { bytes, spans, ids, flags, count } = trailers;
     for (let index = 0; index < count; index += 1) {
       const flag = flags[index]!;

@@ -57,7 +57,10 @@ export const http2Defaults: Http2Limits = Object.freeze({
   turnBytes: 64 * 1024,
 });
 
-/** Between sidecars: what the first hop took and the fields it adds, and many callers on one connection. */
+/**
+ * Between sidecars: what the first hop took and the fields it adds, and many callers on one connection. The window of a
+ * stream stays the ordinary one, since it is what one slow reader makes us hold; it grows where the path needs more.
+ */
 export const http2MeshLimits: Http2Limits = Object.freeze({
   ...http2Defaults,
   headBytes: 72 * 1024,
@@ -68,7 +71,6 @@ export const http2MeshLimits: Http2Limits = Object.freeze({
   concurrentStreams: 1000,
   decoderTableBytes: 16 * 1024,
   encoderTableBytes: 16 * 1024,
-  streamWindowBytes: 1024 * 1024,
   connectionWindowBytes: 4 * 1024 * 1024,
   heldBytes: 16 * 1024 * 1024,
 });

@@ -18,6 +18,8 @@ const KEPT_BYTES = 128 * 1024;
 export interface SenderOwner {
   /** END_STREAM of the stream is in the output. */
   onLocalEnd(stream: Http2Stream): void;
+  /** A header block coded before goes out now: writes what blocks begin with after a change of the table's size. */
+  beginBlock(output: ByteWriter): void;
   /** The output is no longer empty. */
   onOutput(): void;
 }
@@ -215,6 +217,7 @@ export class Sender {
 
   private writeTrailers(stream: Http2Stream, block: Buffer): void {
     const at = beginHeaders(this.output, stream.id, true);
+    this.owner.beginBlock(this.output);
     this.output.copy(block, 0, block.length);
     endHeaders(this.output, at, stream.id);
   }
