@@ -152,6 +152,7 @@ const rows = {
   'upstream-reset': row('upstream', 'after-send', 'server', 'if-idempotent', 'ResetBeforeHeaders', 502, UNAVAILABLE, CANCEL, 'keep', 'warn', 'the endpoint closed the connection before a response'),
   'try-timeout': row('upstream', 'after-send', 'server', 'if-idempotent', 'PerTryTimeout', 504, DEADLINE, CANCEL, 'keep', 'warn', 'one try took longer than backendRequest'),
   'malformed-response': row('upstream', 'after-send', 'server', 'never', undefined, 502, INTERNAL, PROTOCOL_ERROR, 'keep', 'warn', 'the response is not well-formed HTTP'),
+  'protocol-mismatch': row('upstream', 'after-send', 'server', 'never', undefined, 502, UNAVAILABLE, PROTOCOL_ERROR, 'keep', 'warn', 'the endpoint speaks another protocol than was declared for it'),
   'gateway-error': row('upstream', 'after-head', 'server', 'if-idempotent', 'GatewayError', 0, UNAVAILABLE, NO_ERROR, 'keep', 'info', 'the endpoint answered 502, 503 or 504'),
   'upstream-cut': row('upstream', 'after-head', 'server', 'never', undefined, 0, UNAVAILABLE, INTERNAL_ERROR, 'close', 'warn', 'the endpoint closed the connection inside the response'),
   'malformed-response-body': row('upstream', 'after-head', 'server', 'never', undefined, 0, INTERNAL, PROTOCOL_ERROR, 'close', 'warn', 'the response body is not well framed'),

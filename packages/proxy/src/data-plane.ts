@@ -13,7 +13,7 @@ import type {
 import { http1Defaults } from '@weft/http';
 import type { Http1Limits } from '@weft/http';
 import type { Clock, Random, TimerWheel } from '@weft/kernel';
-import type { ConnectionPolicy, DestinationKey, ResourceKey } from '@weft/model';
+import type { ApplicationProtocol, ConnectionPolicy, DestinationKey, ResourceKey } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import { RandomIds } from '@weft/telemetry';
 import { Egress, passThrough } from './exchange/egress.ts';
@@ -48,6 +48,15 @@ export interface DataPlaneOptions {
   /** An ejection, a breaker or a health check changed state. */
   onTransition(event: BackendTransition): void;
   isOwnAddress(host: string, port: number): boolean;
+}
+
+/** A port of the local application. */
+export interface LocalDestination {
+  readonly key: DestinationKey;
+  readonly host: string;
+  readonly port: number;
+  /** What the application speaks there; HTTP/1.1 when nothing is declared. */
+  readonly protocol?: ApplicationProtocol;
 }
 
 /** Compilation gives the loop back after so long: a slice is below it, a request waits at most for one. */
@@ -134,9 +143,11 @@ export class DataPlane implements Engine {
     this.poolEnvironment = {
       wheel: options.wheel,
       limits: this.limits,
+      random,
       now: () => this.nowMs,
       tick: () => this.tick(),
       dialTls: () => this.tls?.dialTls() ?? null,
+      dialHttp1: () => this.tls?.dialHttp1() ?? null,
       isOwnAddress: options.isOwnAddress,
     };
     this.egressHosts = new Egress(this.environment, options.isOwnAddress, (backend) => this.forgetBackend(backend));
@@ -165,11 +176,13 @@ export class DataPlane implements Engine {
   }
 
   /** The ports of the local application, as destinations of what arrives: `namespace/name:port`. */
-  serveLocally(destinations: readonly { key: DestinationKey; host: string; port: number }[]): void {
-    const resources = destinations.flatMap(({ key, host, port }) =>
-      passThrough(key, [
-        { key, address: host, port, applicationPort: port, identity: '', mesh: false, zone: '', weight: 1 },
-      ]),
+  serveLocally(destinations: readonly LocalDestination[]): void {
+    const resources = destinations.flatMap(({ key, host, port, protocol }) =>
+      passThrough(
+        key,
+        [{ key, address: host, port, applicationPort: port, identity: '', mesh: false, zone: '', weight: 1 }],
+        protocol,
+      ),
     );
     this.localTables = compileTables(new Map(resources), this.localTables, this.localEnvironment).tables;
   }
@@ -200,11 +213,12 @@ export class DataPlane implements Engine {
 
   pool(backend: BackendState, endpoint: EndpointState): ConnectionPool {
     const entry = this.pools[endpoint.slot];
-    if (entry !== undefined && entry.endpoint === endpoint && isTarget(entry.pool, endpoint)) return entry.pool;
+    if (entry !== undefined && entry.endpoint === endpoint && isTarget(entry.pool, backend, endpoint)) return entry.pool;
     if (entry !== undefined) this.retire(entry);
     let counters = this.counters.get(backend.key);
     if (counters === undefined) this.counters.set(backend.key, (counters = poolCounters()));
-    const pool = new ConnectionPool(endpoint, this.connections(backend), this.poolEnvironment, counters);
+    const { protocol } = backend.policy;
+    const pool = new ConnectionPool(endpoint, protocol, this.connections(backend), this.poolEnvironment, counters);
     this.pools[endpoint.slot] = { backend, endpoint, pool };
     return pool;
   }
@@ -332,8 +346,9 @@ export class DataPlane implements Engine {
   }
 }
 
-function isTarget(pool: ConnectionPool, endpoint: EndpointState): boolean {
+function isTarget(pool: ConnectionPool, backend: BackendState, endpoint: EndpointState): boolean {
   const { target } = pool;
+  if (pool.protocol !== backend.policy.protocol) return false;
   const { address, port, identity, mesh } = endpoint.endpoint;
   return target.port === port && target.address === address && target.identity === (mesh ? identity : '');
 }

@@ -24,6 +24,7 @@ import { planRetry, remainingMs, timeoutCode } from '@weft/resilience';
 import { readRequestId, readTraceParent, startSpan, writeTraceParent } from '@weft/telemetry';
 import type { SpanContext } from '@weft/telemetry';
 import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts';
+import { Carriage, carriageOf } from '../upstream/request-carriage.ts';
 import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import type { Tracing } from './exchange-spans.ts';
@@ -88,6 +89,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   // `LeaseWaiter`.
   freshWithinMs: number;
   connectTimeoutMs: number;
+  carriage: Carriage;
 
   private state: number;
   private stream: UpstreamStream | null;
@@ -150,6 +152,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.backend = null;
     this.freshWithinMs = Number.POSITIVE_INFINITY;
     this.connectTimeoutMs = 0;
+    this.carriage = Carriage.Any;
     this.state = State.Idle;
     this.stream = null;
     this.pool = null;
@@ -569,6 +572,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     if (head.minorVersion === 0 && requestFacts.host === '' && head.authorityStart === head.authorityEnd) {
       requestFacts.host = hostOfKey(this.destination);
     }
+    this.carriage = carriageOf(head, requestFacts);
     const idIndex = head.field(FieldId.XRequestId);
     const receivedId = idIndex < 0 ? undefined : readRequestId(head.value(idIndex));
     this.requestId = receivedId ?? engine.ids.requestId();

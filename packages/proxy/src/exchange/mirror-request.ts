@@ -6,6 +6,8 @@ import type { Head, HeadEdits, RequestFacts } from '@weft/http';
 import { ByteWriter } from '@weft/kernel';
 import type { Timer } from '@weft/kernel';
 import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts';
+import { carriageOf } from '../upstream/request-carriage.ts';
+import type { Carriage } from '../upstream/request-carriage.ts';
 import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
 import type { Engine } from './engine.ts';
 import type { ExchangeFacts } from './exchange-facts.ts';
@@ -25,6 +27,7 @@ const MIRROR_MS = 30_000;
 export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
   readonly freshWithinMs: number;
   readonly connectTimeoutMs: number;
+  readonly carriage: Carriage;
   private readonly out: ByteWriter;
   private readonly chunked: boolean;
   private readonly methodId: number;
@@ -37,6 +40,7 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
   constructor(head: Head, edits: HeadEdits, facts: RequestFacts, connectTimeoutMs: number) {
     this.freshWithinMs = Number.POSITIVE_INFINITY;
     this.connectTimeoutMs = connectTimeoutMs;
+    this.carriage = carriageOf(head, facts);
     this.out = new ByteWriter(1024);
     this.chunked = facts.framing === Framing.Chunked;
     this.methodId = head.methodId;

@@ -17,6 +17,7 @@ export class MeshTls {
   private readonly keyAgreement: KeyAgreement;
   private readonly listeners: (() => void)[];
   private dial: DialTls;
+  private dialSingle: DialTls;
   private dialOpaque: DialTls;
   /** Servers that were dialled and checked, for as long as their connections live. */
   private readonly servers: WeakMap<Socket, PeerIdentity>;
@@ -29,7 +30,8 @@ export class MeshTls {
     this.listeners = [];
     this.servers = new WeakMap();
     this.context = meshContext(svid, bundle, keyAgreement);
-    this.dial = this.makeDial(['weft-http/1.1']);
+    this.dial = this.makeDial(['weft-h2', 'weft-http/1.1']);
+    this.dialSingle = this.makeDial(['weft-http/1.1']);
     this.dialOpaque = this.makeDial(['weft-tcp']);
   }
 
@@ -43,7 +45,8 @@ export class MeshTls {
     this.svid = svid;
     this.bundle = bundle;
     this.context = meshContext(svid, bundle, this.keyAgreement);
-    this.dial = this.makeDial(['weft-http/1.1']);
+    this.dial = this.makeDial(['weft-h2', 'weft-http/1.1']);
+    this.dialSingle = this.makeDial(['weft-http/1.1']);
     this.dialOpaque = this.makeDial(['weft-tcp']);
     for (const listener of this.listeners) listener();
   }
@@ -52,9 +55,14 @@ export class MeshTls {
     this.listeners.push(listener);
   }
 
-  /** For connections that are opened from now on. */
+  /** For connections that are opened from now on; what the server chose of our ALPN is what it then speaks. */
   dialTls(): DialTls {
     return this.dial;
+  }
+
+  /** The same for what HTTP/2 cannot carry: the peer has no other choice than HTTP/1.1. */
+  dialHttp1(): DialTls {
+    return this.dialSingle;
   }
 
   /** The same for a connection that carries opaque bytes: `weft-tcp`, one for each connection of an application. */

@@ -1,66 +1,59 @@
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { EndpointState } from '@weft/balance';
-import type { TimerWheel } from '@weft/kernel';
 import type { Http1Limits } from '@weft/http';
-import type { ConnectionPolicy } from '@weft/model';
+import { meshProtocol } from '@weft/identity';
+import type { Random, TimerWheel } from '@weft/kernel';
+import type { ApplicationProtocol, ConnectionPolicy } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import { Dial } from '../transport/dial.ts';
 import type { DialObserver, DialTarget, DialTls } from '../transport/dial.ts';
 import { Http1UpstreamConnection } from './http1-upstream-connection.ts';
 import type { ConnectionOwner } from './http1-upstream-connection.ts';
+import { Http2Lane } from './http2-lane.ts';
+import type { Http2Owner, Http2UpstreamConnection } from './http2-upstream-connection.ts';
+import type { PoolCounters } from './pool-counters.ts';
+import { Carriage } from './request-carriage.ts';
+import type { UpstreamStream } from './upstream-stream.ts';
 
-/** Waits for a connection. Exactly one of the two is called, unless the wait is cancelled. */
+/** A connection that is dialled before anybody waits for it may take so long. */
+const DIAL_AHEAD_MS = 5_000;
+
+/** Waits for a stream. Exactly one of the two is called, unless the wait is cancelled. */
 export interface LeaseWaiter {
-  onLease(connection: Http1UpstreamConnection): void;
+  onLease(stream: UpstreamStream): void;
   onLeaseFailed(code: TerminationCode, detail: string): void;
-  /** A request that is not idempotent takes no connection that has rested longer (milliseconds). */
+  /**
+   * A request that is not idempotent takes no HTTP/1.1 connection that has rested longer (milliseconds). HTTP/2 says
+   * GOAWAY before it closes, with what it has not handled, so there a rest is no danger.
+   */
   readonly freshWithinMs: number;
   readonly connectTimeoutMs: number;
+  readonly carriage: Carriage;
 }
 
 /** What pools share: one per process. */
 export interface PoolEnvironment {
   readonly wheel: TimerWheel;
   readonly limits: Http1Limits;
+  readonly random: Random;
   now(): number;
   /** Takes a new reading for this turn. */
   tick(): number;
   /** Null until this process has an identity; then dials to mesh endpoints are refused. */
   dialTls(): DialTls | null;
+  /** The same for what HTTP/2 cannot carry. */
+  dialHttp1(): DialTls | null;
   /** True for an address that this process listens on. */
   isOwnAddress(address: string, port: number): boolean;
-}
-
-/** Counted over all pools of one destination; read by telemetry. */
-export interface PoolCounters {
-  connects: number;
-  connectFailures: number;
-  handshakes: number;
-  handshakeMsTotal: number;
-  open: number;
-  idle: number;
-  pending: number;
-  overflow: number;
-}
-
-/** Nothing has been counted yet. */
-export function poolCounters(): PoolCounters {
-  return {
-    connects: 0,
-    connectFailures: 0,
-    handshakes: 0,
-    handshakeMsTotal: 0,
-    open: 0,
-    idle: 0,
-    pending: 0,
-    overflow: 0,
-  };
 }
 
 /** A request that waits, and since when. */
 interface Waiting {
   readonly waiter: LeaseWaiter;
   readonly sinceMs: number;
+  /** No HTTP/2 connection of this peer would carry it. */
+  needsHttp1: boolean;
 }
 
 /**
@@ -70,49 +63,74 @@ interface Waiting {
  */
 const HANDSHAKES_AT_ONCE = 3;
 
-/** Idle connections are looked through this often; their time-outs are seconds. */
+/** Connections are looked through this often; their time-outs are seconds. */
 const SWEEP_MS = 500;
 
+/** Connections opened together do not end together: each lives between this share of `maxLifetimeMs` and all of it. */
+const SHORTEST_LIFE = 0.8;
+
 /**
- * Connections to one endpoint under one identity and policy. The most recently used idle one is taken first, so the
- * others can grow old and go. Waiting requests are served in order of arrival, by whichever comes first: a connection
- * that is given back or the one dialled for them.
+ * Connections to one endpoint under one identity and policy, and the streams that requests lease on them.
+ *
+ * Which version a connection speaks is agreed with a sidecar by ALPN and declared for a plain endpoint. Of HTTP/1.1
+ * connections the most recently used idle one is taken first, so the others can grow old and go; HTTP/2 ones are chosen
+ * by the lane. Waiting requests are served in order of arrival, by whichever comes first: a stream or connection that falls
+ * free, or the one dialled for them.
  */
-export class ConnectionPool implements ConnectionOwner {
+export class ConnectionPool implements ConnectionOwner, Http2Owner {
   readonly target: DialTarget;
-  private readonly endpoint: EndpointState;
+  readonly protocol: ApplicationProtocol;
+  readonly counters: PoolCounters;
   policy: ConnectionPolicy;
+  private readonly endpoint: EndpointState;
   private readonly environment: PoolEnvironment;
-  private readonly counters: PoolCounters;
   private readonly idle: Http1UpstreamConnection[];
   private readonly all: Set<Http1UpstreamConnection>;
+  private readonly http2: Http2Lane;
   private readonly dials: Set<Dial>;
+  /** Of them, those that can only come to an HTTP/1.1 connection. */
+  private http1Dials: number;
   private readonly waiters: Waiting[];
+  /** Of them, those that need HTTP/1.1 though the peer speaks HTTP/2. */
+  private http1Waiters: number;
+  /** The peer speaks HTTP/2, as far as is known. */
+  private multiplexing: boolean;
   private sweeping: boolean;
   private closing: boolean;
 
-  constructor(endpoint: EndpointState, policy: ConnectionPolicy, environment: PoolEnvironment, counters: PoolCounters) {
+  constructor(
+    endpoint: EndpointState,
+    protocol: ApplicationProtocol,
+    policy: ConnectionPolicy,
+    environment: PoolEnvironment,
+    counters: PoolCounters,
+  ) {
     const { address, port, identity, mesh } = endpoint.endpoint;
     this.endpoint = endpoint;
     this.target = { address, port, identity: mesh ? identity : '' };
+    this.protocol = protocol;
     this.policy = policy;
     this.environment = environment;
     this.counters = counters;
     this.idle = [];
     this.all = new Set();
+    this.http2 = new Http2Lane(this);
     this.dials = new Set();
+    this.http1Dials = 0;
     this.waiters = [];
+    this.http1Waiters = 0;
+    this.multiplexing = mesh || protocol === 'Http2' || protocol === 'Grpc';
     this.sweeping = false;
     this.closing = false;
   }
 
   get openCount(): number {
-    return this.all.size;
+    return this.all.size + this.http2.size;
   }
 
   /** Bytes that wait to be sent. */
   bufferedBytes(): number {
-    let held = 0;
+    let held = this.http2.bufferedBytes();
     for (const connection of this.all) held += connection.bufferedBytes;
     return held;
   }
@@ -122,8 +140,12 @@ export class ConnectionPool implements ConnectionOwner {
   }
 
   /** The event loop has entered one of our connections. */
-  tick(): void {
-    this.environment.tick();
+  tick(): number {
+    return this.environment.tick();
+  }
+
+  now(): number {
+    return this.environment.now();
   }
 
   /** Calls back after `delayMs`, on the wheel of this process. */
@@ -131,8 +153,12 @@ export class ConnectionPool implements ConnectionOwner {
     this.environment.wheel.schedule(delayMs, callback);
   }
 
-  /** A connection at once when one is idle and fit; otherwise null, and `waiter` hears later. */
-  lease(waiter: LeaseWaiter, nowMs: number): Http1UpstreamConnection | null {
+  /** A stream at once when there is one; otherwise null, and `waiter` hears later. */
+  lease(waiter: LeaseWaiter, nowMs: number): UpstreamStream | null {
+    if (this.multiplexing && waiter.carriage !== Carriage.Http1) {
+      const stream = this.leaseHttp2(waiter.carriage, nowMs);
+      if (stream !== null) return stream;
+    }
     for (let index = this.idle.length - 1; index >= 0; index -= 1) {
       const connection = this.idle[index]!;
       const restedMs = nowMs - connection.lastUsedMs;
@@ -147,41 +173,37 @@ export class ConnectionPool implements ConnectionOwner {
       this.counters.idle -= 1;
       return connection;
     }
-    const { maxPending, maxPerEndpoint } = this.policy;
+    const { maxPending } = this.policy;
     if (maxPending > 0 && this.waiters.length >= maxPending) {
       this.counters.overflow += 1;
       waiter.onLeaseFailed('pending-limit', `maxPending ${maxPending}`);
       return null;
     }
-    this.waiters.push({ waiter, sinceMs: nowMs });
+    const needsHttp1 = this.multiplexing && this.http2.refuses(waiter.carriage);
+    this.waiters.push({ waiter, sinceMs: nowMs, needsHttp1 });
+    if (needsHttp1) this.http1Waiters += 1;
     this.counters.pending += 1;
     this.tellFull();
-    // A dial of somebody who was served meanwhile will do.
-    if (this.dials.size >= this.waiters.length) return null;
-    const full = maxPerEndpoint > 0 && this.all.size + this.dials.size >= maxPerEndpoint;
-    if (!full) this.dialForWaiters();
+    if (!this.isFull()) this.dialForWaiters();
     // All places are taken and the ones at rest are too old for this request: one of them makes room.
-    else if (this.idle.length > 0) this.idle[0]!.close();
+    else if (this.dials.size < this.waiters.length && this.idle.length > 0) this.idle[0]!.close();
     return null;
   }
 
   /** The waiter no longer wants one. */
   cancel(waiter: LeaseWaiter): void {
     const index = this.waiters.findIndex((waiting) => waiting.waiter === waiter);
-    if (index < 0) return;
-    this.waiters.splice(index, 1);
-    this.counters.pending -= 1;
-    this.tellFull();
+    if (index >= 0) this.takeAt(index);
   }
 
   /** A connection comes back whole. */
   release(connection: Http1UpstreamConnection): void {
     const nowMs = this.environment.now();
     connection.lastUsedMs = nowMs;
-    const { maxLifetimeMs, maxRequestsPerConnection } = this.policy;
+    const { maxRequestsPerConnection } = this.policy;
     if (
       (this.closing && this.waiters.length === 0) ||
-      (maxLifetimeMs > 0 && nowMs - connection.createdMs >= maxLifetimeMs) ||
+      (connection.lifetimeMs > 0 && nowMs - connection.createdMs >= connection.lifetimeMs) ||
       (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection)
     ) {
       connection.close();
@@ -194,7 +216,7 @@ export class ConnectionPool implements ConnectionOwner {
     }
     this.idle.push(connection);
     this.counters.idle += 1;
-    if (!this.sweeping) this.sweepLater();
+    this.sweepLater();
   }
 
   /** A connection is gone or going. */
@@ -210,21 +232,47 @@ export class ConnectionPool implements ConnectionOwner {
     this.dialForWaiters();
   }
 
+  onRoom(connection: Http2UpstreamConnection): void {
+    if (this.waiters.length > 0) this.serve(connection);
+    else if (this.closing && connection.streams === 0) connection.retire();
+  }
+
+  /** The peer has said what it takes. */
+  onSettled(connection: Http2UpstreamConnection): void {
+    this.http2.learn(connection);
+    for (const waiting of this.waiters) this.markHttp1(waiting, this.http2.refuses(waiting.waiter.carriage));
+    this.serve(connection);
+    this.dialForWaiters();
+  }
+
+  onLeaving(connection: Http2UpstreamConnection): void {
+    this.http2.left(connection);
+    this.dialForWaiters();
+  }
+
+  onGone(connection: Http2UpstreamConnection): void {
+    this.http2.gone(connection);
+    this.counters.open -= 1;
+    this.counters.openHttp2 -= 1;
+  }
+
   /** The endpoint, the leaf or the policy is gone: idle connections end now, busy ones after their request. */
   drain(): void {
     this.closing = true;
     for (const connection of this.idle.slice()) connection.close();
+    this.http2.drain();
   }
 
   /**
    * The leaf or the roots changed. Connections of a peer that no root vouches for any more end at once. The others go on:
-   * the peer ends each at 80 % of the shorter leaf it stands on, one by one, behind a reply; ending all of them here
-   * would have every caller wait for a handshake at the same moment.
+   * the peer ends each at 80 % of the shorter leaf it stands on, one by one, behind a reply or by GOAWAY; ending all of
+   * them here would have every caller wait for a handshake at the same moment.
    */
   renew(tls: DialTls): void {
     for (const connection of Array.from(this.all)) {
       if (!tls.vouched(connection.socket)) connection.cutOff('policy-cut', 'root-removed');
     }
+    this.http2.renew(tls);
   }
 
   destroy(): void {
@@ -235,26 +283,71 @@ export class ConnectionPool implements ConnectionOwner {
     }
     for (const dial of this.dials) dial.cancel();
     this.dials.clear();
+    this.http1Dials = 0;
     for (const connection of Array.from(this.all)) connection.close();
+    this.http2.destroy();
+  }
+
+  private leaseHttp2(carriage: Carriage, nowMs: number): UpstreamStream | null {
+    const connection = this.http2.pick(carriage, nowMs);
+    if (connection === null) return null;
+    // The request goes on one that is busy rather than wait for the one that is dialled now.
+    if (connection.busy && this.http2.wanting && this.dials.size === this.http1Dials && !this.isFull()) {
+      this.dial(DIAL_AHEAD_MS, false);
+    }
+    return connection.lease(this.policy.maxRequestsPerConnection);
+  }
+
+  /** Gives the streams that are free to those who wait, in order of arrival. */
+  private serve(connection: Http2UpstreamConnection): void {
+    let index = 0;
+    while (index < this.waiters.length && connection.canLease) {
+      if (!connection.carries(this.waiters[index]!.waiter.carriage)) {
+        index += 1;
+        continue;
+      }
+      const waiter = this.takeAt(index);
+      waiter.onLease(connection.lease(this.policy.maxRequestsPerConnection));
+      // Whoever was served may have changed the queue.
+      index = 0;
+    }
   }
 
   /** True when an idle connection is not to serve again: the peer is closing it, it has rested too long, or it is too old. */
   private isOver(connection: Http1UpstreamConnection, nowMs: number): boolean {
-    const { idleTimeoutMs, maxLifetimeMs } = this.policy;
+    const { idleTimeoutMs } = this.policy;
     const restMs = Math.min(connection.keepAliveMs, idleTimeoutMs > 0 ? idleTimeoutMs : Number.POSITIVE_INFINITY);
     return (
       !connection.usable ||
       nowMs - connection.lastUsedMs >= restMs ||
-      (maxLifetimeMs > 0 && nowMs - connection.createdMs >= maxLifetimeMs)
+      (connection.lifetimeMs > 0 && nowMs - connection.createdMs >= connection.lifetimeMs)
     );
   }
 
+  /** No place for another connection. Those that are leaving hold none. */
+  private isFull(): boolean {
+    const { maxPerEndpoint } = this.policy;
+    return maxPerEndpoint > 0 && this.all.size + this.http2.open.length + this.dials.size >= maxPerEndpoint;
+  }
+
+  /** The next for an HTTP/1.1 connection: first those that no other will do for. */
   private takeWaiter(): LeaseWaiter | undefined {
-    const waiting = this.waiters.shift();
-    if (waiting === undefined) return undefined;
+    if (this.waiters.length === 0) return undefined;
+    return this.takeAt(this.http1Waiters === 0 ? 0 : this.waiters.findIndex(({ needsHttp1 }) => needsHttp1));
+  }
+
+  private takeAt(index: number): LeaseWaiter {
+    const [waiting] = index === 0 ? [this.waiters.shift()] : this.waiters.splice(index, 1);
+    if (waiting!.needsHttp1) this.http1Waiters -= 1;
     this.counters.pending -= 1;
     this.tellFull();
-    return waiting.waiter;
+    return waiting!.waiter;
+  }
+
+  private markHttp1(waiting: Waiting, needsHttp1: boolean): void {
+    if (waiting.needsHttp1 === needsHttp1) return;
+    waiting.needsHttp1 = needsHttp1;
+    this.http1Waiters += needsHttp1 ? 1 : -1;
   }
 
   /** The balancer goes past an endpoint that would refuse. */
@@ -263,14 +356,30 @@ export class ConnectionPool implements ConnectionOwner {
     this.endpoint.full = maxPending > 0 && this.waiters.length >= maxPending;
   }
 
-  /** One dial for each that waits, as far as there are places. */
+  /** One dial for each that waits for a connection of its own, one for as many as share one; as far as there are places. */
   private dialForWaiters(): void {
-    const { maxPerEndpoint } = this.policy;
+    if (this.waiters.length === 0) return;
     const atOnce = this.target.identity === '' ? Number.POSITIVE_INFINITY : HANDSHAKES_AT_ONCE;
-    while (this.dials.size < Math.min(this.waiters.length, atOnce)) {
-      if (maxPerEndpoint > 0 && this.all.size + this.dials.size >= maxPerEndpoint) return;
+    if (!this.multiplexing) {
+      this.dialUpTo(Math.min(this.waiters.length, atOnce), false);
+      return;
+    }
+    this.dialUpTo(Math.min(this.http1Waiters, atOnce), true);
+    const shared = this.waiters.length - this.http1Waiters;
+    if (shared === 0) return;
+    // How many streams a connection takes, and whether it is one of HTTP/2 at all, the first one tells.
+    const first = this.http2.open.length === 0;
+    const wanted = Math.ceil(shared / this.http2.streamsEach(this.policy.maxRequestsPerConnection));
+    this.dialUpTo(first ? 1 : Math.min(wanted, HANDSHAKES_AT_ONCE), false);
+  }
+
+  private dialUpTo(count: number, http1Only: boolean): void {
+    for (;;) {
+      const under = http1Only ? this.http1Dials : this.dials.size - this.http1Dials;
+      if (under >= count || this.waiters.length === 0 || this.isFull()) return;
       const before = this.dials.size;
-      this.dial(this.waiters[0]!.waiter.connectTimeoutMs);
+      const waiting = http1Only ? this.waiters.find(({ needsHttp1 }) => needsHttp1) : this.waiters[0];
+      this.dial((waiting ?? this.waiters[0]!).waiter.connectTimeoutMs, http1Only);
       if (this.dials.size === before) return;
     }
   }
@@ -280,7 +389,7 @@ export class ConnectionPool implements ConnectionOwner {
    * is no connection at all and the endpoint said no; the others have a dial of their own, or get one.
    */
   private failWaiters(code: TerminationCode, detail: string, nowMs: number): void {
-    const refused = code !== 'connect-timeout' && this.all.size === 0;
+    const refused = code !== 'connect-timeout' && this.openCount === 0;
     const failed: LeaseWaiter[] = [];
     while (this.waiters.length > 0) {
       const { waiter, sinceMs } = this.waiters[0]!;
@@ -288,22 +397,26 @@ export class ConnectionPool implements ConnectionOwner {
       // One dial is one request's chance at least, unless somebody else's dial is still under way for it.
       const orphaned = failed.length === 0 && this.waiters.length > this.dials.size;
       if (!refused && !expired && !orphaned) break;
-      failed.push(this.takeWaiter()!);
+      failed.push(this.takeAt(0));
     }
     for (const waiter of failed) waiter.onLeaseFailed(code, detail);
   }
 
-  private dial(timeoutMs: number): void {
+  private dial(timeoutMs: number, http1Only: boolean): void {
     const { environment, target } = this;
-    const tls = target.identity === '' ? null : environment.dialTls();
+    const tls = target.identity === '' ? null : http1Only ? environment.dialHttp1() : environment.dialTls();
     if (target.identity !== '' && tls === null) {
       this.takeWaiter()?.onLeaseFailed('tls-failed', 'no-own-identity');
       return;
     }
     this.counters.connects += 1;
+    const over = (): void => {
+      this.dials.delete(dial);
+      if (http1Only) this.http1Dials -= 1;
+    };
     const observer: DialObserver = {
       onDialed: (socket: Socket, tlsStartedMs: number) => {
-        this.dials.delete(dial);
+        over();
         const nowMs = environment.tick();
         // A name may lead to one of our own listeners in ways that its text does not show.
         if (tls === null && environment.isOwnAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0)) {
@@ -315,14 +428,14 @@ export class ConnectionPool implements ConnectionOwner {
           this.counters.handshakes += 1;
           this.counters.handshakeMsTotal += nowMs - tlsStartedMs;
         }
-        const connection = new Http1UpstreamConnection(socket, tls !== null, this, environment.limits, nowMs);
-        this.all.add(connection);
         this.counters.open += 1;
-        this.release(connection);
+        const agreed = tls === null ? !http1Only && this.multiplexing : isHttp2(socket);
+        if (agreed) this.takeHttp2(socket, tls !== null, nowMs);
+        else this.takeHttp1(socket, tls !== null, nowMs, http1Only);
         this.dialForWaiters();
       },
       onDialFailed: (code, detail) => {
-        this.dials.delete(dial);
+        over();
         environment.tick();
         this.counters.connectFailures += 1;
         this.failWaiters(code, detail, environment.now());
@@ -331,16 +444,55 @@ export class ConnectionPool implements ConnectionOwner {
     };
     const dial = new Dial(target, tls, environment.wheel, environment.now, timeoutMs, observer);
     this.dials.add(dial);
+    if (http1Only) this.http1Dials += 1;
+  }
+
+  private takeHttp1(socket: Socket, encrypted: boolean, nowMs: number, asked: boolean): void {
+    // A sidecar that could have chosen HTTP/2 and did not: from here each request has a connection to itself.
+    if (!asked && this.multiplexing) this.setMultiplexing(false);
+    const { limits } = this.environment;
+    const connection = new Http1UpstreamConnection(socket, encrypted, this, limits, nowMs, this.drawLifetime());
+    this.all.add(connection);
+    this.release(connection);
+  }
+
+  private takeHttp2(socket: Socket, encrypted: boolean, nowMs: number): void {
+    if (!this.multiplexing) this.setMultiplexing(true);
+    this.counters.openHttp2 += 1;
+    const connection = this.http2.add(socket, encrypted, nowMs, this.drawLifetime());
+    if (this.closing && this.waiters.length === 0) connection.retire();
+    else this.serve(connection);
+    this.sweepLater();
+  }
+
+  /** The peer was updated, or set back. */
+  private setMultiplexing(multiplexing: boolean): void {
+    this.multiplexing = multiplexing;
+    for (const waiting of this.waiters) {
+      this.markHttp1(waiting, multiplexing && this.http2.refuses(waiting.waiter.carriage));
+    }
+  }
+
+  private drawLifetime(): number {
+    const { maxLifetimeMs } = this.policy;
+    if (maxLifetimeMs === 0) return 0;
+    return maxLifetimeMs * (SHORTEST_LIFE + (1 - SHORTEST_LIFE) * this.environment.random());
   }
 
   private sweepLater(): void {
+    if (this.sweeping) return;
     this.sweeping = true;
     this.environment.wheel.schedule(SWEEP_MS, () => {
       const nowMs = this.environment.tick();
+      this.sweeping = false;
       // Closing takes them out of the list.
       for (const connection of this.idle.slice()) if (this.isOver(connection, nowMs)) connection.close();
-      if (this.idle.length > 0) this.sweepLater();
-      else this.sweeping = false;
+      this.http2.sweep(nowMs, this.policy);
+      if (this.idle.length > 0 || this.http2.size > 0) this.sweepLater();
     });
   }
+}
+
+function isHttp2(socket: Socket): boolean {
+  return meshProtocol(socket as TLSSocket) === 'weft-h2';
 }

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import type { EndpointState } from '@weft/balance';
 import type { BackendState } from '@weft/decision';
 import { http1Defaults } from '@weft/http';
-import { TimerWheel, systemClock } from '@weft/kernel';
+import { TimerWheel, seededRandom, systemClock } from '@weft/kernel';
 import type { HealthCheckPolicy } from '@weft/model';
 import { HealthChecker } from './health-checker.ts';
 
@@ -102,7 +102,16 @@ async function verdicts(
   } as unknown as BackendState;
   const now = (): number => systemClock.nowMs();
   const checker = new HealthChecker(
-    { wheel, limits: http1Defaults, now, tick: now, dialTls: () => null, isOwnAddress: () => false },
+    {
+      wheel,
+      limits: http1Defaults,
+      random: seededRandom(1),
+      now,
+      tick: now,
+      dialTls: () => null,
+      dialHttp1: () => null,
+      isOwnAddress: () => false,
+    },
     () => [backend],
   );
   checker.update();

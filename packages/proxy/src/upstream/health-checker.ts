@@ -96,7 +96,7 @@ export class HealthChecker {
 
   private dial(endpoint: EndpointState, timeoutMs: number): Promise<Duplex> {
     const { address, port, identity, mesh } = endpoint.endpoint;
-    const tls = mesh ? this.environment.dialTls() : null;
+    const tls = mesh ? this.environment.dialHttp1() : null;
     return new Promise((resolve, reject) => {
       if (mesh && tls === null) {
         reject(new Error('no identity yet'));

@@ -15,12 +15,13 @@ import type { Head, HeadEdits, Http1Limits, MessageSink, RequestFacts } from '@w
 import type { TerminationCode } from '@weft/outcome';
 import { BytePipe } from '../transport/byte-pipe.ts';
 import type { PipeOwner } from '../transport/byte-pipe.ts';
+import { describeFirstBytes, looksLikeHttp1 } from './first-bytes.ts';
 import type { UpstreamObserver, UpstreamStream } from './upstream-stream.ts';
 
 /** The pool a connection belongs to, as the connection sees it. */
 export interface ConnectionOwner {
   /** The event loop has entered the connection. */
-  tick(): void;
+  tick(): number;
   later(delayMs: number, callback: () => void): void;
   /** Both messages are whole: the connection may serve another request. */
   release(connection: Http1UpstreamConnection): void;
@@ -47,6 +48,8 @@ const DISCARD_MS = 5_000;
 export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, MessageSink {
   private readonly pool: ConnectionOwner;
   readonly createdMs: number;
+  /** How long it may serve; 0 for no limit. */
+  readonly lifetimeMs: number;
   requests: number;
   lastUsedMs: number;
   /** How long the peer keeps an idle connection, less a margin; from `Keep-Alive: timeout=`. */
@@ -63,10 +66,20 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
   private discarding: boolean;
   private discarded: number;
   private readonly meshPeer: boolean;
+  /** What the peer said first, when it was no HTTP/1. */
+  private firstBytes: string;
 
-  constructor(socket: Socket, encrypted: boolean, pool: ConnectionOwner, limits: Http1Limits, nowMs: number) {
+  constructor(
+    socket: Socket,
+    encrypted: boolean,
+    pool: ConnectionOwner,
+    limits: Http1Limits,
+    nowMs: number,
+    lifetimeMs: number,
+  ) {
     this.pool = pool;
     this.createdMs = nowMs;
+    this.lifetimeMs = lifetimeMs;
     this.requests = 0;
     this.lastUsedMs = nowMs;
     this.closed = false;
@@ -79,6 +92,7 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     this.discarding = false;
     this.discarded = 0;
     this.meshPeer = encrypted;
+    this.firstBytes = '';
     // Our own sidecars keep idle connections for minutes; an application that announces nothing is given the least.
     this.keepAliveMs = encrypted ? Number.POSITIVE_INFINITY : UNANNOUNCED_KEEP_ALIVE_MS;
     this.reader = new Http1ResponseReader(encrypted ? http1MeshLimits : limits, this);
@@ -205,6 +219,9 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
         return;
       }
     }
+    if (this.pipe.bytesRead === end - start && !looksLikeHttp1(chunk, start, end)) {
+      this.firstBytes = describeFirstBytes(chunk, start, end);
+    }
     const consumed = this.reader.feed(chunk, start, end);
     const rest = end - start - consumed;
     if (this.responseWhole) this.finishResponse(rest === 0);
@@ -280,7 +297,9 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     const observer = this.discarding ? null : this.observer;
     this.observer = null;
     this.close();
-    observer?.onUpstreamFailure(code, detail);
+    if (code === 'malformed-response' && this.firstBytes !== '') {
+      observer?.onUpstreamFailure('protocol-mismatch', `expected HTTP/1.1, got ${this.firstBytes}`);
+    } else observer?.onUpstreamFailure(code, detail);
   }
 
   /** `clean`: the bytes ended where the response did. What follows it unasked for would be the next one's answer. */

@@ -1,6 +1,6 @@
 import type { BackendSnapshot, EndpointSnapshot } from '@weft/decision';
 import type { DestinationKey } from '@weft/model';
-import type { PoolCounters } from '../upstream/connection-pool.ts';
+import type { PoolCounters } from '../upstream/pool-counters.ts';
 
 /** What one thread says of one destination. */
 export interface DestinationFacts extends BackendSnapshot {
@@ -81,6 +81,9 @@ function mergeCounters(one: PoolCounters | null, other: PoolCounters | null): Po
     handshakeMsTotal: one.handshakeMsTotal + other.handshakeMsTotal,
     open: one.open + other.open,
     idle: one.idle + other.idle,
+    openHttp2: one.openHttp2 + other.openHttp2,
+    streams: one.streams + other.streams,
+    stalls: one.stalls + other.stalls,
     pending: one.pending + other.pending,
     overflow: one.overflow + other.overflow,
   };

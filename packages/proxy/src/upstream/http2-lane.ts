@@ -1,0 +1,134 @@
+import { http2Defaults, http2MeshLimits } from '@weft/http';
+import type { Socket } from 'node:net';
+import type { DialTls } from '../transport/dial.ts';
+import { Http2UpstreamConnection } from './http2-upstream-connection.ts';
+import type { Http2Owner, Http2Policy } from './http2-upstream-connection.ts';
+import { Carriage } from './request-carriage.ts';
+
+/** Opened because others are busy; more are opened only when no stream is free at all. */
+const LOAD_CONNECTIONS = 4;
+
+/** What a peer is taken to allow as long as no connection has said. */
+const STREAMS_UNTOLD = 100;
+
+/**
+ * The HTTP/2 connections of a pool. Requests go to the oldest one that is not busy, so that one connection carries
+ * everything as long as it can and those that were opened for a peak are left to grow idle; when all are busy they
+ * go to the one with the fewest streams.
+ */
+export class Http2Lane {
+  /** Take new streams, oldest first. */
+  readonly open: Http2UpstreamConnection[];
+  /** Take none any more; what is under way on them goes on. */
+  readonly leaving: Set<Http2UpstreamConnection>;
+  private readonly owner: Http2Owner;
+  /** Most streams the peer takes on one connection. */
+  private peerStreams: number;
+  /** Whether the peer takes extended CONNECT; null as long as none of its SETTINGS have come. */
+  private upgrades: boolean | null;
+
+  constructor(owner: Http2Owner) {
+    this.open = [];
+    this.leaving = new Set();
+    this.owner = owner;
+    this.peerStreams = STREAMS_UNTOLD;
+    this.upgrades = null;
+  }
+
+  get size(): number {
+    return this.open.length + this.leaving.size;
+  }
+
+  /** What one more connection would carry at once. */
+  streamsEach(maxRequests: number): number {
+    const most = Math.max(1, Math.min(this.peerStreams, STREAMS_UNTOLD));
+    return maxRequests > 0 ? Math.min(most, maxRequests) : most;
+  }
+
+  /** No connection of this peer would carry such a request. */
+  refuses(carriage: Carriage): boolean {
+    return carriage === Carriage.Http1 || (carriage === Carriage.ExtendedConnect && this.upgrades === false);
+  }
+
+  /** True when one more connection would relieve the others. */
+  get wanting(): boolean {
+    if (this.open.length === 0 || this.open.length >= LOAD_CONNECTIONS) return false;
+    for (const connection of this.open) if (!connection.busy) return false;
+    return true;
+  }
+
+  /** The connection for one more request; null when every stream is taken, or nothing here carries it. */
+  pick(carriage: Carriage, nowMs: number): Http2UpstreamConnection | null {
+    let best: Http2UpstreamConnection | null = null;
+    let aged: Http2UpstreamConnection | null = null;
+    for (const connection of this.open) {
+      if (connection.isAged(nowMs)) {
+        aged = connection;
+        continue;
+      }
+      if (!connection.carries(carriage)) continue;
+      if (!connection.busy) {
+        best = connection;
+        break;
+      }
+      if (best === null || connection.streams < best.streams) best = connection;
+    }
+    // Leaving changes the list.
+    aged?.retire();
+    return best;
+  }
+
+  add(socket: Socket, encrypted: boolean, nowMs: number, lifetimeMs: number): Http2UpstreamConnection {
+    const limits = encrypted ? http2MeshLimits : http2Defaults;
+    const connection = new Http2UpstreamConnection(socket, encrypted, this.owner, limits, nowMs, lifetimeMs);
+    this.open.push(connection);
+    return connection;
+  }
+
+  /** The peer's SETTINGS may have come. */
+  learn(connection: Http2UpstreamConnection): void {
+    if (!connection.settled) return;
+    this.peerStreams = connection.mostStreams;
+    this.upgrades = connection.takesUpgrades;
+  }
+
+  /** It takes no new streams. */
+  left(connection: Http2UpstreamConnection): void {
+    const index = this.open.indexOf(connection);
+    if (index >= 0) this.open.splice(index, 1);
+    this.leaving.add(connection);
+  }
+
+  gone(connection: Http2UpstreamConnection): void {
+    this.leaving.delete(connection);
+  }
+
+  bufferedBytes(): number {
+    let held = 0;
+    for (const connection of this.open) held += connection.bufferedBytes;
+    for (const connection of this.leaving) held += connection.bufferedBytes;
+    return held;
+  }
+
+  sweep(nowMs: number, policy: Http2Policy): void {
+    for (const connection of this.all()) connection.sweep(nowMs, policy);
+  }
+
+  drain(): void {
+    for (const connection of this.open.slice()) connection.retire();
+  }
+
+  renew(tls: DialTls): void {
+    for (const connection of this.all()) {
+      if (!tls.vouched(connection.socket)) connection.cutOff('policy-cut', 'root-removed');
+    }
+  }
+
+  destroy(): void {
+    for (const connection of this.all()) connection.destroy();
+  }
+
+  private all(): Http2UpstreamConnection[] {
+    return [...this.open, ...this.leaving];
+  }
+}

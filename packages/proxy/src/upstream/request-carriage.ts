@@ -1,0 +1,22 @@
+import { Framing, MethodId } from '@weft/http';
+import type { Head, RequestFacts } from '@weft/http';
+
+/** What a request asks of the connection that carries it. */
+export const Carriage = {
+  /** Every version says it. */
+  Any: 0,
+  /** A WebSocket: HTTP/2 says it as extended CONNECT, to a peer that takes that (RFC 8441); else HTTP/1.1. */
+  ExtendedConnect: 1,
+  /** HTTP/2 cannot say it: another upgrade, or a request that names no host. */
+  Http1: 2,
+} as const;
+export type Carriage = (typeof Carriage)[keyof typeof Carriage];
+
+/** For a head as it is about to be sent; asked once per request, so it looks at nothing but facts. */
+export function carriageOf(head: Head, facts: RequestFacts): Carriage {
+  // RFC 9113 §8.3.1: an empty Host has no form as `:authority`.
+  if (facts.host === '' && head.authorityStart === head.authorityEnd) return Carriage.Http1;
+  if (facts.upgrade === '') return Carriage.Any;
+  const websocket = facts.upgrade === 'websocket' && head.methodId === MethodId.Get && facts.framing === Framing.None;
+  return websocket ? Carriage.ExtendedConnect : Carriage.Http1;
+}
