@@ -1,0 +1,29 @@
+import type { AddressRange, PortRange } from '@weft/kernel';
+
+/** What is redirected to a proxy, and what is not. Rules for every tool are written from it. */
+export interface CapturePlan {
+  /** User (by number) the proxy runs as: its own connections leave as they are. */
+  readonly proxyUser: number;
+  /** Port of the proxy that gets what leaves. */
+  readonly outboundPort: number;
+  /** Port of the proxy that gets what arrives. */
+  readonly inboundPort: number;
+  /** Ports whose arrivals are redirected: all but the excluded ones, or these. Empty list: none. */
+  readonly inbound: 'all' | readonly PortRange[];
+  /** Users whose departures are redirected: all but the proxy's, or these. Empty list: none. */
+  readonly outbound: 'all' | readonly number[];
+  readonly excludedInboundPorts: readonly PortRange[];
+  readonly excludedOutboundPorts: readonly PortRange[];
+  readonly excludedOutboundRanges: readonly AddressRange[];
+}
+
+/** Addresses the proxy hands arrivals to the application on: what goes there is for the application itself, never redirected. */
+export const loopbackRanges = { 4: '127.0.0.0/8', 6: '::1/128' } as const;
+
+export function capturesInbound({ inbound }: CapturePlan): boolean {
+  return inbound === 'all' || inbound.length > 0;
+}
+
+export function capturesOutbound({ outbound }: CapturePlan): boolean {
+  return outbound === 'all' || outbound.length > 0;
+}

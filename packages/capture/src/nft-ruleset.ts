@@ -1,0 +1,69 @@
+import { type PortRange, writeAddressRange } from '@weft/kernel';
+import { type CapturePlan, capturesInbound, capturesOutbound, loopbackRanges } from './capture-plan.ts';
+
+/** One table for both families; nothing of anybody else is in it, so that it goes as a whole. */
+export const nftTable = 'inet weft';
+
+/**
+ * The rules as a script for `nft -f -`, which takes it whole or not at all. Writing it again replaces what was there: the first
+ * line makes sure that there is a table for the second to delete.
+ *
+ * The way out: what the proxy sends to an address of this machine other than loopback is a call to its own application through
+ * the mesh, and arrives like any other; the rest of what the proxy sends leaves. What others send to this machine stays here.
+ */
+export function writeNftRules(plan: CapturePlan): string {
+  const { proxyUser, outboundPort, inboundPort } = plan;
+  const lines = [`add table ${nftTable}`, `delete table ${nftTable}`, `table ${nftTable} {`];
+  if (capturesInbound(plan)) {
+    lines.push(
+      '  chain arriving {',
+      ...portsUnless(plan.excludedInboundPorts),
+      `    ${plan.inbound === 'all' ? '' : `tcp dport ${set(plan.inbound.map(portRange))} `}meta l4proto tcp redirect to :${inboundPort}`,
+      '  }',
+      '  chain prerouting {',
+      '    type nat hook prerouting priority -100; policy accept;',
+      '    iifname "lo" return',
+      `    meta l4proto tcp tcp dport != ${set([`${outboundPort}`, `${inboundPort}`])} jump arriving`,
+      '  }',
+    );
+  }
+  lines.push(
+    '  chain output {',
+    '    type nat hook output priority -100; policy accept;',
+    '    meta l4proto != tcp return',
+  );
+  if (capturesInbound(plan)) {
+    lines.push(
+      `    meta skuid ${proxyUser} oifname "lo" ip daddr != ${loopbackRanges[4]} jump arriving`,
+      `    meta skuid ${proxyUser} oifname "lo" ip6 daddr != ${loopbackRanges[6]} jump arriving`,
+    );
+  }
+  lines.push(`    meta skuid ${proxyUser} return`, '    oifname "lo" return');
+  if (capturesOutbound(plan)) {
+    if (plan.outbound !== 'all') lines.push(`    meta skuid != ${set(plan.outbound.map(String))} return`);
+    // One rule each: ranges of people may overlap, those of a set may not.
+    for (const range of plan.excludedOutboundRanges) {
+      lines.push(`    ${range.family === 4 ? 'ip' : 'ip6'} daddr ${writeAddressRange(range)} return`);
+    }
+    lines.push(...portsUnless(plan.excludedOutboundPorts), `    meta l4proto tcp redirect to :${outboundPort}`);
+  }
+  lines.push('  }', '}', '');
+  return lines.join('\n');
+}
+
+/** Takes the rules away, and nothing when there are none. */
+export function writeNftRemoval(): string {
+  return `add table ${nftTable}\ndelete table ${nftTable}\n`;
+}
+
+function portsUnless(excluded: readonly PortRange[]): string[] {
+  return excluded.length === 0 ? [] : [`    tcp dport ${set(excluded.map(portRange))} return`];
+}
+
+function portRange({ from, to }: PortRange): string {
+  return from === to ? `${from}` : `${from}-${to}`;
+}
+
+function set(values: readonly string[]): string {
+  return `{ ${values.join(', ')} }`;
+}
