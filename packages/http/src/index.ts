@@ -4,6 +4,11 @@ export { FieldId, fieldIdCount, fieldIdOf, fieldNames } from './field-id.ts';
 export { isProtectedField } from './field-rule.ts';
 export { Framing, TargetForm } from './framing.ts';
 export { FieldFlag, Head } from './head.ts';
+export { Base64StreamDecoder } from './grpc/base64-stream.ts';
+export { GrpcKind, grpcContentType, grpcKindOf, grpcKindOfType } from './grpc/grpc-kind.ts';
+export { encodeGrpcMessage } from './grpc/grpc-message.ts';
+export { readGrpcTimeoutMs, writeGrpcTimeout } from './grpc/grpc-timeout.ts';
+export { GrpcWebTextEncoder, grpcWebFrame, grpcWebTrailerFrame } from './grpc/grpc-web.ts';
 export {
   compileHeadEdits,
   type HeadEditFault,
