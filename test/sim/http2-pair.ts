@@ -38,6 +38,8 @@ export class SimStream implements Http2StreamSink {
   /** This side gave up. */
   gaveUp: boolean;
   terminated: string;
+  /** Opened before the peer's SETTINGS had come. */
+  readonly hasty: boolean;
   private sent: number;
   private pouring: boolean;
 
@@ -52,6 +54,7 @@ export class SimStream implements Http2StreamSink {
     this.ended = false;
     this.gaveUp = false;
     this.terminated = '';
+    this.hasty = !side.connection.settingsSeen;
     this.sent = 0;
     this.pouring = false;
   }

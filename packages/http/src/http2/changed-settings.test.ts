@@ -63,6 +63,21 @@ describe('settings that come under way', () => {
     feed(frame(FrameType.Settings, FrameFlag.Ack, 0));
     assert.deepEqual(windowUpdates(server.take(), 1), [16_000]);
   });
+
+  test('an empty frame ends a stream whose window was made negative (RFC 9113 §6.9.1)', () => {
+    const server = new ConnectionRecorder('server', { ...http2Defaults, streamWindowBytes: 1000 });
+    server.onRequest = (recorder) => {
+      recorder.grants = false;
+    };
+    const client = new ConnectionRecorder('client');
+    const feed = (bytes: Buffer): void => server.connection.feed(bytes, 0, bytes.length, 0);
+    feed(Buffer.concat([client.take(), frame(FrameType.Headers, FrameFlag.EndHeaders, 1, literals(post))]));
+    feed(
+      Buffer.concat([frame(FrameType.Data, 0, 1, Buffer.alloc(5_000)), frame(FrameType.Settings, FrameFlag.Ack, 0)]),
+    );
+    feed(frame(FrameType.Data, FrameFlag.EndStream, 1));
+    assert.deepEqual([server.streams[0]!.code, server.streams[0]!.ended], ['', true]);
+  });
 });
 
 function setting(id: number, value: number): Buffer {

@@ -144,6 +144,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   private dataStream: Http2Stream | null;
   private dataEnds: boolean;
   private replies: number;
+  /** Our PINGs without an answer. */
+  private pingsOut: number;
   private creditedFrames: number;
 
   constructor(options: Http2ConnectionOptions, sink: Http2ConnectionSink) {
@@ -178,6 +180,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.dataStream = null;
     this.dataEnds = false;
     this.replies = 0;
+    this.pingsOut = 0;
     this.creditedFrames = 0;
     this.begin();
   }
@@ -363,8 +366,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
 
   /** Asks whether the peer is still there; `onPong` tells. */
   ping(): void {
-    writePing(this.sender.output, false, ALIVE_PING, 0);
-    this.sender.signal();
+    this.sendPing(ALIVE_PING);
   }
 
   /**
@@ -379,7 +381,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       this.goawayId = 0;
     } else {
       writeGoaway(this.sender.output, MAX_STREAM_ID, Http2ErrorCode.NoError, '');
-      writePing(this.sender.output, false, DRAIN_PING, 0);
+      this.sendPing(DRAIN_PING);
     }
     this.sender.signal();
   }
@@ -510,10 +512,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     if (stream === null || stream.closed) return;
     const bytes = end - start;
     this.credit.hold(stream, bytes);
-    if (this.credit.growth.onData(bytes, this.nowMs)) {
-      writePing(this.sender.output, false, GROWTH_PING, 0);
-      this.sender.signal();
-    }
+    if (this.credit.growth.onData(bytes, this.nowMs)) this.sendPing(GROWTH_PING);
     stream.sink.onData(chunk, start, end);
   }
 
@@ -764,7 +763,9 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     else if (!this.server && !stream.headSeen) this.fault(stream, Http2ErrorCode.ProtocolError, 'data-before-head');
     else {
       stream.receiveWindow -= payloadBytes;
-      if (stream.receiveWindow < 0) this.fault(stream, Http2ErrorCode.FlowControlError, 'stream-window-exceeded');
+      // A window that was made negative still lets an empty frame through (RFC 9113 §6.9.1).
+      if (stream.receiveWindow < 0 && payloadBytes > 0)
+        this.fault(stream, Http2ErrorCode.FlowControlError, 'stream-window-exceeded');
       else if (stream.expectedBytes >= 0 && dataBytes > stream.expectedBytes) {
         this.fault(stream, Http2ErrorCode.ProtocolError, 'content-length-mismatch');
       } else {
@@ -919,11 +920,18 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   private onPing(flags: number, id: number, payload: Buffer, start: number, end: number): void {
     if (id !== 0) this.die(Http2ErrorCode.ProtocolError, 'ping-on-stream');
     else if (end - start !== 8) this.die(Http2ErrorCode.FrameSizeError, 'bad-ping-size');
-    else if (!this.countPing()) return;
     else if ((flags & FrameFlag.Ack) === 0) {
+      if (!this.countPing()) return;
       writePing(this.sender.output, true, payload, start);
       this.reply();
-    } else if (isPing(payload, start, GROWTH_PING)) {
+    } else if (this.pingsOut === 0) this.countPing();
+    else this.onPingAck(payload, start);
+  }
+
+  /** What we asked for is never held against the peer. */
+  private onPingAck(payload: Buffer, start: number): void {
+    this.pingsOut -= 1;
+    if (isPing(payload, start, GROWTH_PING)) {
       if (this.credit.growth.onAck(this.nowMs)) this.credit.grow();
     } else if (isPing(payload, start, DRAIN_PING)) this.finishDrain();
     else if (isPing(payload, start, ALIVE_PING)) this.sink.onPong();
@@ -997,6 +1005,12 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     const bytes = this.credit.due();
     if (bytes === 0) return;
     writeWindowUpdate(this.sender.output, 0, bytes);
+    this.sender.signal();
+  }
+
+  private sendPing(payload: Buffer): void {
+    this.pingsOut += 1;
+    writePing(this.sender.output, false, payload, 0);
     this.sender.signal();
   }
 

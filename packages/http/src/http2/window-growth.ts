@@ -1,6 +1,9 @@
 /** Bytes in flight on paths that need no more than the window they have. */
 const ALPHA = 0.9;
 
+/** Fewer bytes are no measure, and with tiny windows a PING for every few of them would look like a flood. */
+const LEAST_BYTES = 4096;
+
 /**
  * How large a receive window the path needs, by its bandwidth-delay product: a PING goes out with the data, and what
  * arrives until its answer is what was in flight. The window doubles that while the bandwidth still rises, as gRPC and
@@ -32,7 +35,7 @@ export class WindowGrowth {
   onData(bytes: number, nowMs: number): boolean {
     this.bytes += bytes;
     if (this.measuring || this.windowBytes >= this.maxBytes) return false;
-    if (this.bytes < this.windowBytes / 4) return false;
+    if (this.bytes < this.windowBytes / 4 || this.bytes < LEAST_BYTES) return false;
     this.measuring = true;
     this.sentMs = nowMs;
     this.bytes = 0;
