@@ -9,15 +9,14 @@ import type { Timer } from '@weft/kernel';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { planRetry } from '@weft/resilience';
-import type { RequestView } from '@weft/routing';
 import { ClientHelloReader } from '@weft/sniff';
 import type { DestinationWaiter, Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
-import { BytePipe } from '../transport/byte-pipe.ts';
 import type { PipeOwner } from '../transport/byte-pipe.ts';
 import { Dial } from '../transport/dial.ts';
 import type { DialObserver } from '../transport/dial.ts';
 import { OpenReplyReader, openReply, refusalReplyBytes } from './open-reply.ts';
+import { RelayPipe, isWholeRecord } from './relay-pipe.ts';
 import { readsServerName } from './server-name-routes.ts';
 import type { TcpFacts } from './tcp-facts.ts';
 
@@ -87,8 +86,8 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
   private readonly timer: Timer;
   private readonly tried: TriedEndpoints;
   private state: number;
-  private downstream: BytePipe | null;
-  private upstream: BytePipe | null;
+  private downstream: RelayPipe | null;
+  private upstream: RelayPipe | null;
   private upstreamEnd: UpstreamEnd | null;
   private dial: Dial | null;
   private backend: BackendState | null;
@@ -173,7 +172,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
 
   /** Takes the caller's bytes from here; what was read of it before has been put back into the socket. */
   attach(): void {
-    this.downstream = new BytePipe(this.socket, this.start.encrypted, this);
+    this.downstream = new RelayPipe(this.socket, this.start.encrypted, this);
     this.downstream.start();
     const { serverHeld } = this;
     if (serverHeld === null) return;
@@ -213,7 +212,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     this.receivedBytes += end - start;
     if (this.state === State.Open) {
       const upstream = this.upstream!;
-      upstream.send(chunk, start, end);
+      upstream.send(chunk, start, end, isWholeRecord(this.downstream!, end - start));
       if (upstream.blocked) this.downstream!.pause();
       return;
     }
@@ -263,7 +262,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     }
     this.upstreamSocket = socket;
     const end = new UpstreamEnd(this);
-    const upstream = new BytePipe(socket, mesh, end);
+    const upstream = new RelayPipe(socket, mesh, end);
     this.upstreamEnd = end;
     this.upstream = upstream;
     if (mesh) {
@@ -511,11 +510,11 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     this.lastMovedMs = engine.nowMs;
     const { downstream, held } = this;
     const upstream = this.upstream!;
-    if (this.start.announces) downstream!.send(openReply, 0, openReply.length);
+    if (this.start.announces) downstream!.send(openReply, 0, openReply.length, false);
     if (held !== null) {
       this.held = null;
       const bytes = held.peek();
-      upstream.send(bytes, 0, bytes.length);
+      upstream.send(bytes, 0, bytes.length, false);
     }
     if (downstream === null) return;
     if (downstream.readEnded) upstream.end();
@@ -534,7 +533,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
   private toCaller(chunk: Buffer, start: number, end: number): void {
     const downstream = this.downstream!;
     this.sentBytes += end - start;
-    downstream.send(chunk, start, end);
+    downstream.send(chunk, start, end, isWholeRecord(this.upstream!, end - start));
     if (downstream.blocked) this.upstream!.pause();
   }
 
@@ -574,7 +573,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
       return;
     }
     const reply = refusalReplyBytes(code);
-    downstream.send(reply, 0, reply.length);
+    downstream.send(reply, 0, reply.length, false);
     downstream.end();
     this.downstream = null;
     this.home.engine.wheel.schedule(LINGER_MS, () => downstream.destroy());
@@ -670,7 +669,7 @@ class UpstreamEnd implements PipeOwner {
 }
 
 /** What rules of TCP are matched against: a server name and nothing else. Filled and read within one call. */
-const view: RequestView & { authority: string } = {
+const view: Parameters<typeof decide>[1] & { authority: string } = {
   method: '',
   path: '/',
   query: '',

@@ -33,11 +33,20 @@ export function handleOf(socket: Socket): SocketHandle | null {
   return (socket as unknown as { _handle: SocketHandle | null })._handle;
 }
 
-/** Has `socket` read into `buffer` and call `callback` with the count, in place of 'data' events. Before any reading. */
-export function readInto(socket: Socket, buffer: Buffer, callback: (count: number, buffer: Buffer) => boolean): void {
+/**
+ * Has `socket` read into `buffer` and call `callback` with the count, in place of 'data' events. Before any reading. `next`
+ * gives the buffer for the read after each; null keeps the one.
+ */
+export function readInto(
+  socket: Socket,
+  buffer: Buffer,
+  callback: (count: number, buffer: Buffer) => boolean,
+  next: (() => Buffer) | null = null,
+): void {
   const fields = socket as unknown as Record<symbol, unknown>;
   fields[symbols.buffer] = buffer;
   fields[symbols.callback] = callback;
+  if (next !== null) fields[symbols.generator] = next;
   handleOf(socket)?.useUserBuffer(buffer);
 }
 
@@ -63,7 +72,7 @@ export function acceptDirect(server: Server, accept: (socket: Socket) => void): 
 
 const symbols = findSymbols();
 
-function findSymbols(): { buffer: symbol; callback: symbol } {
+function findSymbols(): { buffer: symbol; callback: symbol; generator: symbol } {
   const probe = new Socket({ onread: { buffer: Buffer.alloc(1), callback: () => true } } as ConstructorParameters<
     typeof Socket
   >[0]);
@@ -71,10 +80,11 @@ function findSymbols(): { buffer: symbol; callback: symbol } {
   return {
     buffer: own.find((symbol) => symbol.description === 'kBuffer') ?? Symbol('absent'),
     callback: own.find((symbol) => symbol.description === 'kBufferCb') ?? Symbol('absent'),
+    generator: own.find((symbol) => symbol.description === 'kBufferGen') ?? Symbol('absent'),
   };
 }
 
 function symbolsFound(): boolean {
   const found = findSymbols();
-  return found.buffer.description !== 'absent' && found.callback.description !== 'absent';
+  return [found.buffer, found.callback, found.generator].every(({ description }) => description !== 'absent');
 }
