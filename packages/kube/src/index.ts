@@ -1,1 +1,14 @@
+export { type ClusterAccess, inClusterAccess, kubeconfigAccess } from './client/cluster-access.ts';
+export { type BreakerState, KubeClient, type KubeRequest, type KubeStream } from './client/kube-client.ts';
+export type { KubeFault, KubeFaultCode } from './client/kube-fault.ts';
 export { customResources } from './crd/custom-resource.ts';
+export {
+  ClusterTranslation,
+  type TranslatedObject,
+  type TranslationUpdate,
+  endpointLabel,
+} from './translate/cluster-translation.ts';
+export type { PodFacts, SliceEndpoint, SliceFacts } from './translate/raw-kinds.ts';
+export { type ServedKind, type WantedKind, collectionPath, discover, objectPath } from './watch/api-discovery.ts';
+export { ClusterWatch, type ClusterWatchOptions, type WatchLog } from './watch/cluster-watch.ts';
+export { KindWatch, type ObjectName, type RawObject, type WatchedKind } from './watch/kind-watch.ts';
