@@ -275,8 +275,11 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
     this.lastReadMs = nowMs;
     this.pingedMs = -1;
     const { codec } = this;
-    if (!codec.settingsSeen && this.firstBytes === '' && !looksLikeHttp2(chunk, start, end)) {
+    if (!codec.settingsSeen && !codec.dead && !looksLikeHttp2(chunk, start, end)) {
       this.firstBytes = describeFirstBytes(chunk, start, end);
+      // Fewer bytes than a frame header would otherwise be waited on.
+      codec.abort(Http2ErrorCode.ProtocolError, 'no-http2');
+      return;
     }
     codec.feed(chunk, start, end, nowMs);
     // Answers to what we would read next could only pile up behind these.
