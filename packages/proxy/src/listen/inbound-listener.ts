@@ -127,6 +127,11 @@ export class InboundListener extends Listener {
       this.refuse(socket, 'wrong-scheme', seen);
       return;
     }
+    if (seen === 'unknown') {
+      // An answer of HTTP would be noise to whoever this is, and no connection error to one that meant HTTP/2 (RFC 9113 §3.4).
+      this.refuse(socket, 'protocol-unknown', 'not-http');
+      return;
+    }
     socket.unshift(first);
     this.open(socket, false, this.anonymous);
   }
