@@ -7,6 +7,7 @@ import { runTool } from '../tool-run.ts';
 import { goTool } from '../tool-shed.ts';
 import { startCodecTarget } from './codec-target.ts';
 import type { Target } from './codec-target.ts';
+import { startMeshTarget, startPlainTarget } from './proxy-targets.ts';
 
 const CASE_SECONDS = 2;
 const RUN_MS = 10 * 60_000;
@@ -17,7 +18,11 @@ interface Subject {
   start(): Promise<Target>;
 }
 
-const subjects: readonly Subject[] = [{ name: 'codec', flags: [], start: startCodecTarget }];
+const subjects: readonly Subject[] = [
+  { name: 'codec', flags: [], start: startCodecTarget },
+  { name: 'inbound side, plain', flags: [], start: startPlainTarget },
+  { name: 'inbound side, mutual TLS', flags: [], start: startMeshTarget },
+];
 
 export async function runH2spec(): Promise<Tally[]> {
   const program = await goTool('h2spec', 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible');
