@@ -24,7 +24,7 @@ for (const tool of ['nft', 'iptables-legacy'] as const) {
     let pair: NamespacePair;
     const script = fileURLToPath(new URL('./fixture/rules.ts', import.meta.url));
     const rules = (action: string, own: CapturePlan = plan): unknown =>
-      JSON.parse(pair.run(pair.pod, 0, process.execPath, ['--no-warnings', script, action, tool, JSON.stringify(own)]));
+      JSON.parse(pair.run(pair.pod, 0, process.execPath, [script, action, tool, JSON.stringify(own)]));
     const open = { ...plan, excludedOutboundRanges: [] };
 
     before(async () => {

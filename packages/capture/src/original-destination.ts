@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { isIPv4 } from 'node:net';
+import { type Result, fail, ok } from '@weft/kernel';
 
 /** Where a connection was going before a rule redirected it. */
 export interface OriginalDestination {
@@ -25,29 +26,44 @@ const mappedPrefix = '::ffff:';
  * connections under /proc needs a privilege and grows with the node; transparent proxying keeps the destination as the local
  * address, but needs NET_ADMIN in the sidecar and routes of its own.
  *
- * Throws an Error with a sentence where that cannot be: off Linux, or in a Node without `node:ffi`.
+ * The error is a sentence for where that cannot be: off Linux, or in a Node without `node:ffi`.
  */
-export async function openOriginalDestinations(): Promise<OriginalDestinationReader> {
-  if (process.platform !== 'linux') throw new Error('captured connections are read on Linux only');
-  const ffi = await import('node:ffi').catch(() => {
-    throw new Error(`Node ${process.versions.node} has no node:ffi, which reads where captured connections were going`);
-  });
-  // Of the process itself: Node is linked with the C library, whichever that is.
-  const { functions } = ffi.dlopen(null, {
-    getsockopt: { arguments: ['i32', 'i32', 'i32', 'buffer', 'buffer'], return: 'i32' },
-  });
+export function openOriginalDestinations(): Result<OriginalDestinationReader, string> {
+  if (process.platform !== 'linux') return fail('captured connections are read on Linux only');
+  const getsockopt = loadGetsockopt();
+  if (getsockopt === undefined) {
+    return fail(`Node ${process.versions.node} has no node:ffi, which reads where captured connections were going`);
+  }
   const value = new Uint8Array(SOCKADDR_BYTES);
   const length = new Uint8Array(4);
   const lengthView = new DataView(length.buffer);
-  return (socket) => {
+  return ok((socket) => {
     const fd = descriptorOf(socket);
     if (fd < 0) return undefined;
     const family = addressFamily(socket);
     lengthView.setUint32(0, SOCKADDR_BYTES, true);
     const level = family === 4 ? SOL_IP : SOL_IPV6;
-    if (functions.getsockopt(fd, level, SO_ORIGINAL_DST, value, length) !== 0) return undefined;
+    if (getsockopt(fd, level, SO_ORIGINAL_DST, value, length) !== 0) return undefined;
     return family === 4 ? readIpv4(value) : readIpv6(value);
-  };
+  });
+}
+
+type Getsockopt = (fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array) => number;
+
+function loadGetsockopt(): Getsockopt | undefined {
+  const { emitWarning } = process;
+  // Said to be experimental on the log of whoever runs it, who can do nothing about it. A release that changes it fails the
+  // tests of this package.
+  process.emitWarning = () => {};
+  try {
+    const ffi = process.getBuiltinModule('node:ffi');
+    // Of the process itself: Node is linked with the C library, whichever that is.
+    return ffi?.dlopen(null, {
+      getsockopt: { arguments: ['i32', 'i32', 'i32', 'buffer', 'buffer'], return: 'i32' },
+    }).functions.getsockopt;
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
 
 /** A socket of both families that speaks IPv4 is asked at the level of IPv4. */

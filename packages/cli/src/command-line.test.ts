@@ -31,13 +31,34 @@ const absent = ['--admin-socket', join(folder, 'absent.sock')] as const;
 test('help shows every command, an example and the exit codes, and is no fault', async () => {
   const { code, out } = await weft('--help');
   assert.equal(code, 0);
-  for (const command of ['control', 'run', 'status', 'get', 'token', 'check', 'proxy', 'version']) {
+  for (const command of [
+    'control',
+    'run',
+    'status',
+    'get',
+    'token',
+    'check',
+    'inject',
+    'capture',
+    'proxy',
+    'version',
+  ]) {
     assert.match(out, new RegExp(`^  ${command}\\b`, 'm'));
   }
   assert.match(out, /Exit codes: 0 all is well/);
 });
 
-for (const command of ['control', 'run', 'status', 'get', 'check', 'version', 'token create']) {
+for (const command of [
+  'control',
+  'run',
+  'status',
+  'get',
+  'check',
+  'inject',
+  'capture apply',
+  'version',
+  'token create',
+]) {
   test(`help of ${command} ends with examples of it`, async () => {
     const { code, out } = await weft(...command.split(' '), '--help');
     assert.equal(code, 0);
@@ -54,6 +75,10 @@ for (const [args, pattern] of [
   [['control'], /required option '--config/],
   [['control', '--config', '.', '--port', 'x'], /--port "x": expected a whole number from 0 to 65535/],
   [['control', '--config', '.', '--leaf-lifetime', 'soon'], /--leaf-lifetime "soon"/],
+  [['inject', '-f', 'x.yaml'], /required option '--roots-file/],
+  [['inject', '-f', 'x.yaml', '--roots-file', 'absent.pem'], /absent\.pem cannot be read \(ENOENT\)/],
+  [['capture', 'apply', '--inbound', 'every'], /--inbound "every": expected all/],
+  [['capture', 'apply', '--outbound', '15001'], /the user of the proxy/],
   [['run', '--service', 'cart'], /missing required argument 'program'/],
   [['run', '--', 'true'], /required option '--service/],
   [['run', '--service', 'cart', '--port', 'http', '--', 'true'], /--port "http": expected PORT or NAME=PORT/],

@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
+import { captureCommand } from './commands/capture-command.ts';
 import { checkCommand } from './commands/check-command.ts';
 import { controlCommand } from './commands/control-command.ts';
 import { getCommand } from './commands/get-command.ts';
+import { injectCommand } from './commands/inject-command.ts';
 import { runCommand } from './commands/run-command.ts';
 import { statusCommand } from './commands/status-command.ts';
 import { tokenCommand } from './commands/token-command.ts';
@@ -37,6 +39,8 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   program.addCommand(getCommand(terminal, finish));
   program.addCommand(tokenCommand(terminal, finish));
   program.addCommand(checkCommand(terminal, finish));
+  program.addCommand(injectCommand(terminal, finish));
+  program.addCommand(captureCommand(terminal, finish));
   // Only named here, for --help; its own reader is in main.ts.
   program.addCommand(new Command('proxy').description('the sidecar or gateway process itself; see weft proxy --help'));
   program.addCommand(versionCommand(terminal, finish));

@@ -114,6 +114,8 @@ export function makeCapture(settings: InjectionSettings, pod: PodSettings): Json
       ...outbound,
       ...(ranges === '' ? [] : [`--exclude-outbound-ranges=${ranges}`]),
     ],
+    // Its lock would stand in /run, which cannot be written.
+    ...(settings.legacyIptables ? { env: variables({ XTABLES_LOCKFILE: '/dev/shm/xtables.lock' }) } : {}),
     resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } },
     securityContext: {
       ...leastPrivilege(settings.legacyIptables ? ['NET_ADMIN', 'NET_RAW'] : ['NET_ADMIN']),
