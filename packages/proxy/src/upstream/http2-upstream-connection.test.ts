@@ -275,10 +275,10 @@ describe('GOAWAY', () => {
     stage.serve();
     const random = seededRandom(3);
     const seen = new Set<object>();
-    let busy = true;
+    const load = { over: false };
     // Answers by itself, and leaves every so often in the middle of everything.
     const serving = (async () => {
-      while (busy) {
+      while (!load.over) {
         for (const peer of stage.servers[0]!.peers) {
           for (const asked of peer.requests) {
             if (seen.has(asked) || !asked.whole || asked.stream.closed) continue;
@@ -297,7 +297,7 @@ describe('GOAWAY', () => {
         assert.equal(`${status} ${text}`, `200 /${round}-${index}`);
       }
     }
-    busy = false;
+    load.over = true;
     await serving;
     assert.ok(stage.servers[0]!.peers.length > 2, 'several connections were left');
   });
@@ -323,7 +323,7 @@ describe('a connection that dies', () => {
   stageTest('inside a response cuts it', async (stage) => {
     const server = createHttp2Server();
     const port = await listen(server);
-    server.on('stream', (stream) => {
+    server.on('stream', (stream: ServerHttp2Stream) => {
       stream.respond({ ':status': 200, 'content-length': 100 });
       stream.write('half', () => stream.session!.destroy());
     });
@@ -438,7 +438,7 @@ describe('a real server', () => {
     async (stage) => {
       const server = createHttp2Server();
       const port = await listen(server);
-      server.on('stream', (stream) => {
+      server.on('stream', (stream: ServerHttp2Stream) => {
         stream.respond({ ':status': 413 });
         stream.end('too much');
       });
@@ -457,7 +457,7 @@ describe('a real server', () => {
   stageTest('that does not read one stream holds back that one only', async (stage) => {
     const server = createHttp2Server();
     const port = await listen(server);
-    server.on('stream', (stream, headers) => {
+    server.on('stream', (stream: ServerHttp2Stream, headers) => {
       if (headers[':path'] === '/stuck') return;
       echo(stream);
     });

@@ -41,6 +41,8 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
   private observer: UpstreamObserver | null;
   private stream: Http2Stream | null;
   private requestWhole: boolean;
+  /** It asks for a tunnel: its half stays open until the answer says whether there is one. */
+  private asking: boolean;
   private tunnel: boolean;
   private paused: boolean;
   /** Told `blocked` because the whole connection is. */
@@ -54,6 +56,7 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     this.observer = null;
     this.stream = null;
     this.requestWhole = false;
+    this.asking = false;
     this.tunnel = false;
     this.paused = false;
     this.held = false;
@@ -70,6 +73,7 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     const stream = this.carrier.open(this, head, edits, facts);
     if (stream !== undefined) {
       this.stream = stream;
+      this.asking = facts.upgrade !== '';
       return true;
     }
     this.observer = null;
@@ -103,7 +107,7 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
 
   sendEnd(trailers: Head | null): void {
     this.requestWhole = true;
-    this.stream?.sendEnd(trailers);
+    if (!this.asking) this.stream?.sendEnd(trailers);
   }
 
   endTunnel(): void {
@@ -150,7 +154,11 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
   }
 
   onHead(head: Head): void {
-    if (head.status === 101) this.tunnel = true;
+    if (this.asking && (head.status >= 200 || head.status === 101)) {
+      this.asking = false;
+      this.tunnel = head.status === 101;
+      if (!this.tunnel) this.stream?.sendEnd(null);
+    }
     this.observer?.onUpstreamHead(head);
   }
 

@@ -1,0 +1,394 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer, request } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import { describe, it } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+import { meshServerOptions, uniteBundles, withoutRoot } from '@weft/identity';
+import { ScriptedPeer, ScriptedServer, eventually } from '@weft/testkit';
+import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts';
+import { backendPolicy, ordersKey, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
+
+const MIB = 1 << 20;
+
+describe('a request between sidecars', () => {
+  it('travels as HTTP/2 and comes out as it went in', async () => {
+    const origin = await ScriptedServer.listen();
+    const pair = await SidecarPair.start(origin.port);
+    const { port } = await pair.web.listen();
+    const client = await ScriptedPeer.connect(port);
+    try {
+      await client.send(
+        'PURGE /a%2Fb/..;v=1//c?q=1&q=%20&empty HTTP/1.1\r\nHost: Orders\r\nX-One: 1\r\nAccept: a\r\nX-Two: \tb  c \r\n' +
+          'Accept: b\r\nCookie: x=1; y=2\r\nX-Empty:\r\nX-One: 2\r\nX-Bytes: \xe9\xff\r\nTE: trailers\r\n' +
+          'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nX-Sum: 7\r\n\r\n',
+      );
+      const peer = await origin.accept();
+      const head = (await peer.receive('\r\n\r\n')).toString('latin1');
+      const lines = head.split('\r\n');
+      assert.equal(lines[0], 'PURGE /a%2Fb/..;v=1//c?q=1&q=%20&empty HTTP/1.1');
+      const own = /^(via|x-request-id|traceparent|weft-|te|transfer-encoding|connection|host|trailer)/i;
+      assert.deepEqual(
+        lines.slice(1).filter((line) => line !== '' && !own.test(line)),
+        [
+          'x-one: 1',
+          'accept: a',
+          'x-two: b  c',
+          'accept: b',
+          'cookie: x=1; y=2',
+          'x-empty: ',
+          'x-one: 2',
+          'x-bytes: \xe9\xff',
+        ],
+      );
+      assert.match(head, /\r\nHost: Orders\r\n/i);
+      assert.match(head, /\r\nTransfer-Encoding: chunked\r\n/i);
+      const body = (await peer.receive(/0\r\n(.*\r\n)?\r\n/)).toString('latin1');
+      assert.equal(body.replace(/[0-9a-f]+\r\n([a-g]+)\r\n/g, '$1'), 'abcdefg0\r\nx-sum: 7\r\n\r\n');
+      await peer.send(
+        'HTTP/1.1 207 Odd\r\nSet-Cookie: a=1\r\nX-Last: 1\r\nSet-Cookie: b=2\r\nTrailer: X-End\r\nTransfer-Encoding: chunked\r\n\r\n' +
+          '2\r\nhi\r\n0\r\nX-End: yes\r\n\r\n',
+      );
+      const answer = (await client.receive(/0\r\n(.*\r\n)*\r\n/)).toString('latin1');
+      assert.match(answer, /^HTTP\/1\.1 207 /);
+      assert.match(answer, /set-cookie: a=1\r\nx-last: 1\r\nset-cookie: b=2\r\n/i);
+      assert.match(answer, /2\r\nhi\r\n0\r\nx-end: yes\r\n\r\n$/);
+      assert.equal(pair.web.plane.counters.get(ordersKey)!.openHttp2, 1);
+      assert.deepEqual(pair.web.recorder.codes, ['completed']);
+    } finally {
+      client.destroy();
+      pair.close();
+      await origin.close();
+    }
+  });
+
+  for (const [name, sent, got, answered, heard] of [
+    [
+      'no body',
+      'GET / HTTP/1.1\r\nHost: orders\r\n\r\n',
+      /^(?!.*content-length)/is,
+      'HTTP/1.1 204 None\r\n\r\n',
+      /^HTTP\/1\.1 204 (?!.*(content-length|chunked))/is,
+    ],
+    [
+      'a body of length 0',
+      'POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 0\r\n\r\n',
+      /content-length: 0\r\n/i,
+      'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+      /content-length: 0\r\n/i,
+    ],
+    [
+      'HEAD',
+      'HEAD / HTTP/1.1\r\nHost: orders\r\n\r\n',
+      /^HEAD /,
+      'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n',
+      /content-length: 12\r\n/i,
+    ],
+    [
+      'OPTIONS *',
+      'OPTIONS * HTTP/1.1\r\nHost: orders\r\n\r\n',
+      /^OPTIONS \* HTTP/,
+      'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+      /^HTTP\/1\.1 200 /,
+    ],
+    [
+      'a length',
+      'PUT / HTTP/1.1\r\nHost: orders\r\nContent-Length: 2\r\n\r\nab',
+      /content-length: 2\r\n/i,
+      'HTTP/1.1 304 Same\r\nContent-Length: 9\r\nETag: "x"\r\n\r\n',
+      /^HTTP\/1\.1 304 .*content-length: 9\r\n/is,
+    ],
+    [
+      'HTTP/1.0 without a Host',
+      'GET / HTTP/1.0\r\n\r\n',
+      /^GET \/ HTTP\/1\.1\r\n/,
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
+      /\r\n\r\nok$/,
+    ],
+  ] as const) {
+    it(`keeps the framing of ${name}`, async () => {
+      const origin = await ScriptedServer.listen();
+      const pair = await SidecarPair.start(origin.port);
+      const { port } = await pair.web.listen();
+      const client = await ScriptedPeer.connect(port);
+      try {
+        await client.send(sent);
+        const peer = await origin.accept();
+        assert.match((await peer.receive('\r\n\r\n')).toString('latin1'), got);
+        await peer.send(answered);
+        const answer = await client.receive(name.startsWith('HTTP/1.0') ? /\r\n\r\nok/ : '\r\n\r\n');
+        assert.match(answer.toString('latin1'), heard);
+      } finally {
+        client.destroy();
+        pair.close();
+        await origin.close();
+      }
+    });
+  }
+
+  it('echoes 64 MiB both ways at once, known length and not, beside small calls', async () => {
+    const { server, port: origin } = await application((incoming, response) => void incoming.pipe(response));
+    const pair = await SidecarPair.start(origin);
+    const { port } = await pair.web.listen();
+    try {
+      const body = randomBytes(64 * MIB);
+      const wanted = hash(body);
+      let small = 0;
+      let over = false;
+      const calls = (async () => {
+        for (; !over; small += 1) assert.equal((await echo(port, Buffer.from('ping'), true)).toString(), 'ping');
+      })();
+      const backs = await Promise.all([echo(port, body, true), echo(port, body, false)]);
+      over = true;
+      await calls;
+      for (const back of backs) assert.equal(hash(back), wanted);
+      assert.ok(small > 5, `${small} small calls beside`);
+      assert.equal(pair.web.plane.counters.get(ordersKey)!.streams, 0);
+    } finally {
+      pair.close();
+      stop(server);
+    }
+  });
+
+  it('reaches an application that declares HTTP/2, and its trailers come back', async () => {
+    const server = createHttp2Server();
+    server.on('stream', (stream: ServerHttp2Stream, headers) => {
+      stream.respond({ ':status': 200, 'x-path': headers[':path'] }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.pipe(stream);
+    });
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const origin = (server.address() as AddressInfo).port;
+    const pair = await SidecarPair.start(origin);
+    pair.orders.plane.serveLocally([{ key: 'shop/orders:8080', host: '127.0.0.1', port: origin, protocol: 'Grpc' }]);
+    const { port } = await pair.web.listen();
+    try {
+      const response = await call(port, { method: 'POST', path: '/a', headers: { te: 'trailers' } }, 'hello');
+      assert.equal(response.text, 'hello');
+      assert.equal(response.incoming.headers['x-path'], '/a');
+      assert.equal(response.incoming.trailers['grpc-status'], '0');
+    } finally {
+      pair.close();
+      server.close();
+    }
+  });
+});
+
+describe('an upgrade between sidecars', () => {
+  for (const [protocol, multiplexed] of [
+    ['websocket', true],
+    ['my-protocol', false],
+  ] as const) {
+    it(`to ${protocol} carries 64 MiB both ways on ${multiplexed ? 'a stream' : 'a connection of its own'}`, async () => {
+      const server = createServer();
+      server.on('upgrade', (incoming, socket) => {
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ${protocol}\r\n` +
+            `Sec-WebSocket-Accept: for ${incoming.headers['sec-websocket-key']}\r\n\r\n`,
+        );
+        socket.pipe(socket);
+      });
+      const origin = await listen(server);
+      const pair = await SidecarPair.start(origin);
+      const { port } = await pair.web.listen();
+      try {
+        // A connection that is known to be HTTP/2 must not take what HTTP/2 cannot say.
+        const warm = request({ port, host: '127.0.0.1', headers: { host: 'orders' } });
+        server.on('request', (_incoming, response) => void response.end('ok'));
+        await new Promise(
+          (resolve) => void warm.on('response', (response) => void response.resume().on('end', resolve)).end(),
+        );
+        const socket = await upgrade(port, protocol);
+        const body = randomBytes(64 * MIB);
+        const back = createHash('sha256');
+        let received = 0;
+        socket.on('data', (chunk: Buffer) => {
+          back.update(chunk);
+          received += chunk.length;
+        });
+        socket.end(body);
+        await new Promise((resolve) => void socket.on('end', resolve));
+        assert.equal(received, body.length);
+        assert.equal(back.digest('hex'), hash(body));
+        const counters = pair.web.plane.counters.get(ordersKey)!;
+        assert.equal(counters.connects, multiplexed ? 1 : 2);
+        await eventually(() => counters.streams === 0, 2_000);
+        await eventually(() => pair.web.recorder.codes.length === 2, 2_000);
+        assert.deepEqual(pair.web.recorder.codes, ['completed', 'completed']);
+      } finally {
+        pair.close();
+        stop(server);
+      }
+    });
+  }
+});
+
+describe('a sidecar of an older version', () => {
+  it('that offers weft-http/1.1 only is called so', async () => {
+    const { server: behind, port: origin } = await application((incoming, response) => void incoming.pipe(response));
+    const pair = await SidecarPair.start(origin);
+    const old = createTlsServer(meshServerOptions(pair.ordersTls.context, ['weft-http/1.1']), (socket) => {
+      behind.emit('connection', socket);
+    });
+    await new Promise<void>((resolve) => void old.listen(0, '127.0.0.1', resolve));
+    const { port } = await pair.web.listen();
+    const endpoint = { ...pair.endpoint(), key: 'old', port: (old.address() as AddressInfo).port };
+    pair.web.serveOrders([endpoint]);
+    try {
+      const answers = Array.from({ length: 20 }, (_none, index) => echo(port, Buffer.from(`body ${index}`), true));
+      for (const [index, body] of (await Promise.all(answers)).entries())
+        assert.equal(body.toString(), `body ${index}`);
+      const counters = pair.web.plane.counters.get(ordersKey)!;
+      assert.equal(counters.openHttp2, 0);
+      assert.ok(counters.open > 0);
+    } finally {
+      pair.close();
+      old.close();
+      stop(behind);
+    }
+  });
+});
+
+describe('a change of roots', () => {
+  it('cuts streams of a peer that no root vouches for any more, and spares the others', async () => {
+    const held: (() => void)[] = [];
+    const { server, port: origin } = await application(
+      (_incoming, response) => void held.push(() => response.end('ok')),
+    );
+    const pair = await SidecarPair.start(origin);
+    const { port } = await pair.web.listen();
+    try {
+      const other = await makeAuthority();
+      const both = uniteBundles(pair.authority.bundle, other.bundle);
+      const spared = call(port, { path: '/spared' }, '');
+      await eventually(() => held.length === 1, 2_000);
+      pair.webTls.update(pair.webTls.svid, both);
+      held.pop()!();
+      assert.equal((await spared).text, 'ok');
+      const cut = call(port, { path: '/cut' }, '');
+      await eventually(() => held.length === 1, 2_000);
+      const fingerprint = pair.authority.bundle.roots[0]!.fingerprint;
+      const without = withoutRoot(both, fingerprint);
+      pair.webTls.update(await makeSvid(other, 'web'), without);
+      assert.equal((await cut).incoming.statusCode, 503);
+      assert.deepEqual(pair.web.recorder.codes, ['completed', 'policy-cut']);
+    } finally {
+      pair.close();
+      stop(server);
+    }
+  });
+});
+
+describe('a mirror over HTTP/2', () => {
+  it('gets the whole request, body and trailers too', async () => {
+    const seen: string[] = [];
+    const server = createHttp2Server();
+    server.on('stream', (stream: ServerHttp2Stream, headers) => {
+      let text = `${headers[':method']} ${headers[':path']} ${headers['x-a']}`;
+      stream.on('data', (chunk: Buffer) => (text += ` ${chunk.toString()}`));
+      stream.on('end', () => {
+        seen.push(text);
+        stream.respond({ ':status': 200 });
+        stream.end('dropped');
+      });
+    });
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const { server: main, port: origin } = await application((incoming, response) => void incoming.pipe(response));
+    const pair = await SidecarPair.start(origin);
+    const shadow = 'shop/shadow:80';
+    pair.web.put(backendPolicy({ name: shadow, protocol: 'Http2' }), {
+      type: 'endpoints',
+      name: shadow,
+      endpoints: [plainEndpoint((server.address() as AddressInfo).port)],
+    });
+    const mirrored = routeRule({
+      filters: [{ type: 'RequestMirror', mirror: { backend: shadow, numerator: 1, denominator: 1 } }],
+    });
+    pair.web.serveOrders([pair.endpoint()], mirrored);
+    const { port } = await pair.web.listen();
+    try {
+      for (const chunked of [true, false]) {
+        const headers = chunked ? { 'x-a': '1' } : { 'x-a': '2', 'content-length': 4 };
+        assert.equal((await call(port, { method: 'POST', path: '/m?x=1', headers }, 'body')).text, 'body');
+      }
+      await eventually(() => seen.length === 2, 2_000);
+      assert.deepEqual(seen, ['POST /m?x=1 1 body', 'POST /m?x=1 2 body']);
+    } finally {
+      pair.close();
+      server.close();
+      stop(main);
+    }
+  });
+});
+
+function application(serve: RequestListener): Promise<{ server: Server; port: number }> {
+  const server = createServer(serve);
+  return listen(server).then((port) => ({ server, port }));
+}
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+function stop(server: Server): void {
+  server.close();
+  server.closeAllConnections();
+}
+
+function hash(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function echo(port: number, body: Buffer, known: boolean): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const headers = { host: 'orders', ...(known ? { 'content-length': body.length } : {}) };
+    const sent = request({ port, host: '127.0.0.1', method: 'POST', agent: false, headers });
+    sent.on('error', reject);
+    sent.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => resolve(Buffer.concat(chunks)));
+      response.on('error', reject);
+    });
+    if (!known) sent.write(body.subarray(0, 1));
+    sent.end(known ? body : body.subarray(1));
+  });
+}
+
+function call(
+  port: number,
+  options: { method?: string; path: string; headers?: Record<string, string | number> },
+  body: string,
+): Promise<{ incoming: IncomingMessage; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { host: 'orders', ...options.headers };
+    const sent = request({ port, host: '127.0.0.1', agent: false, ...options, headers });
+    sent.on('error', reject);
+    sent.on('response', (incoming) => {
+      let text = '';
+      incoming.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      incoming.on('end', () => resolve({ incoming, text }));
+      incoming.on('error', reject);
+    });
+    if (body !== '') sent.write(body);
+    sent.end();
+  });
+}
+
+function upgrade(port: number, protocol: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const headers = { host: 'orders', connection: 'upgrade', upgrade: protocol, 'sec-websocket-key': 'abc' };
+    const sent = request({ port, host: '127.0.0.1', agent: false, headers });
+    sent.on('error', reject);
+    sent.on('upgrade', (response, socket, head) => {
+      assert.equal(response.headers['sec-websocket-accept'], 'for abc');
+      if (head.length > 0) socket.unshift(head);
+      resolve(socket as Socket);
+    });
+    sent.end();
+  });
+}
