@@ -1,8 +1,8 @@
 import {
+  type AnyRoute,
   type ConfigObject,
   type Model,
   type ObjectOf,
-  type RequestRoute,
   type ResourceKey,
   destinationKey,
   objectKey,
@@ -19,6 +19,8 @@ export function resourcesOf(model: Model, object: ConfigObject): readonly Resour
       return [`names:${namespace}`, ...serviceResources(object)];
     case 'HTTPRoute':
     case 'GRPCRoute':
+    case 'TCPRoute':
+    case 'TLSRoute':
       return [...routeResources(model, object)];
     case 'Gateway':
       return listenersOf(object);
@@ -65,7 +67,7 @@ function listenersOf(gateway: ObjectOf<'Gateway'> | undefined): ResourceKey[] {
   return gateway.spec.listeners.map((listener): ResourceKey => `listener:${namespace}/${name}/${listener.name}`);
 }
 
-function* routeResources(model: Model, route: RequestRoute): Generator<ResourceKey> {
+function* routeResources(model: Model, route: AnyRoute): Generator<ResourceKey> {
   for (const { kind = 'Gateway', name, namespace = route.metadata.namespace, port, sectionName } of route.spec
     .parentRefs ?? []) {
     if (kind === 'Service') {

@@ -10,6 +10,8 @@ export {
   type KindEntry,
   type ObjectKey,
   type ObjectOf,
+  type AnyRoute,
+  type OpaqueRoute,
   type RequestRoute,
   type SpecOfKind,
   keyOf,

@@ -239,7 +239,7 @@ const destinationRoutes = message<Body<DestinationRoutes>>('DestinationRoutes', 
 const gatewayListener = message<Body<GatewayListener>>('GatewayListener', {
   name: name(1),
   port: port(2),
-  protocol: choice(3, 'ListenerProtocol', ['Http']),
+  protocol: choice(3, 'ListenerProtocol', ['Http', 'Tcp', 'Tls']),
   hostname: text(4, HOST_BYTES),
   rules: list(5, routeRule, MAX_RULES),
 });

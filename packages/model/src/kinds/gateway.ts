@@ -44,16 +44,30 @@ const allowedRoutes = object({
       8,
     ),
     'Route kinds that may attach.',
-    'HTTPRoute and GRPCRoute',
+    'all that the protocol of the listener takes',
   ),
+});
+
+const listenerTls = object({
+  mode: optional(
+    choice(['Terminate', 'Passthrough']),
+    'Passthrough leaves TLS to the backends and chooses them by server name.',
+    'Terminate',
+  ),
+  certificateRefs: foreign('For listeners that terminate TLS.'),
+  frontendValidation: foreign('For listeners that terminate TLS.'),
+  options: foreign(),
 });
 
 const listener = object({
   name: required(dnsNameSchema, 'Name of the listener, unique in the Gateway.'),
   hostname: optional(text(253, hostname), 'Host that the listener serves; may start with "*.". Absent: any.'),
   port: required(integer(1, 65_535), 'Port to listen on.'),
-  protocol: required(text(255), 'HTTP. HTTPS, TLS, TCP and UDP are understood and reported as not served.'),
-  tls: foreign('For HTTPS and TLS listeners, which are not served yet.'),
+  protocol: required(
+    text(255),
+    'HTTP, TCP, or TLS with mode Passthrough. HTTPS and UDP are understood and reported as not served.',
+  ),
+  tls: optional(listenerTls, 'For TLS listeners.'),
   allowedRoutes: optional(allowedRoutes, 'Routes that may attach.'),
 });
 
@@ -70,13 +84,18 @@ export const gatewaySpecSchema = object(
   },
   (spec, report) => {
     const seen = new Map<string, string>();
-    for (const [index, { name, hostname, port, protocol }] of spec.listeners.entries()) {
-      if (protocol !== 'HTTP') {
-        const known = ['HTTPS', 'TLS', 'TCP', 'UDP'].includes(protocol);
+    for (const [index, { name, hostname, port, protocol, tls }] of spec.listeners.entries()) {
+      if (protocol === 'TLS' && tls?.mode !== 'Passthrough') {
+        report(['listeners', index, 'tls', 'mode'], 'listener-not-served', {
+          message: 'TLS listeners that terminate TLS are not served',
+          expected: 'Passthrough',
+        });
+      } else if (protocol !== 'HTTP' && protocol !== 'TCP' && protocol !== 'TLS') {
+        const known = ['HTTPS', 'UDP'].includes(protocol);
         const message = known
           ? `${protocol} listeners are not served yet`
           : `unknown protocol ${JSON.stringify(protocol)}`;
-        report(['listeners', index, 'protocol'], 'listener-not-served', { message, expected: 'HTTP' });
+        report(['listeners', index, 'protocol'], 'listener-not-served', { message, expected: 'HTTP, TCP or TLS' });
       }
       const key = `${port} ${protocol} ${hostname ?? ''}`;
       const first = seen.get(key);

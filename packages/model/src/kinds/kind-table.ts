@@ -8,6 +8,7 @@ import {
   namespaceSpecSchema,
 } from './gateway.ts';
 import { type GrpcRouteSpec, grpcRouteSpecSchema } from './grpc-route.ts';
+import { type TcpRouteSpec, type TlsRouteSpec, tcpRouteSpecSchema, tlsRouteSpecSchema } from './opaque-route.ts';
 import { type HttpRouteSpec, httpRouteSpecSchema } from './http-route.ts';
 import { type MeshSpec, meshSpecSchema } from './mesh.ts';
 import type { Metadata } from './metadata.ts';
@@ -25,6 +26,8 @@ export interface SpecOfKind {
   readonly GatewayClass: GatewayClassSpec;
   readonly HTTPRoute: HttpRouteSpec;
   readonly GRPCRoute: GrpcRouteSpec;
+  readonly TCPRoute: TcpRouteSpec;
+  readonly TLSRoute: TlsRouteSpec;
   readonly ReferenceGrant: ReferenceGrantSpec;
   readonly Mesh: MeshSpec;
   readonly TrafficPolicy: TrafficPolicySpec;
@@ -42,6 +45,11 @@ export interface ObjectOf<K extends Kind> {
 
 /** Routes whose requests are heads with a path: they share rules, filters and the tables they are compiled to. */
 export type RequestRoute = ObjectOf<'HTTPRoute'> | ObjectOf<'GRPCRoute'>;
+
+/** Routes of whole connections, whose bytes are not read. */
+export type OpaqueRoute = ObjectOf<'TCPRoute'> | ObjectOf<'TLSRoute'>;
+
+export type AnyRoute = RequestRoute | OpaqueRoute;
 
 /** A checked configuration object. Readonly throughout; shared freely. */
 export type ConfigObject = { [K in Kind]: ObjectOf<K> }[Kind];
@@ -94,6 +102,20 @@ export const kindTable: ReadonlyMap<Kind, KindEntry> = new Map(
     ),
     entry('GRPCRoute', ['gateway.networking.k8s.io/v1'], 'Namespaced', grpcRouteSpecSchema, 'Where gRPC requests go.'),
     entry(
+      'TCPRoute',
+      ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1alpha2'],
+      'Namespaced',
+      tcpRouteSpecSchema,
+      'Where TCP connections go.',
+    ),
+    entry(
+      'TLSRoute',
+      ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1alpha3', 'gateway.networking.k8s.io/v1alpha2'],
+      'Namespaced',
+      tlsRouteSpecSchema,
+      'Where TLS connections go, by server name.',
+    ),
+    entry(
       'ReferenceGrant',
       ['gateway.networking.k8s.io/v1beta1', 'gateway.networking.k8s.io/v1'],
       'Namespaced',
@@ -122,8 +144,6 @@ export const plannedKinds: ReadonlySet<string> = new Set([
   'FaultPolicy',
   'ProxyFilter',
   'RateLimitPolicy',
-  'TCPRoute',
-  'TLSRoute',
   'TelemetryPolicy',
 ]);
 

@@ -53,11 +53,11 @@ export function gatewayLayers(
   model: Model,
   gateway: ObjectOf<'Gateway'>,
   listener: string,
-  scope: RouteScope,
+  scope?: RouteScope,
 ): TrafficLayer[] {
   const { namespace, name } = gateway.metadata;
   const layers: TrafficLayer[] = [];
-  addRoute(model, scope, false, layers);
+  if (scope !== undefined) addRoute(model, scope, false, layers);
   const target = `Gateway/${namespace}/${name}`;
   add(
     winner(model, target, namespace, (section) => section === listener),

@@ -3,7 +3,7 @@ import type { ObjectOf } from '../kinds/kind-table.ts';
 import type { ObjectRef } from '../problem/problem.ts';
 import type { Model } from '../view/model.ts';
 import { attachments } from '../view/resolve-routes.ts';
-import { isOurGateway, isServed } from '../view/route-attachment.ts';
+import { isOurGateway, isServed, routeKinds } from '../view/route-attachment.ts';
 import { type ListenerStatus, type ObjectStatus, condition } from './condition.ts';
 
 /** A Gateway with all its listeners; empty when another controller serves it. */
@@ -17,7 +17,7 @@ export function gatewayStatus(model: Model, gateway: ObjectOf<'Gateway'>, object
   }
   const attached = attachments(model, gateway);
   const listeners = gateway.spec.listeners.map((listener): ListenerStatus => {
-    const http = listener.protocol === 'HTTP';
+    const http = routeKinds(listener).length > 0;
     const message = http ? '' : `${listener.protocol} is not served`;
     const kinds = !http || isServed(listener);
     return {
@@ -29,7 +29,7 @@ export function gatewayStatus(model: Model, gateway: ObjectOf<'Gateway'>, object
           'ResolvedRefs',
           kinds,
           kinds ? 'ResolvedRefs' : 'InvalidRouteKinds',
-          kinds ? '' : 'only HTTPRoute and GRPCRoute are served',
+          kinds ? '' : `only ${routeKinds(listener).join(' and ')} is served there`,
           generation,
         ),
         condition('Conflicted', false, 'NoConflicts', '', generation),

@@ -18,6 +18,8 @@ export function statusOf(model: Model, key: ObjectKey): ObjectStatus | undefined
   switch (object.kind) {
     case 'HTTPRoute':
     case 'GRPCRoute':
+    case 'TCPRoute':
+    case 'TLSRoute':
       return { object: ref, conditions: [], parents: routeParents(model, object), listeners: [] };
     case 'TrafficPolicy':
     case 'AuthenticationPolicy':

@@ -1,21 +1,23 @@
-import { type ObjectOf, type RequestRoute, keyOf } from '../kinds/kind-table.ts';
+import { type AnyRoute, type ObjectOf, keyOf } from '../kinds/kind-table.ts';
 import type { RouteParentRef } from '../kinds/route-parent.ts';
 import { resolveReference } from '../view/backend-reference.ts';
 import { type Model, backendsOf, parentOf } from '../view/model.ts';
-import { attachments, grpcRouteOf } from '../view/resolve-routes.ts';
+import { attachments, rivalOf } from '../view/resolve-routes.ts';
 import {
   type GatewayAttachment,
   type ServiceAttachment,
   attachToGateway,
   attachToService,
   gatewayController,
+  hostnamesOf,
+  isOpaque,
   isOurGateway,
   meshController,
 } from '../view/route-attachment.ts';
 import { type Condition, type ParentReference, type ParentStatus, condition } from './condition.ts';
 
 /** One entry per parentRef that is ours to report on, with the standard's reasons. */
-export function routeParents(model: Model, route: RequestRoute): ParentStatus[] {
+export function routeParents(model: Model, route: AnyRoute): ParentStatus[] {
   const { namespace, generation } = route.metadata;
   const resolved = resolvedRefs(model, route);
   const parents: ParentStatus[] = [];
@@ -29,7 +31,7 @@ export function routeParents(model: Model, route: RequestRoute): ParentStatus[] 
         model,
         route,
         model.service(parent.key),
-        attachToService(model.service(parent.key), ref),
+        attachToService(model.service(parent.key), ref, route.kind),
       );
     } else {
       const gateway = model.object('Gateway', parentNamespace, name);
@@ -40,7 +42,7 @@ export function routeParents(model: Model, route: RequestRoute): ParentStatus[] 
           ? { ok: false as const, reason: 'NoMatchingParent', message: `Gateway ${parent.key} does not exist` }
           : onGateway(model, gateway, route, ref);
     }
-    const unused = parent.kind === 'Service' && (route.spec.hostnames ?? []).length > 0;
+    const unused = parent.kind === 'Service' && !isOpaque(route.kind) && hostnamesOf(route).length > 0;
     const accepted = attachment.ok
       ? condition('Accepted', true, 'Accepted', unused ? 'hostnames are not used under a Service' : '', generation)
       : condition('Accepted', false, attachment.reason, attachment.message, generation);
@@ -53,25 +55,25 @@ export function routeParents(model: Model, route: RequestRoute): ParentStatus[] 
   return parents;
 }
 
-/** A GRPCRoute at the same port of a Service holds alone. */
+/** The most specific kind of route at a port of a Service holds alone. */
 function withoutRivals(
   model: Model,
-  route: RequestRoute,
+  route: AnyRoute,
   service: ObjectOf<'Service'> | undefined,
   attachment: ServiceAttachment,
 ): ServiceAttachment {
   if (!attachment.ok || service === undefined || route.kind === 'GRPCRoute') return attachment;
-  const rivals = attachment.ports.map((port) => grpcRouteOf(model, service, port, route.metadata.namespace));
+  const rivals = attachment.ports.map((port) => rivalOf(model, service, port, route));
   const rival = rivals[0];
   if (rival === undefined || rivals.includes(undefined)) return attachment;
-  const message = `GRPCRoute ${rival.metadata.namespace}/${rival.metadata.name} holds the port; kinds of routes are not mixed`;
+  const message = `${rival.kind} ${rival.metadata.namespace}/${rival.metadata.name} holds the port; kinds of routes are not mixed`;
   return { ok: false, reason: 'RouteTypeConflict', message };
 }
 
 function onGateway(
   model: Model,
   gateway: ObjectOf<'Gateway'>,
-  route: RequestRoute,
+  route: AnyRoute,
   ref: RouteParentRef,
 ): GatewayAttachment {
   const attachment = attachToGateway(model, gateway, route, ref);
@@ -85,11 +87,11 @@ function onGateway(
   return { ok: false, reason: 'RouteTypeConflict', message };
 }
 
-function resolvedRefs(model: Model, route: RequestRoute): Condition {
+function resolvedRefs(model: Model, route: AnyRoute): Condition {
   const { generation } = route.metadata;
   const faults: string[] = [];
   let reason = '';
-  for (const ref of backendsOf(route.spec)) {
+  for (const ref of backendsOf(route)) {
     const resolved = resolveReference(model, route, ref);
     if (resolved.ok) continue;
     if (reason === '') reason = resolved.reason;

@@ -1,4 +1,4 @@
-import type { RequestRoute } from '../kinds/kind-table.ts';
+import type { AnyRoute } from '../kinds/kind-table.ts';
 import { destinationKey, isMeshPort, protocolOf } from './destination.ts';
 import { type Model, parentOf } from './model.ts';
 import type { DestinationKey } from './resource.ts';
@@ -19,7 +19,7 @@ export type ResolvedBackend =
   | { readonly ok: false; readonly reason: UnresolvedReason; readonly message: string };
 
 /** Resolves what a route names as receiver of requests. Permission comes before existence: who may not ask learns nothing. */
-export function resolveReference(model: Model, route: RequestRoute, ref: BackendReference): ResolvedBackend {
+export function resolveReference(model: Model, route: AnyRoute, ref: BackendReference): ResolvedBackend {
   const group = ref.group ?? '';
   const kind = ref.kind ?? 'Service';
   if (group !== '' || kind !== 'Service') {
@@ -38,8 +38,9 @@ export function resolveReference(model: Model, route: RequestRoute, ref: Backend
   if (ref.port === undefined) return unresolved('BackendNotFound', `no port is given for Service ${key}`);
   const port = service.spec.ports?.find((each) => each.port === ref.port && isMeshPort(each));
   if (port === undefined) return unresolved('BackendNotFound', `Service ${key} has no TCP port ${ref.port}`);
-  if (protocolOf(port) === 'Tcp') {
-    return unresolved('UnsupportedProtocol', `port ${ref.port} of Service ${key} speaks ${port.appProtocol}, not HTTP`);
+  if (protocolOf(port) === 'Tcp' && route.kind !== 'TCPRoute' && route.kind !== 'TLSRoute') {
+    const spoken = port.appProtocol ?? port.name;
+    return unresolved('UnsupportedProtocol', `port ${ref.port} of Service ${key} speaks ${spoken}, not HTTP`);
   }
   return { ok: true, backend: destinationKey(key, ref.port) };
 }
@@ -48,7 +49,7 @@ export function resolveReference(model: Model, route: RequestRoute, ref: Backend
  * Within a namespace always; across by ReferenceGrant. A consumer's route may also send to the very Service it is attached
  * to: its callers reach that one without any route.
  */
-function mayRefer(model: Model, route: RequestRoute, namespace: string, name: string): boolean {
+function mayRefer(model: Model, route: AnyRoute, namespace: string, name: string): boolean {
   const from = route.metadata.namespace;
   if (namespace === from) return true;
   for (const ref of route.spec.parentRefs ?? []) {

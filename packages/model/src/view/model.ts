@@ -3,13 +3,15 @@ import {
   type Kind,
   type ObjectKey,
   type ObjectOf,
+  type AnyRoute,
+  type OpaqueRoute,
   type RequestRoute,
   keyOf,
   objectKey,
 } from '../kinds/kind-table.ts';
 import type { RouteParentRef } from '../kinds/route-parent.ts';
 import { targetKind } from '../kinds/policy-target.ts';
-import { destinationKey, isMeshPort } from './destination.ts';
+import { destinationKey, isMeshPort, protocolOf } from './destination.ts';
 import { Relation } from './relation.ts';
 import type { DestinationKey, ResourceKey } from './resource.ts';
 import { type WorkloadInstance, WorkloadIndex } from './workload-index.ts';
@@ -112,6 +114,14 @@ export class Model {
     }
   }
 
+  /** The routes among `keys` of whole connections. */
+  *opaqueRoutes(keys: Iterable<ObjectKey>): Generator<OpaqueRoute> {
+    for (const key of keys) {
+      const found = this.#objects.get(key);
+      if (found?.kind === 'TCPRoute' || found?.kind === 'TLSRoute') yield found;
+    }
+  }
+
   /** Applies changes in order. Upserting what is there replaces it; removing what is not there is no fault. */
   applyChanges(changes: Iterable<Change>): ChangeEffect {
     const affected: Affected = { resources: new Set(), objects: new Set() };
@@ -169,8 +179,12 @@ export class Model {
   #setWorkload(key: string, affected: Affected): void {
     const entry = this.#objects.get(`WorkloadEntry/${key}` as ObjectKey) as ObjectOf<'WorkloadEntry'> | undefined;
     affected.resources.add(`inbound:${key}`);
-    for (const service of this.workloads.set(key, entry, this.#instances.get(key)))
+    const known = learnedOf(this.workloads.get(key)?.instance);
+    const instance = this.#instances.get(key);
+    for (const service of this.workloads.set(key, entry, instance)) {
       this.#collectEndpoints(service, affected);
+      if (learnedOf(instance) !== known) this.#collectProtocol(service, affected);
+    }
   }
 
   #index(object: ConfigObject, present: boolean): void {
@@ -185,7 +199,9 @@ export class Model {
         put(this.servicesByNamespace, namespace, serviceKey(object));
         break;
       case 'HTTPRoute':
-      case 'GRPCRoute': {
+      case 'GRPCRoute':
+      case 'TCPRoute':
+      case 'TLSRoute': {
         put(this.#routesByNamespace, namespace, key);
         for (const ref of object.spec.parentRefs ?? []) {
           const parent = parentOf(ref, namespace);
@@ -194,7 +210,7 @@ export class Model {
           if (parent !== undefined && object.kind === 'GRPCRoute')
             put(this.grpcRoutesByParent, `${parent.kind}/${parent.key}`, key);
         }
-        for (const ref of backendsOf(object.spec)) {
+        for (const ref of backendsOf(object)) {
           const target = ref.namespace ?? namespace;
           put(this.#routesByBackend, `${target}/${ref.name}`, key);
           if (target !== namespace) put(this.#foreignRoutes, target, key);
@@ -228,6 +244,8 @@ export class Model {
         break;
       case 'HTTPRoute':
       case 'GRPCRoute':
+      case 'TCPRoute':
+      case 'TLSRoute':
         this.#collectRoute(object, affected);
         break;
       case 'ReferenceGrant':
@@ -288,30 +306,44 @@ export class Model {
 
   #collectRoutes(keys: Iterable<ObjectKey>, affected: Affected): void {
     for (const route of this.requestRoutes(keys)) this.#collectRoute(route, affected);
+    for (const route of this.opaqueRoutes(keys)) this.#collectRoute(route, affected);
   }
 
-  #collectRoute(route: RequestRoute, affected: Affected): void {
+  #collectRoute(route: AnyRoute, affected: Affected): void {
     const { namespace, name } = route.metadata;
     affected.objects.add(keyOf(route));
     for (const ref of route.spec.parentRefs ?? []) {
       const parent = parentOf(ref, namespace);
       if (parent?.kind === 'Service') {
         for (const key of destinationsOf(this.service(parent.key))) affected.resources.add(`routes:${key}`);
-        this.#collectRivals(parent.kind, parent.key, affected);
+        this.#collectProtocol(parent.key, affected);
+        this.#collectRivals(parent.kind, parent.key, route, affected);
       } else if (parent?.kind === 'Gateway') {
         const gateway = this.#objects.get(`Gateway/${parent.key}` as ObjectKey);
         if (gateway?.kind === 'Gateway') this.#collectGateway(gateway, affected);
-        this.#collectRivals(parent.kind, parent.key, affected);
+        this.#collectRivals(parent.kind, parent.key, route, affected);
       }
     }
     for (const policy of this.trafficByTarget.get(`${route.kind}/${namespace}/${name}`)) affected.objects.add(policy);
   }
 
+  /** A port that declares nothing speaks what the routes attached to it say, or what was learned. */
+  #collectProtocol(service: string, affected: Affected): void {
+    const ports = this.service(service)?.spec.ports ?? [];
+    if (ports.every((port) => protocolOf(port) !== 'Unknown')) return;
+    affected.resources.add(`names:${service.slice(0, service.indexOf('/'))}`);
+    for (const key of destinationsOf(this.service(service)))
+      affected.resources.add(`backend:${key}`).add(`routes:${key}`);
+    for (const workload of this.workloads.membersOf(service)) affected.resources.add(`inbound:${workload}`);
+    for (const route of this.routesByService.get(service)) affected.objects.add(route);
+  }
+
   /** Kinds of routes exclude one another at one parent: what a route takes or leaves, others lose or get. */
-  #collectRivals(kind: 'Service' | 'Gateway', key: string, affected: Affected): void {
-    if (this.grpcRoutesByParent.get(`${kind}/${key}`).size === 0) return;
+  #collectRivals(kind: 'Service' | 'Gateway', key: string, route: AnyRoute, affected: Affected): void {
+    const opaque = route.kind === 'TCPRoute' || route.kind === 'TLSRoute';
+    if (!opaque && this.grpcRoutesByParent.get(`${kind}/${key}`).size === 0) return;
     const routes = kind === 'Service' ? this.routesByService : this.routesByGateway;
-    for (const route of routes.get(key)) affected.objects.add(route);
+    for (const rival of routes.get(key)) affected.objects.add(rival);
   }
 
   #collectGateway(gateway: ObjectOf<'Gateway'>, affected: Affected): void {
@@ -400,11 +432,13 @@ export function targetsOf(policy: ObjectOf<'TrafficPolicy'> | ObjectOf<'Authenti
   return [...new Set(refs.map((ref) => `${ref.kind}/${ref.namespace ?? namespace}/${ref.name}`))];
 }
 
-/** Every reference of a route to something that gets requests, mirrors included. */
-export function* backendsOf(
-  spec: RequestRoute['spec'],
-): Generator<{ readonly name: string; readonly namespace?: string }> {
-  for (const rule of spec.rules ?? []) {
+/** Every reference of a route to something that gets requests or connections, mirrors included. */
+export function* backendsOf(route: AnyRoute): Generator<{ readonly name: string; readonly namespace?: string }> {
+  if (route.kind === 'TCPRoute' || route.kind === 'TLSRoute') {
+    for (const rule of route.spec.rules) yield* rule.backendRefs;
+    return;
+  }
+  for (const rule of route.spec.rules ?? []) {
     for (const { requestMirror } of rule.filters ?? []) if (requestMirror !== undefined) yield requestMirror.backendRef;
     for (const backend of rule.backendRefs ?? []) {
       yield backend;
@@ -412,6 +446,11 @@ export function* backendsOf(
         if (requestMirror !== undefined) yield requestMirror.backendRef;
     }
   }
+}
+
+/** What the sidecar of an instance has learned, as one text to compare. */
+function learnedOf(instance: WorkloadInstance | undefined): string {
+  return (instance?.ports ?? []).map(({ applicationPort, learned }) => `${applicationPort} ${learned ?? ''}`).join();
 }
 
 function* destinationsOf(service: ObjectOf<'Service'> | undefined): Generator<DestinationKey> {

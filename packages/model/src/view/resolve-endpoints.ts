@@ -4,8 +4,8 @@ import type { ServicePort } from '../kinds/service.ts';
 import { mergeEndpoint } from '../policy/effective-traffic.ts';
 import { effectiveMtls } from '../policy/mtls-mode.ts';
 import { serviceLayers } from '../policy/policy-layers.ts';
-import { protocolOf } from './destination.ts';
 import type { Model } from './model.ts';
+import { portProtocol } from './port-protocol.ts';
 import { findPort } from './resolve-routes.ts';
 import type { Backend, DestinationKey, Endpoint, EndpointSet } from './resource.ts';
 import { type Workload, applicationPortOf } from './workload-index.ts';
@@ -16,7 +16,7 @@ export function resolveBackend(model: Model, key: DestinationKey, callerNamespac
   if (place === undefined) return undefined;
   const { service, port } = place;
   const { sources: _, ...policy } = mergeEndpoint(serviceLayers(model, service, port, callerNamespace), service);
-  return { type: 'backend', name: key, protocol: protocolOf(port), ...policy };
+  return { type: 'backend', name: key, protocol: portProtocol(model, service, port), ...policy };
 }
 
 /**

@@ -1,9 +1,11 @@
 import { byCodeUnit } from '../canonical/canonical-bytes.ts';
+import type { ObjectOf } from '../kinds/kind-table.ts';
 import type { ServicePort } from '../kinds/service.ts';
 import { builtInDefaults } from '../policy/built-in-defaults.ts';
 import { effectiveMtls } from '../policy/mtls-mode.ts';
-import { isMeshPort, protocolOf } from './destination.ts';
+import { isMeshPort } from './destination.ts';
 import type { Model } from './model.ts';
+import { portProtocol } from './port-protocol.ts';
 import type { InboundPort, InboundSettings, MeshSettings, NameIndex, VisibleService } from './resource.ts';
 import { type Workload, applicationPortOf } from './workload-index.ts';
 
@@ -51,7 +53,7 @@ export function resolveNames(model: Model, namespace: string): NameIndex {
       service: service.metadata.name,
       ports: (ports ?? [])
         .filter(isMeshPort)
-        .map((port) => ({ port: port.port, name: port.name ?? '', protocol: protocolOf(port) }))
+        .map((port) => ({ port: port.port, name: port.name ?? '', protocol: portProtocol(model, service, port) }))
         .sort((left, right) => left.port - right.port),
       addresses: (clusterIPs ?? (clusterIP === undefined ? [] : [clusterIP]))
         .filter((address) => address !== 'None' && address !== '')
@@ -72,13 +74,13 @@ export function resolveInbound(model: Model, workloadKey: string): InboundSettin
   for (const { name, applicationPort } of workload.instance?.ports ?? []) {
     if (!byPort.has(applicationPort)) byPort.set(applicationPort, { name, protocol: 'Unknown' });
   }
-  for (const servicePort of servicePortsOf(model, workload)) {
+  for (const { service, port: servicePort } of servicePortsOf(model, workload)) {
     const port = applicationPortOf(workload, servicePort);
     if (port === undefined) continue;
     const known = byPort.get(port) ?? { name: '', protocol: 'Unknown' };
     byPort.set(port, {
       name: known.name === '' ? (servicePort.name ?? '') : known.name,
-      protocol: known.protocol === 'Unknown' ? protocolOf(servicePort) : known.protocol,
+      protocol: known.protocol === 'Unknown' ? portProtocol(model, service, servicePort) : known.protocol,
     });
   }
   const ports = [...byPort]
@@ -92,8 +94,13 @@ function identityOf(model: Model, { instance, namespace, serviceAccount }: Workl
 }
 
 /** Of several Services that disagree about a port the first by name that declares a protocol is believed. */
-function* servicePortsOf(model: Model, workload: Workload): Generator<ServicePort> {
+function* servicePortsOf(
+  model: Model,
+  workload: Workload,
+): Generator<{ readonly service: ObjectOf<'Service'>; readonly port: ServicePort }> {
   for (const key of [...model.workloads.servicesOf(workload.key)].sort(byCodeUnit)) {
-    for (const port of model.service(key)?.spec.ports ?? []) if (isMeshPort(port)) yield port;
+    const service = model.service(key);
+    if (service === undefined) continue;
+    for (const port of service.spec.ports ?? []) if (isMeshPort(port)) yield { service, port };
   }
 }

@@ -1,21 +1,23 @@
-import { type ObjectKey, type ObjectOf, type RequestRoute, keyOf } from '../kinds/kind-table.ts';
+import { type AnyRoute, type ObjectKey, type ObjectOf, keyOf } from '../kinds/kind-table.ts';
 import type { ServicePort } from '../kinds/service.ts';
 import { mergeRequest } from '../policy/effective-traffic.ts';
 import { byAge, gatewayLayers, serviceLayers } from '../policy/policy-layers.ts';
 import { byCodeUnit } from '../canonical/canonical-bytes.ts';
 import { destinationKey, isMeshPort, readDestination } from './destination.ts';
 import type { Model } from './model.ts';
+import { portProtocol } from './port-protocol.ts';
 import type { DestinationKey, DestinationRoutes, GatewayListener, RouteRule } from './resource.ts';
 import {
   type AttachedListener,
   attachToGateway,
   attachToService,
+  hostnamesOf,
   hostnamesOverlap,
   isOurGateway,
   isServed,
   refsTo,
 } from './route-attachment.ts';
-import { compileRule, matchAll } from './route-rule.ts';
+import { compileOpaqueRule, compileRule, matchAll, opaqueTimeouts } from './route-rule.ts';
 
 /**
  * The rules of a destination for callers of a namespace; undefined when there is no such Service port. Routes of the
@@ -30,7 +32,15 @@ export function resolveRoutes(
   if (place === undefined) return undefined;
   const { service, port } = place;
   const rules: RouteRule[] = [];
+  const opaque = portProtocol(model, service, port) === 'Tcp';
   for (const route of attachedRoutes(model, service, port, callerNamespace)) {
+    if (route.kind === 'TCPRoute' || route.kind === 'TLSRoute') {
+      const request = mergeRequest(serviceLayers(model, service, port, callerNamespace));
+      for (const index of route.spec.rules.keys()) {
+        rules.push(compileOpaqueRule(model, route, index, hostnamesOf(route), request));
+      }
+      continue;
+    }
     // Hostnames are for Gateways: under a Service the destination has been told by its address already.
     for (const [index, rule] of (route.spec.rules ?? [{}]).entries()) {
       const scope = { route, rule };
@@ -39,7 +49,9 @@ export function resolveRoutes(
     }
   }
   if (rules.length === 0) {
-    const { timeouts, retries } = mergeRequest(serviceLayers(model, service, port, callerNamespace));
+    const request = mergeRequest(serviceLayers(model, service, port, callerNamespace));
+    const { retries } = request;
+    const timeouts = opaque ? opaqueTimeouts(request) : request.timeouts;
     rules.push({
       route: `Service ${service.metadata.namespace}/${service.metadata.name}`,
       rule: '0',
@@ -54,7 +66,7 @@ export function resolveRoutes(
   return { type: 'routes', name: key, rules };
 }
 
-/** HTTP listeners of a Gateway (`namespace/name`) in its own order; empty when it is not one of ours. */
+/** The served listeners of a Gateway (`namespace/name`) in its own order; empty when it is not one of ours. */
 export function resolveGatewayListeners(model: Model, gatewayKey: string): readonly GatewayListener[] {
   const [namespace = '', name = ''] = gatewayKey.split('/');
   const gateway = model.object('Gateway', namespace, name);
@@ -67,6 +79,13 @@ export function resolveGatewayListeners(model: Model, gatewayKey: string): reado
     for (const { route, listeners: places } of attached) {
       const place = places.get(listener.name);
       if (place === undefined) continue;
+      if (route.kind === 'TCPRoute' || route.kind === 'TLSRoute') {
+        const request = mergeRequest(gatewayLayers(model, gateway, listener.name));
+        for (const at of route.spec.rules.keys()) {
+          rules.push(compileOpaqueRule(model, route, at, place.hostnames, request));
+        }
+        continue;
+      }
       for (const [index, rule] of (route.spec.rules ?? [{}]).entries()) {
         const scope = { route, rule };
         const request = mergeRequest(gatewayLayers(model, gateway, listener.name, scope), scope);
@@ -77,7 +96,7 @@ export function resolveGatewayListeners(model: Model, gatewayKey: string): reado
       type: 'listener',
       name: `${namespace}/${name}/${listener.name}`,
       port: listener.port,
-      protocol: 'Http',
+      protocol: listener.protocol === 'TCP' ? 'Tcp' : listener.protocol === 'TLS' ? 'Tls' : 'Http',
       hostname: listener.hostname ?? '',
       rules,
     });
@@ -113,7 +132,7 @@ export function findPort(
 
 /** A route of a Gateway with the listeners it is attached to, each once, however many parentRefs name it. */
 export interface GatewayRoute {
-  readonly route: RequestRoute;
+  readonly route: AnyRoute;
   readonly listeners: ReadonlyMap<string, AttachedListener>;
   /** Listeners that refused it for a route of another kind with a host in common, and that route. */
   readonly conflicts: ReadonlyMap<string, ObjectKey>;
@@ -133,26 +152,25 @@ export function attachments(model: Model, gateway: ObjectOf<'Gateway'>): readonl
   return routes;
 }
 
-/** The GRPCRoute that takes a port of a Service from HTTPRoutes of the same namespace; undefined when there is none. */
-export function grpcRouteOf(
+/** The route of a more specific kind that takes a port of a Service from a route of the same namespace; undefined without. */
+export function rivalOf(
   model: Model,
   service: ObjectOf<'Service'>,
   port: ServicePort,
-  routeNamespace: string,
-): ObjectOf<'GRPCRoute'> | undefined {
-  const { namespace, name } = service.metadata;
-  const rivals = model.pick('GRPCRoute', model.grpcRoutesByParent.get(`Service/${namespace}/${name}`));
-  for (const rival of [...rivals].sort(byAge)) {
-    if (rival.metadata.namespace === routeNamespace && isAttached(rival, service, port)) return rival;
-  }
-  return undefined;
+  route: AnyRoute,
+): AnyRoute | undefined {
+  const { namespace } = route.metadata;
+  const held = attachedRoutes(model, service, port, namespace, namespace)[0];
+  const rank = (kind: AnyRoute['kind']): number => kindsBySpecificity.indexOf(kind);
+  return held !== undefined && rank(held.kind) < rank(route.kind) ? held : undefined;
 }
 
 /** Asked for by the status of each route of a Gateway, and dear where there are many: remembered until the next change. */
 const attachmentsByModel = new WeakMap<Model, { revision: number; byGateway: Map<string, readonly GatewayRoute[]> }>();
 
 function findAttachments(model: Model, gateway: ObjectOf<'Gateway'>, key: string): readonly GatewayRoute[] {
-  const routes = [...model.requestRoutes(model.routesByGateway.get(key))].sort(byAge);
+  const keys = model.routesByGateway.get(key);
+  const routes: AnyRoute[] = [...model.requestRoutes(keys), ...model.opaqueRoutes(keys)].sort(byAge);
   const mixed = model.grpcRoutesByParent.get(`Gateway/${key}`).size > 0;
   const attached: GatewayRoute[] = [];
   for (const route of routes) {
@@ -162,7 +180,7 @@ function findAttachments(model: Model, gateway: ObjectOf<'Gateway'>, key: string
       const attachment = attachToGateway(model, gateway, route, ref);
       if (!attachment.ok) continue;
       for (const place of attachment.listeners) {
-        const rival = mixed ? rivalOf(route, place, attached) : undefined;
+        const rival = mixed ? rivalAtListener(route, place, attached) : undefined;
         if (rival === undefined) listeners.set(place.listener.name, place);
         else conflicts.set(place.listener.name, keyOf(rival));
       }
@@ -172,11 +190,11 @@ function findAttachments(model: Model, gateway: ObjectOf<'Gateway'>, key: string
   return attached;
 }
 
-function rivalOf(
-  route: RequestRoute,
+function rivalAtListener(
+  route: AnyRoute,
   place: AttachedListener,
   before: readonly GatewayRoute[],
-): RequestRoute | undefined {
+): AnyRoute | undefined {
   return before.find((other) => {
     if (other.route.kind === route.kind) return false;
     const held = other.listeners.get(place.listener.name);
@@ -184,30 +202,38 @@ function rivalOf(
   })?.route;
 }
 
-/** Where both kinds are attached, GRPCRoutes alone hold (GAMMA: the more specific kind of route). */
+/** Where several kinds are attached, the most specific alone holds (GAMMA): GRPCRoute, HTTPRoute, TLSRoute, TCPRoute. */
 function attachedRoutes(
   model: Model,
   service: ObjectOf<'Service'>,
   port: ServicePort,
   callerNamespace: string,
-): RequestRoute[] {
+  onlyOf?: string,
+): AnyRoute[] {
   const { namespace, name } = service.metadata;
-  const producers: RequestRoute[] = [];
-  const consumers: RequestRoute[] = [];
-  for (const route of model.requestRoutes(model.routesByService.get(`${namespace}/${name}`))) {
+  const producers: AnyRoute[] = [];
+  const consumers: AnyRoute[] = [];
+  const keys = model.routesByService.get(`${namespace}/${name}`);
+  for (const route of [...model.requestRoutes(keys), ...model.opaqueRoutes(keys)]) {
     const owner = route.metadata.namespace;
     if (owner !== namespace && owner !== callerNamespace) continue;
+    if (onlyOf !== undefined && owner !== onlyOf) continue;
     if (isAttached(route, service, port)) (owner === namespace ? producers : consumers).push(route);
   }
   const routes = consumers.length > 0 ? consumers : producers;
-  const grpc = routes.filter(({ kind }) => kind === 'GRPCRoute');
-  return (grpc.length > 0 ? grpc : routes).sort(byAge);
+  for (const kind of kindsBySpecificity) {
+    const held = routes.filter((route) => route.kind === kind);
+    if (held.length > 0) return held.sort(byAge);
+  }
+  return [];
 }
 
-function isAttached(route: RequestRoute, service: ObjectOf<'Service'>, port: ServicePort): boolean {
+const kindsBySpecificity: readonly AnyRoute['kind'][] = ['GRPCRoute', 'HTTPRoute', 'TLSRoute', 'TCPRoute'];
+
+function isAttached(route: AnyRoute, service: ObjectOf<'Service'>, port: ServicePort): boolean {
   const key = `${service.metadata.namespace}/${service.metadata.name}`;
   return refsTo(route, 'Service', key).some((ref) => {
-    const attachment = attachToService(service, ref);
+    const attachment = attachToService(service, ref, route.kind);
     return attachment.ok && attachment.ports.includes(port);
   });
 }

@@ -85,14 +85,15 @@ export interface GatewayListener {
   readonly type: 'listener';
   readonly name: string;
   readonly port: number;
-  readonly protocol: 'Http';
+  /** `Tls` is passed through: the server name of the ClientHello is read and nothing else. */
+  readonly protocol: 'Http' | 'Tcp' | 'Tls';
   /** Empty: any host. May start with `*.`. */
   readonly hostname: string;
   readonly rules: readonly RouteRule[];
 }
 
 export interface RouteRule {
-  /** `HTTPRoute namespace/name` or `GRPCRoute namespace/name`, or `Service namespace/name` for the rule every service has when no route is attached. */
+  /** `HTTPRoute namespace/name` and the like for each kind of route, or `Service namespace/name` for the rule every service has when no route is attached. */
   readonly route: string;
   /** The rule's `name`, else its index in the route as text. */
   readonly rule: string;

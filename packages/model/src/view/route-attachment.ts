@@ -1,5 +1,5 @@
 import type { GatewayListenerSpec } from '../kinds/gateway.ts';
-import type { ObjectOf, RequestRoute } from '../kinds/kind-table.ts';
+import type { AnyRoute, ObjectOf } from '../kinds/kind-table.ts';
 import type { RouteParentRef } from '../kinds/route-parent.ts';
 import type { ServicePort } from '../kinds/service.ts';
 import { isMeshPort, isSection, protocolOf } from './destination.ts';
@@ -31,8 +31,15 @@ export type GatewayAttachment =
 export const gatewayController = 'weft.dev/gateway-controller';
 export const meshController = 'weft.dev/mesh-controller';
 
-/** Ports of a Service that one parentRef attaches a route to. Declared protocols other than HTTP take none. */
-export function attachToService(service: ObjectOf<'Service'> | undefined, ref: RouteParentRef): ServiceAttachment {
+/**
+ * Ports of a Service that one parentRef attaches a route to. Declared protocols other than HTTP take no routes of requests,
+ * declared HTTP takes none of connections.
+ */
+export function attachToService(
+  service: ObjectOf<'Service'> | undefined,
+  ref: RouteParentRef,
+  kind: AnyRoute['kind'],
+): ServiceAttachment {
   if (service === undefined)
     return { ok: false, reason: 'NoMatchingParent', message: `Service ${ref.name} does not exist` };
   const named = (service.spec.ports ?? []).filter(
@@ -44,16 +51,23 @@ export function attachToService(service: ObjectOf<'Service'> | undefined, ref: R
   if (named.length === 0) {
     return { ok: false, reason: 'NoMatchingParent', message: `Service ${ref.name} has no such TCP port` };
   }
-  const ports = named.filter((port) => protocolOf(port) !== 'Tcp');
+  const opaque = isOpaque(kind);
+  const ports = named.filter((port) => {
+    const protocol = protocolOf(port);
+    return protocol === 'Unknown' || (protocol === 'Tcp') === opaque;
+  });
   if (ports.length > 0) return { ok: true, ports };
-  return { ok: false, reason: 'UnsupportedProtocol', message: `no port of Service ${ref.name} speaks HTTP` };
+  const message = opaque
+    ? `all ports of Service ${ref.name} are declared to speak HTTP`
+    : `no port of Service ${ref.name} speaks HTTP`;
+  return { ok: false, reason: 'UnsupportedProtocol', message };
 }
 
 /** Listeners of a Gateway that one parentRef attaches a route to. */
 export function attachToGateway(
   model: Model,
   gateway: ObjectOf<'Gateway'>,
-  route: RequestRoute,
+  route: AnyRoute,
   ref: RouteParentRef,
 ): GatewayAttachment {
   const named = gateway.spec.listeners.filter(
@@ -78,7 +92,7 @@ export function attachToGateway(
   }
   const listeners: AttachedListener[] = [];
   for (const listener of allowed) {
-    const hostnames = intersectHostnames(listener.hostname ?? '', route.spec.hostnames ?? []);
+    const hostnames = intersectHostnames(listener.hostname ?? '', hostnamesOf(route));
     if (hostnames !== undefined) listeners.push({ listener, hostnames });
   }
   if (listeners.length > 0) return { ok: true, listeners };
@@ -87,7 +101,23 @@ export function attachToGateway(
 
 /** Whether this version serves the listener. */
 export function isServed(listener: GatewayListenerSpec): boolean {
-  return listener.protocol === 'HTTP' && (allowsKind(listener, 'HTTPRoute') || allowsKind(listener, 'GRPCRoute'));
+  return routeKinds(listener).some((kind) => allowsKind(listener, kind));
+}
+
+/** The kinds of routes that a listener of its protocol takes; none when the protocol is not served. */
+export function routeKinds(listener: GatewayListenerSpec): readonly AnyRoute['kind'][] {
+  if (listener.protocol === 'HTTP') return ['HTTPRoute', 'GRPCRoute'];
+  if (listener.protocol === 'TCP') return ['TCPRoute'];
+  return listener.protocol === 'TLS' && listener.tls?.mode === 'Passthrough' ? ['TLSRoute'] : [];
+}
+
+export function isOpaque(kind: AnyRoute['kind']): boolean {
+  return kind === 'TCPRoute' || kind === 'TLSRoute';
+}
+
+/** Hosts, or server names, that a route asks for; empty for all. */
+export function hostnamesOf(route: AnyRoute): readonly string[] {
+  return route.kind === 'TCPRoute' ? [] : (route.spec.hostnames ?? []);
 }
 
 export function isOurGateway(model: Model, gateway: ObjectOf<'Gateway'>): boolean {
@@ -95,7 +125,7 @@ export function isOurGateway(model: Model, gateway: ObjectOf<'Gateway'>): boolea
 }
 
 /** parentRefs of a route that name this Gateway or Service (`namespace/name`). */
-export function refsTo(route: RequestRoute, kind: 'Service' | 'Gateway', key: string): RouteParentRef[] {
+export function refsTo(route: AnyRoute, kind: 'Service' | 'Gateway', key: string): RouteParentRef[] {
   return (route.spec.parentRefs ?? []).filter((ref) => {
     const parent = parentOf(ref, route.metadata.namespace);
     return parent?.kind === kind && parent.key === key;
@@ -127,13 +157,8 @@ function covers(wide: string, narrow: string): boolean {
   return wide.startsWith('*.') && narrow.endsWith(wide.slice(1)) && narrow.length > wide.length - 1;
 }
 
-function allows(
-  model: Model,
-  gateway: ObjectOf<'Gateway'>,
-  listener: GatewayListenerSpec,
-  route: RequestRoute,
-): boolean {
-  if (!allowsKind(listener, route.kind)) return false;
+function allows(model: Model, gateway: ObjectOf<'Gateway'>, listener: GatewayListenerSpec, route: AnyRoute): boolean {
+  if (!routeKinds(listener).includes(route.kind) || !allowsKind(listener, route.kind)) return false;
   const namespaces = listener.allowedRoutes?.namespaces;
   switch (namespaces?.from ?? 'Same') {
     case 'All':
@@ -155,7 +180,7 @@ function allows(
   }
 }
 
-function allowsKind(listener: GatewayListenerSpec, wanted: RequestRoute['kind']): boolean {
+function allowsKind(listener: GatewayListenerSpec, wanted: AnyRoute['kind']): boolean {
   const kinds = listener.allowedRoutes?.kinds ?? [];
   if (kinds.length === 0) return true;
   return kinds.some(

@@ -1,6 +1,6 @@
 import type { CorsSpec } from '../kinds/cors.ts';
 import type { GrpcRouteMatch } from '../kinds/grpc-route.ts';
-import type { RequestRoute } from '../kinds/kind-table.ts';
+import type { AnyRoute, OpaqueRoute, RequestRoute } from '../kinds/kind-table.ts';
 import type {
   HttpRouteBackendRef,
   HttpRouteFilter,
@@ -8,7 +8,7 @@ import type {
   HttpRoutePathRewrite,
 } from '../kinds/http-route.ts';
 import type { RouteHeaderModifier, RouteMirror } from '../kinds/route-filter.ts';
-import type { EffectiveRequest } from '../policy/effective-traffic.ts';
+import { type EffectiveRequest, builtInSource } from '../policy/effective-traffic.ts';
 import { type BackendReference, resolveReference } from './backend-reference.ts';
 import type { Model } from './model.ts';
 import type {
@@ -18,6 +18,7 @@ import type {
   HeaderModifier,
   Mirror,
   PathRewrite,
+  RequestTimeouts,
   RouteFilter,
   RouteMatch,
   RouteRule,
@@ -51,6 +52,39 @@ export function compileRule(
     timeouts: request.timeouts,
     retries: request.retries,
   };
+}
+
+/** The rule of a TCPRoute, or of a TLSRoute by its server names. */
+export function compileOpaqueRule(
+  model: Model,
+  route: OpaqueRoute,
+  index: number,
+  hostnames: readonly string[],
+  request: EffectiveRequest,
+): RouteRule {
+  const rule = route.spec.rules[index]!;
+  return {
+    route: `${route.kind} ${route.metadata.namespace}/${route.metadata.name}`,
+    rule: rule.name ?? String(index),
+    hostnames,
+    matches: [matchAll()],
+    filters: [],
+    backends: rule.backendRefs.map((ref) => ({
+      backend: resolveOrEmpty(model, route, ref),
+      weight: ref.weight ?? 1,
+      filters: [],
+    })),
+    timeouts: opaqueTimeouts(request),
+    retries: request.retries,
+  };
+}
+
+/** Clients of databases keep connections at rest for long, and nothing is gained by ending them. */
+const OPAQUE_IDLE_MS = 3_600_000;
+
+/** As for requests, but where no policy says how long a connection may rest it is an hour. */
+export function opaqueTimeouts({ timeouts, sources }: EffectiveRequest): RequestTimeouts {
+  return sources['timeouts.streamIdle'] === builtInSource ? { ...timeouts, streamIdleMs: OPAQUE_IDLE_MS } : timeouts;
 }
 
 export function matchAll(): RouteMatch {
@@ -183,7 +217,7 @@ function compileMirror(model: Model, route: RequestRoute, mirror: RouteMirror): 
   };
 }
 
-function resolveOrEmpty(model: Model, route: RequestRoute, ref: BackendReference): DestinationKey | '' {
+function resolveOrEmpty(model: Model, route: AnyRoute, ref: BackendReference): DestinationKey | '' {
   const resolved = resolveReference(model, route, ref);
   return resolved.ok ? resolved.backend : '';
 }

@@ -26,6 +26,8 @@ export interface InstancePort {
   readonly name: string;
   readonly applicationPort: number;
   readonly meshPort: number;
+  /** What its sidecar has seen the application speak. Absent: nothing yet. */
+  readonly learned?: 'Http1' | 'Tcp';
 }
 
 /** One instance as services see it: an entry, an attested proxy, or both. */

@@ -485,6 +485,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
         budgetAllows: backend!.canRetry(engine.nowMs, policy.budget),
         remainingMs: Number.POSITIVE_INFINITY,
         retryAfter: '',
+        pushback: '',
         wallMs: 0,
       },
       engine.random,
