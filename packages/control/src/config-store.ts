@@ -9,6 +9,7 @@ import {
   objectKey,
 } from '@weft/model';
 import type { ConfigPlace, PlacedObject } from './source/config-place.ts';
+import type { SetDelta } from './source/object-source.ts';
 
 /** What is known of one object: as it stands in force, and as it was last written. */
 export interface ObjectRecord {
@@ -46,12 +47,14 @@ interface Candidate {
 export class ConfigStore {
   private recordsByKey: Map<ObjectKey, ObjectRecord>;
   private strayProblems: readonly Problem[];
-  private told: ReadonlySet<Problem>;
+  private told: Set<Problem>;
+  private readonly keyByPlace: Map<string, ObjectKey>;
 
   constructor() {
     this.recordsByKey = new Map();
     this.strayProblems = [];
     this.told = new Set();
+    this.keyByPlace = new Map();
   }
 
   get records(): ReadonlyMap<ObjectKey, ObjectRecord> {
@@ -91,8 +94,63 @@ export class ConfigStore {
       if (!records.has(key) && doubtful.has(record.place)) records.set(key, record);
     }
     this.recordsByKey = records;
+    this.keyByPlace.clear();
+    for (const [key, { place }] of records) this.keyByPlace.set(place, key);
     this.strayProblems = stray;
     return { changes: changesBetween(before, records), ...this.news(before, records) };
+  }
+
+  /**
+   * Takes in what differs from the set before: costs what changed, not what there is. For sources that keep one object to a
+   * place, and each object in one place.
+   */
+  patch({ changed, removed }: SetDelta): StoreUpdate {
+    const changes: Change[] = [];
+    const news: Problem[] = [];
+    const refused: ObjectRecord[] = [];
+    const forget = (record: ObjectRecord): void => {
+      for (const problem of record.problems) this.told.delete(problem);
+    };
+    for (const name of removed) {
+      const key = this.keyByPlace.get(name);
+      const record = key === undefined ? undefined : this.recordsByKey.get(key);
+      if (key === undefined || record === undefined || record.place !== name) continue;
+      this.keyByPlace.delete(name);
+      this.recordsByKey.delete(key);
+      forget(record);
+      if (record.object !== undefined) changes.push({ type: 'Remove', key });
+    }
+    for (const place of changed) {
+      const object = place.objects[0];
+      if (object === undefined || !isNamed(object.result.ref)) continue;
+      const { kind, namespace, name } = object.result.ref;
+      const key = objectKey(kind, namespace, name);
+      const before = this.recordsByKey.get(key);
+      const { result, raw, line } = object;
+      const record: ObjectRecord = {
+        key,
+        ref: result.ref,
+        place: place.name,
+        line,
+        raw,
+        problems: result.problems,
+        // What a source of differences hands over has changed, be it in what stands around the object.
+        object: result.object ?? before?.object,
+        isRefused: result.object === undefined,
+      };
+      this.keyByPlace.set(place.name, key);
+      this.recordsByKey.set(key, record);
+      if (before !== undefined) forget(before);
+      for (const problem of record.problems) {
+        if (!(before?.problems ?? []).includes(problem)) news.push(problem);
+        this.told.add(problem);
+      }
+      if (record.isRefused && record.raw !== before?.raw) refused.push(record);
+      if (record.object !== undefined && record.object !== before?.object) {
+        changes.push({ type: 'Upsert', object: record.object });
+      }
+    }
+    return { changes, news, refused };
   }
 
   private news(

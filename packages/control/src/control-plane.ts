@@ -33,7 +33,7 @@ import {
 } from '@weft/wire';
 import { AdminDesk } from './admin-desk.ts';
 import { ChangeFeed } from './change-feed.ts';
-import { ConfigStore } from './config-store.ts';
+import { ConfigStore, type StoreUpdate } from './config-store.ts';
 import { ControlMetrics } from './control-metrics.ts';
 import { EventLog } from './event-log.ts';
 import { HealthServer } from './health-server.ts';
@@ -44,7 +44,6 @@ import { ProxyRegistry } from './proxy-registry.ts';
 import { reportProxy } from './proxy-report.ts';
 import { PushProgress, type PushResult } from './push-progress.ts';
 import { ResourceIndex } from './resource-index.ts';
-import type { ConfigPlace } from './source/config-place.ts';
 import { FileSource } from './source/file-source.ts';
 import type { ObjectSource } from './source/object-source.ts';
 import { WorkloadMemory } from './workload-memory.ts';
@@ -194,9 +193,9 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
 
   const source = sourceOf(options);
   let servedDomain = '';
-  const take = (places: readonly ConfigPlace[]): void => {
+  const take = (weigh: () => StoreUpdate): void => {
     const startedMs = clock.nowMs();
-    const { changes, news, refused } = store.replace(places);
+    const { changes, news, refused } = weigh();
     for (const problem of news) {
       if (problem.severity === 'error') log.error(formatProblem(problem));
       else log.warn(formatProblem(problem));
@@ -223,7 +222,10 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   };
   if (options.trustDomain !== undefined)
     feed.apply([{ type: 'Upsert', object: meshOf(options.trustDomain, undefined) }]);
-  const started = await source.start(take);
+  const started = await source.start(
+    (places) => take(() => store.replace(places)),
+    (delta) => take(() => store.patch(delta)),
+  );
   if (!started.ok) throw new ControlStartError(started.error);
   closers.push(() => source.stop());
 
