@@ -51,6 +51,7 @@ measure('LatencyHistogram.observeMs, 0.1 ms to 1 s', (calls) => {
 
 const scope = new RequestMetrics(table).scope({
   direction: 'outbound',
+  protocol: 'http1',
   source: 'shop/cart',
   destination: 'shop/orders',
   route: 'shop/orders',

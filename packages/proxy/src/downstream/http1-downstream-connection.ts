@@ -15,7 +15,7 @@ import {
 import type { Head, HeadEdits, LocalReply, MessageSink, ResponseFacts } from '@weft/http';
 import type { TerminationCode } from '@weft/outcome';
 import { Exchange } from '../exchange/exchange.ts';
-import type { DownstreamStream } from '../exchange/downstream-stream.ts';
+import type { DownstreamStream, HttpProtocol } from '../exchange/downstream-stream.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import { refusalReply } from '../exchange/refusal-reply.ts';
 import { BytePipe } from '../transport/byte-pipe.ts';
@@ -124,8 +124,8 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
     return this.pipe.pendingBytes + this.heldBytes;
   }
 
-  get minorVersion(): number {
-    return this.reader.head.minorVersion;
+  get protocol(): HttpProtocol {
+    return 'http1';
   }
 
   sweep(nowMs: number, deadlines: ListenerDeadlines): void {

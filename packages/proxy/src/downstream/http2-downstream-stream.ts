@@ -5,7 +5,7 @@ import type { Head, HeadEdits, Http2Stream, Http2StreamSink, LocalReply, Respons
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { Exchange } from '../exchange/exchange.ts';
-import type { DownstreamStream } from '../exchange/downstream-stream.ts';
+import type { DownstreamStream, HttpProtocol } from '../exchange/downstream-stream.ts';
 import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 
@@ -87,8 +87,8 @@ export class Http2DownstreamStream implements DownstreamStream, Http2StreamSink 
     return this.stream !== null && this.stream.blocked;
   }
 
-  get minorVersion(): number {
-    return 1;
+  get protocol(): HttpProtocol {
+    return 'http2';
   }
 
   onHead(head: Head): void {

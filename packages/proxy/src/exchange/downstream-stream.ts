@@ -1,6 +1,8 @@
 import type { Buffer } from 'node:buffer';
 import type { Head, HeadEdits, LocalReply, ResponseFacts } from '@weft/http';
 
+export type HttpProtocol = 'http1' | 'http2';
+
 /**
  * One request's use of a downstream connection: what an exchange may say to its caller. An HTTP/1.1 connection carries
  * one at a time, an HTTP/2 connection many.
@@ -8,8 +10,8 @@ import type { Head, HeadEdits, LocalReply, ResponseFacts } from '@weft/http';
 export interface DownstreamStream {
   /** True while the caller is slow to read: stop sending until the exchange hears `onDownstreamDrained`. */
   readonly blocked: boolean;
-  /** HTTP/1.0 or 1.1; decides how a body of unknown length ends. */
-  readonly minorVersion: number;
+  /** What the caller speaks, for logs and `via`. */
+  readonly protocol: HttpProtocol;
   /** A 1xx head other than 101. */
   sendInformational(head: Head, edits: HeadEdits, facts: ResponseFacts): void;
   /** False when a byte would split the head: nothing was sent. */

@@ -2,6 +2,7 @@ import type { EndpointState } from '@weft/balance';
 import type { BackendState, RouteDecision, Tables } from '@weft/decision';
 import type { Head } from '@weft/http';
 import type { SpanContext } from '@weft/telemetry';
+import type { HttpProtocol } from './downstream-stream.ts';
 import type { Ingress } from './ingress.ts';
 
 /** What is known of an exchange while it runs and when it ends; an `Exchange` is one. Read, never written, from outside. */
@@ -9,6 +10,7 @@ export interface ExchangeFacts {
   readonly ingress: Ingress;
   readonly decision: RouteDecision;
   readonly head: Head;
+  readonly protocol: HttpProtocol;
   /** The snapshot it is served from. */
   readonly tables: Tables;
   readonly destination: string;

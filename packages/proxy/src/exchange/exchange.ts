@@ -26,7 +26,7 @@ import type { SpanContext } from '@weft/telemetry';
 import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts';
 import { Carriage, carriageOf } from '../upstream/request-carriage.ts';
 import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
-import type { DownstreamStream } from './downstream-stream.ts';
+import type { DownstreamStream, HttpProtocol } from './downstream-stream.ts';
 import type { Tracing } from './exchange-spans.ts';
 import { RequestSlot, requestSlotCount } from './head-slots.ts';
 import type { DestinationWaiter, Engine } from './engine.ts';
@@ -183,6 +183,10 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.mayProbe = false;
     this.headStatus = 0;
     this.trailersGrpcStatus = -1;
+  }
+
+  get protocol(): HttpProtocol {
+    return this.downstream.protocol;
   }
 
   get durationMs(): number {

@@ -100,6 +100,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
       requestId: exchange.requestId,
       traceId: exchange.traceId,
       direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
+      protocol: exchange.protocol,
       source: ingress.peerIdentity === '' ? ingress.source : ingress.peerIdentity,
       destination: exchange.destination,
       method: head.method,
