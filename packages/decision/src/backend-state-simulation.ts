@@ -242,6 +242,7 @@ export class Simulation {
         budgetAllows: this.state.canRetry(this.nowMs, this.scenario.retries.budget),
         remainingMs: Number.POSITIVE_INFINITY,
         retryAfter: '',
+        pushback: '',
         wallMs: this.nowMs,
       },
       this.random,

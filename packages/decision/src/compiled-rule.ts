@@ -1,6 +1,7 @@
 import type { HeadEdits } from '@weft/http';
 import { type Result, fail, ok } from '@weft/kernel';
 import type {
+  Cors,
   DestinationKey,
   HeaderModifier,
   PathRewrite,
@@ -14,6 +15,7 @@ import type {
 } from '@weft/model';
 import type { RequestView, RouteEntry, RouteProblem } from '@weft/routing';
 import type { BackendState } from './backend-state.ts';
+import { CorsRule, CorsStep } from './cors.ts';
 import type { EditBase } from './edit-base.ts';
 import { type CompiledMirror, compileMirror } from './mirror.ts';
 import { rewritePath } from './path-rewrite.ts';
@@ -36,6 +38,10 @@ export interface CompiledRule {
   readonly retries: RetryPolicy;
   /** 1 at every status that `retries.statuses` names; index 0 to 999. */
   readonly retryStatuses: Uint8Array;
+  /** What gRPC-Web callers are served by: the rule is of a GRPCRoute. */
+  readonly grpc: boolean;
+  /** Marks replies of our own; null without a CORS filter on the rule. */
+  readonly cors: CorsRule | null;
 }
 
 /** One backend of a rule, with the filters of the rule and its own joined. */
@@ -51,6 +57,8 @@ export interface CompiledBackend {
   /** The backend's own where it has one, else the rule's. */
   readonly rewrite: UrlRewrite | null;
   readonly mirrors: readonly CompiledMirror[];
+  /** The backend's own where it has one, else the rule's; its slots are in `responseEdits`. */
+  readonly cors: CorsRule | null;
   /** Run after this backend was drawn: filters of its own that answer. */
   readonly steps: readonly Step[];
 }
@@ -63,6 +71,8 @@ export interface RuleContext {
   readonly lookup: BackendLookup;
   readonly requestEdits: EditBase;
   readonly responseEdits: EditBase;
+  /** The same, with the slots of CORS. */
+  readonly corsResponseEdits: EditBase;
 }
 
 /** Compiles one rule; its problems are those the codec would have to refuse later, so that they never reach a request. */
@@ -72,12 +82,17 @@ export function compileRule(rule: RouteRule, context: RuleContext): Result<Compi
     problems.push({ route: rule.route, rule: rule.rule, path, message });
   };
   const shared = readFilters(rule.filters, 'filters', report);
+  const cors = shared.cors === null ? null : new CorsRule(shared.cors);
+  // Where a backend has a filter of its own, preflights are answered once the backend is drawn.
+  const corsPerBackend = rule.backends.some(({ filters }) => filters.some(({ type }) => type === 'CORS'));
   const backends: CompiledBackend[] = [];
   for (const [index, backend] of rule.backends.entries()) {
     const at = `backendRefs[${index}].filters`;
     const own = readFilters(backend.filters, at, report);
     const requestEdits = context.requestEdits.with(joined(shared.requestModifiers, own.requestModifiers));
-    const responseEdits = context.responseEdits.with(joined(shared.responseModifiers, own.responseModifiers));
+    const ownCors = own.cors === null ? cors : new CorsRule(own.cors);
+    const responseBase = ownCors === null ? context.responseEdits : context.corsResponseEdits;
+    const responseEdits = responseBase.with(joined(shared.responseModifiers, own.responseModifiers));
     if (!requestEdits.ok) report(at, `requestHeaderModifier: ${requestEdits.error.name}: ${requestEdits.error.reason}`);
     if (!responseEdits.ok)
       report(at, `responseHeaderModifier: ${responseEdits.error.name}: ${responseEdits.error.reason}`);
@@ -90,7 +105,8 @@ export function compileRule(rule: RouteRule, context: RuleContext): Result<Compi
       responseEdits: responseEdits.value,
       rewrite: own.rewrite ?? shared.rewrite,
       mirrors: [...shared.mirrors, ...own.mirrors].map((mirror) => compileMirror(mirror, context.lookup)),
-      steps: own.redirect === null ? NO_STEPS : [new RedirectStep(own.redirect)],
+      cors: ownCors,
+      steps: stepsOf(corsPerBackend ? ownCors : null, own.redirect),
     });
   }
   if (problems.length > 0) return fail(problems);
@@ -98,12 +114,14 @@ export function compileRule(rule: RouteRule, context: RuleContext): Result<Compi
     route: rule.route,
     rule: rule.rule,
     source: rule,
-    steps: shared.redirect === null ? NO_STEPS : [new RedirectStep(shared.redirect)],
+    steps: stepsOf(corsPerBackend ? null : cors, shared.redirect),
     backends,
     totalWeight: backends.reduce((sum, backend) => sum + backend.weight, 0),
     timeouts: rule.timeouts,
     retries: rule.retries,
     retryStatuses: compileStatuses(rule.retries.statuses),
+    grpc: rule.route.startsWith('GRPCRoute '),
+    cors,
   });
 }
 
@@ -152,13 +170,28 @@ interface Filters {
   readonly mirrors: (RouteFilter & { type: 'RequestMirror' })['mirror'][];
   redirect: Redirect | null;
   rewrite: UrlRewrite | null;
+  cors: Cors | null;
+}
+
+function stepsOf(cors: CorsRule | null, redirect: Redirect | null): readonly Step[] {
+  if (cors === null && redirect === null) return NO_STEPS;
+  const steps: Step[] = cors === null ? [] : [new CorsStep(cors)];
+  if (redirect !== null) steps.push(new RedirectStep(redirect));
+  return steps;
 }
 
 type Report = (path: string, message: string) => void;
 
 /** Redirect and rewrite may stand once (Gateway API): the first counts. */
 function readFilters(filters: readonly RouteFilter[], at: string, report: Report): Filters {
-  const read: Filters = { requestModifiers: [], responseModifiers: [], mirrors: [], redirect: null, rewrite: null };
+  const read: Filters = {
+    requestModifiers: [],
+    responseModifiers: [],
+    mirrors: [],
+    redirect: null,
+    rewrite: null,
+    cors: null,
+  };
   for (const [index, filter] of filters.entries()) {
     switch (filter.type) {
       case 'RequestHeaderModifier':
@@ -177,6 +210,9 @@ function readFilters(filters: readonly RouteFilter[], at: string, report: Report
       case 'URLRewrite':
         checkTarget(filter.rewrite, `${at}[${index}].urlRewrite`, report);
         read.rewrite ??= filter.rewrite;
+        break;
+      case 'CORS':
+        read.cors ??= filter.cors;
         break;
     }
   }

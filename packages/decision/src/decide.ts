@@ -4,6 +4,7 @@ import type { TerminationCode } from '@weft/outcome';
 import type { MatchTable, RequestView, RouteEntry } from '@weft/routing';
 import type { BackendState } from './backend-state.ts';
 import type { CompiledBackend, CompiledRule } from './compiled-rule.ts';
+import { AnnouncedRequest, isPreflight } from './cors.ts';
 import type { Origin } from './origin.ts';
 import type { Step, StepContext, Verdict } from './step.ts';
 
@@ -15,6 +16,8 @@ export interface RouteTable {
   /** By index of the rule in the resource. */
   readonly rules: readonly CompiledRule[];
   readonly origin: Origin;
+  /** A rule has a CORS filter: preflights are looked up by the method they ask about. */
+  readonly cors: boolean;
 }
 
 /**
@@ -51,7 +54,7 @@ export function decide(routes: RouteTable, view: RequestView, random: Random, ou
   out.reply = undefined;
   out.detail = '';
   out.origin = routes.origin;
-  const entry = routes.match.find(view);
+  const entry = routes.cors ? routes.match.find(lookupView(routes, view)) : routes.match.find(view);
   if (entry === undefined) {
     out.rule = undefined;
     out.entry = NO_ENTRY;
@@ -79,6 +82,19 @@ export function decide(routes: RouteTable, view: RequestView, random: Random, ou
   out.backend = choice.state;
   out.kind = 'forward';
   out.code = 'completed';
+}
+
+/**
+ * What a request is looked up by: itself, but for a preflight to a rule with a CORS filter the request that it announces,
+ * since a rule that takes `PUT` only would never see the `OPTIONS` before it.
+ */
+export function lookupView(routes: RouteTable, view: RequestView): RequestView {
+  if (!routes.cors || !isPreflight(view)) return view;
+  const announced = new AnnouncedRequest(view);
+  const entry = routes.match.find(announced);
+  if (entry === undefined) return view;
+  const rule = routes.rules[entry.rule]!;
+  return rule.cors !== null || rule.backends.some(({ cors }) => cors !== null) ? announced : view;
 }
 
 /** Draws a backend of a rule by weight; -1 when nothing has weight. */

@@ -3,7 +3,7 @@ import type { TerminationCode } from '@weft/outcome';
 import { PathKind, type RequestView, type RouteEntry, explain } from '@weft/routing';
 import type { BackendSnapshot } from './backend-state.ts';
 import { type CompiledRule, rewrittenTarget } from './compiled-rule.ts';
-import { RouteDecision, type RouteTable, decide } from './decide.ts';
+import { RouteDecision, type RouteTable, decide, lookupView } from './decide.ts';
 import type { Tables } from './tables.ts';
 
 /** The most rules passed over that a record names; how many there were in all is told beside them. */
@@ -104,7 +104,7 @@ export function explainRequest(
 
 /** The same for any table of routes, a gateway's listener for one. */
 export function explainRoutes(version: string, routes: RouteTable, view: RequestView, nowMs: number): DecisionRecord {
-  const { winner, passedOver } = explain(routes.match, view);
+  const { winner, passedOver } = explain(routes.match, lookupView(routes, view));
   const decision = new RouteDecision();
   // Any draw will do to learn whether a step of the rule ends the request before there is one.
   decide(routes, view, () => 0, decision);

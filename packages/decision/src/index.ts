@@ -1,3 +1,4 @@
+export { CorsRule, CorsSlot } from './cors.ts';
 export {
   type BackendEnvironment,
   type BackendRefusal,

@@ -1,4 +1,4 @@
-import { type Clock, type Random, type Result, fail, ok } from '@weft/kernel';
+import { type Clock, type Random, type Result, assert, fail, ok } from '@weft/kernel';
 import type {
   Backend,
   DestinationKey,
@@ -15,6 +15,7 @@ import { type RouteProblem, compileMatchTableInSteps } from '@weft/routing';
 import { BackendState } from './backend-state.ts';
 import { type CompiledRule, type RuleContext, backendKeys, compileRule, rebindRule } from './compiled-rule.ts';
 import type { RouteTable } from './decide.ts';
+import { corsResponseSlots } from './cors.ts';
 import { EditBase, type EditRules } from './edit-base.ts';
 import { NameTable, defaultClusterDomain } from './name-table.ts';
 import type { Origin } from './origin.ts';
@@ -124,7 +125,8 @@ class TableCompiler {
     this.#context = {
       lookup: (key) => this.#backends.get(key),
       requestEdits: new EditBase(environment.requestEdits ?? {}),
-      responseEdits: new EditBase(environment.responseEdits ?? {}),
+      responseEdits: new EditBase(withSlots(environment.responseEdits ?? {}, [])),
+      corsResponseEdits: new EditBase(withSlots(environment.responseEdits ?? {}, corsResponseSlots)),
     };
   }
 
@@ -286,7 +288,8 @@ class TableCompiler {
       if (this.#spend(1)) yield;
     }
     if (!match.ok || problems.length > 0) return fail(problems);
-    return ok({ name: resource.name, match: match.value, rules, origin: originOf(resource) });
+    const cors = rules.some((rule) => rule.cors !== null || rule.backends.some((backend) => backend.cors !== null));
+    return ok({ name: resource.name, match: match.value, rules, origin: originOf(resource), cors });
   }
 
   *#compileNames(): Generator<void, NameTable> {
@@ -323,6 +326,12 @@ class TableCompiler {
     this.#units = 0;
     return true;
   }
+}
+
+/** The content type of a response is replaced where gRPC becomes gRPC-Web; slots of CORS follow. */
+function withSlots(rules: EditRules, more: NonNullable<EditRules['slots']>): EditRules {
+  assert((rules.slots ?? []).length === 0, 'slots of responses have fixed places');
+  return { ...rules, slots: [{ name: 'content-type', mode: 'replace' }, ...more] };
 }
 
 function namesAny(rule: CompiledRule, keys: ReadonlySet<DestinationKey>): boolean {

@@ -29,6 +29,7 @@ const reset: FailedTry = {
   budgetAllows: true,
   remainingMs: Number.POSITIVE_INFINITY,
   retryAfter: '',
+  pushback: '',
   wallMs: Date.UTC(2026, 0, 1),
 };
 
@@ -41,6 +42,14 @@ function outcomeOf(change: Partial<FailedTry>, policyChange: Partial<RetryPolicy
 }
 
 const answered = (status: number): Partial<FailedTry> => ({ code: '', status });
+const said = (grpcStatus: number, pushback = ''): Partial<FailedTry> => ({
+  code: '',
+  status: 200,
+  method: 'POST',
+  grpcStatus,
+  pushback,
+});
+const named = { grpcStatuses: [8, 14] };
 
 test('each failed try is followed by another one, or not, for one reason', () => {
   const rows: readonly (readonly [string, Partial<FailedTry>, Partial<RetryPolicy>, string])[] = [
@@ -57,6 +66,14 @@ test('each failed try is followed by another one, or not, for one reason', () =>
     ['a POST that was never sent', { code: 'connect-refused', method: 'POST' }, {}, 'retry NeverSent 12.5'],
     ['a stream refused', { code: 'stream-refused', method: 'POST' }, {}, 'retry NeverSent 12.5'],
     ['a pool that is full', { code: 'pending-limit', method: 'POST' }, {}, 'retry NeverSent 12.5'],
+    ['a gRPC status that is named', said(14), named, 'retry GrpcStatuses 12.5'],
+    ['a gRPC status that is not', said(13), named, 'not-retryable'],
+    ['a pushback', said(8, '40'), named, 'retry GrpcStatuses 40'],
+    ['a pushback of nothing', said(8, '0'), named, 'retry GrpcStatuses 0'],
+    ['a pushback that forbids', said(14, '-1'), named, 'pushed-back'],
+    ['a pushback that is no number', said(14, 'soon'), named, 'pushed-back'],
+    ['a pushback beyond what is waited here', said(14, '1001'), named, 'retry-after'],
+    ['a pushback beyond the deadline', { ...said(14, '40'), remainingMs: 40 }, named, 'deadline'],
     ['a body that is gone', { bodyAtHand: false }, {}, 'body-not-at-hand'],
     ['no budget', { budgetAllows: false }, {}, 'budget-spent'],
     ['no time', { remainingMs: 12 }, {}, 'deadline'],

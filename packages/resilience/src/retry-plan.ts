@@ -25,6 +25,8 @@ export interface FailedTry {
   readonly remainingMs: number;
   /** The response's `Retry-After`, as it is; '' without one. */
   readonly retryAfter: string;
+  /** The response's `grpc-retry-pushback-ms`, as it is; '' without one. */
+  readonly pushback: string;
   /** For a `Retry-After` that is a date. */
   readonly wallMs: number;
 }
@@ -37,7 +39,8 @@ export type RetryRefusal =
   | 'body-not-at-hand'
   | 'budget-spent'
   | 'deadline'
-  | 'retry-after';
+  | 'retry-after'
+  | 'pushed-back';
 
 /** Another try after `afterMs`, counted under `reason`; or none, and why. */
 export type RetryPlan =
@@ -53,10 +56,12 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRAC
  */
 const LONGEST_RETRY_AFTER_MS = 1_000;
 
+const NO_PUSHBACK = Number.POSITIVE_INFINITY;
+
 /**
  * Decides about one failed try. The first thing that speaks against is the reason given, in the order: the policy, the
  * request itself, then what changes with time (deadline, `Retry-After`, budget), so that a budget is blamed only for what
- * it alone prevented. Waits are full jitter; a `Retry-After` within reach is the least that is waited.
+ * it alone prevented. Waits are full jitter; a `Retry-After` within reach is the least that is waited, a pushback exactly.
  */
 export function planRetry(policy: RetryPolicy, failed: FailedTry, random: Random): RetryPlan {
   if (policy.attempts === 0) return refuse('not-retryable');
@@ -66,17 +71,29 @@ export function planRetry(policy: RetryPolicy, failed: FailedTry, random: Random
   if (reason === undefined) return refuse('not-retryable');
   if (failed.tries > policy.attempts) return refuse('attempts-spent');
   const unsent = failed.code !== '' && terminations[failed.code].retry === 'if-unsent';
-  if (!unsent && !policy.anyMethod && !IDEMPOTENT.has(failed.method) && !failed.idempotencyKey) {
+  // Every gRPC call is a POST: who names its statuses says by that which answers mean that nothing was done.
+  const named = reason === 'GrpcStatuses';
+  if (!unsent && !named && !policy.anyMethod && !IDEMPOTENT.has(failed.method) && !failed.idempotencyKey) {
     return refuse('method-not-idempotent');
   }
   if (!failed.bodyAtHand) return refuse('body-not-at-hand');
   const backoffMs = fullJitterBackoffMs(random, failed.tries - 1, policy.backoffBaseMs, policy.backoffMaxMs);
   const askedMs = failed.code === '' ? readRetryAfterMs(failed.retryAfter, failed.wallMs) : 0;
-  if (askedMs > Math.max(LONGEST_RETRY_AFTER_MS, policy.backoffMaxMs)) return refuse('retry-after');
-  const afterMs = Math.max(backoffMs, askedMs);
+  const pushbackMs = failed.pushback === '' ? NO_PUSHBACK : readPushbackMs(failed.pushback);
+  if (pushbackMs < 0) return refuse('pushed-back');
+  const afterMs = pushbackMs === NO_PUSHBACK ? Math.max(backoffMs, askedMs) : pushbackMs;
+  if (afterMs > Math.max(LONGEST_RETRY_AFTER_MS, policy.backoffMaxMs)) return refuse('retry-after');
   if (afterMs >= failed.remainingMs) return refuse('deadline');
   if (!failed.budgetAllows) return refuse('budget-spent');
   return { retry: true, afterMs, reason };
+}
+
+/**
+ * Reads `grpc-retry-pushback-ms` (gRFC A6): the wait a server asks for; -1 when it asks for no retry, as anything that is no
+ * number of milliseconds does.
+ */
+export function readPushbackMs(value: string): number {
+  return /^[0-9]{1,9}$/.test(value) ? Number(value) : -1;
 }
 
 /**

@@ -32,8 +32,8 @@ describe('RequestMetrics', () => {
     scope.start();
     const common = 'direction="outbound",source="shop/cart",destination="shop/orders",route="shop/orders"';
     deepEqual(lines(table, 'weft_requests_total'), [
-      `weft_requests_total{${common},rule="0",method="GET",code="200",termination="completed"} 3`,
-      `weft_requests_total{${common},rule="0",method="GET",code="503",termination="connect-refused"} 1`,
+      `weft_requests_total{${common},rule="0",method="GET",code="200",termination="completed",grpc_status=""} 3`,
+      `weft_requests_total{${common},rule="0",method="GET",code="503",termination="connect-refused",grpc_status=""} 1`,
     ]);
     deepEqual(lines(table, 'weft_request_duration_seconds_count'), [
       `weft_request_duration_seconds_count{${common},result="error"} 1`,

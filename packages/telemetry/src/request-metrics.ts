@@ -44,7 +44,22 @@ const KNOWN_STATUSES = new Set([
   428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511,
 ]);
 
-const requestLabels = ['direction', 'source', 'destination', 'route', 'rule', 'method', 'code', 'termination'];
+/** google.rpc.Code has 0 to 16; what a server invents besides is one label. */
+const GRPC_STATUSES = 17;
+const NO_GRPC = 18;
+const GRPC_FACTOR = 19;
+
+const requestLabels = [
+  'direction',
+  'source',
+  'destination',
+  'route',
+  'rule',
+  'method',
+  'code',
+  'termination',
+  'grpc_status',
+];
 
 /**
  * The metrics of requests.
@@ -203,7 +218,7 @@ export class RequestScope {
   /**
    * Counts a request that has ended. `status` is the status the caller was sent, 0 when it was sent none;
    * `termination` the position of the ending in `terminationCodes`; `failed` whether the ending is a failure of a
-   * server or of the mesh.
+   * server or of the mesh; `grpcStatus` what a gRPC caller was told, -1 for all others.
    */
   finish(
     method: string,
@@ -213,10 +228,14 @@ export class RequestScope {
     durationMs: number,
     requestBytes: number,
     responseBytes: number,
+    grpcStatus = -1,
   ): void {
     this.active.add(-1);
-    const key = termination * 1000 + status;
-    if (key !== this.lastKey || method !== this.lastMethod) this.last = this.ending(method, status, termination, key);
+    const grpc = grpcStatus >= 0 && grpcStatus < GRPC_STATUSES ? grpcStatus : grpcStatus < 0 ? NO_GRPC : GRPC_STATUSES;
+    const key = (termination * 1000 + status) * GRPC_FACTOR + grpc;
+    if (key !== this.lastKey || method !== this.lastMethod) {
+      this.last = this.ending(method, status, termination, grpc, key);
+    }
     this.last!.add(1);
     if (failed) (this.errorDurations ?? this.makeErrorDurations()).observeMs(durationMs);
     else (this.okDurations ?? this.makeOkDurations()).observeMs(durationMs);
@@ -224,14 +243,14 @@ export class RequestScope {
     if (responseBytes > 0) this.responseBytes.add(responseBytes);
   }
 
-  private ending(method: string, status: number, termination: number, key: number): Counter {
+  private ending(method: string, status: number, termination: number, grpc: number, key: number): Counter {
     this.lastMethod = method;
     this.lastKey = key;
     const methodLabel = KNOWN_METHODS.has(method) ? method : OTHER;
     const code = writeCode(status);
     // Codes that share a label share a counter; the map is bounded by known methods, known codes and terminations.
     const known = KNOWN_STATUSES.has(status) ? status : Math.floor(status / 100);
-    const cacheKey = (termination * 1000 + known) * 64 + methodNumber(methodLabel);
+    const cacheKey = ((termination * 1000 + known) * 64 + methodNumber(methodLabel)) * GRPC_FACTOR + grpc;
     let counter = this.endings.get(cacheKey);
     if (counter === undefined) {
       const { direction, source, destination, route, rule } = this.labels;
@@ -245,6 +264,7 @@ export class RequestScope {
         methodLabel,
         code,
         ending,
+        grpc === NO_GRPC ? '' : grpc === GRPC_STATUSES ? OTHER : String(grpc),
       ]);
       this.endings.set(cacheKey, counter);
     }

@@ -13,8 +13,11 @@ const NOTHING = Buffer.alloc(0);
  */
 export function grpcWebTrailerFrame(trailers: Head | null): Buffer {
   let lines = '';
-  for (let index = 0; trailers !== null && index < trailers.count; index += 1) {
-    if (trailers.flags[index] !== FieldFlag.Drop) lines += `${trailers.name(index)}: ${trailers.value(index)}\r\n`;
+  if (trailers !== null) {
+    for (let index = 0; index < trailers.count; index += 1) {
+      if (trailers.flags[index] === FieldFlag.Drop) continue;
+      lines += `${trailers.name(index)}: ${trailers.value(index)}\r\n`;
+    }
   }
   return grpcWebFrame(lines);
 }
@@ -63,10 +66,13 @@ export class GrpcWebTextEncoder {
     return text === '' ? NOTHING : Buffer.from(text, 'latin1');
   }
 
-  /** What is still held, when the body ends inside a message. */
+  /** What is still held, when the body ends inside a message; a new one may follow. */
   finish(): Buffer {
     const { held } = this;
     this.held = NOTHING;
+    this.headBytes = 0;
+    this.length = 0;
+    this.left = 0;
     return held.length === 0 ? held : Buffer.from(held.toString('base64'), 'latin1');
   }
 

@@ -28,6 +28,8 @@ export interface ExchangeFacts {
   readonly firstTryMs: number;
   /** What the caller was sent; 0 when nothing was. */
   readonly status: number;
+  /** What a gRPC caller was told; -1 for all others, and when it was told nothing. */
+  readonly grpcStatus: number;
   readonly requestBytes: number;
   readonly responseBytes: number;
   /** Tries started. */

@@ -1,8 +1,8 @@
 import type { Buffer } from 'node:buffer';
 import { TriedEndpoints } from '@weft/balance';
 import type { EndpointState } from '@weft/balance';
-import { RouteDecision, decide, rewrittenTarget } from '@weft/decision';
-import type { BackendState, NameTable, RouteTable, Tables } from '@weft/decision';
+import { RouteDecision, decide } from '@weft/decision';
+import type { BackendState, CorsRule, NameTable, RouteTable, Tables } from '@weft/decision';
 import {
   FieldId,
   Framing,
@@ -11,24 +11,32 @@ import {
   RequestFacts,
   ResponseFacts,
   TargetForm,
+  GrpcKind,
+  encodeGrpcMessage,
+  grpcKindOf,
   isIdempotentMethod,
   noEdits,
   readAuthority,
+  readGrpcTimeoutMs,
+  writeGrpcTimeout,
 } from '@weft/http';
-import { ByteQueue } from '@weft/kernel';
 import type { Timer } from '@weft/kernel';
 import type { DestinationKey } from '@weft/model';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { planRetry, remainingMs, timeoutCode } from '@weft/resilience';
-import { readRequestId, readTraceParent, startSpan, writeTraceParent } from '@weft/telemetry';
 import type { SpanContext } from '@weft/telemetry';
 import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts';
 import { Carriage, carriageOf } from '../upstream/request-carriage.ts';
 import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
 import type { DownstreamStream, HttpProtocol } from './downstream-stream.ts';
-import type { Tracing } from './exchange-spans.ts';
 import { RequestSlot, requestSlotCount } from './head-slots.ts';
+import { bridgeFor } from './grpc-web-bridge.ts';
+import type { GrpcWebBridge } from './grpc-web-bridge.ts';
+import { KeptBody } from './kept-body.ts';
+import { prepareRequestHead, startRequestSpan } from './request-head.ts';
+import { fillResponseSlots } from './response-slots.ts';
+import { statusTrailers } from './status-trailers.ts';
 import type { DestinationWaiter, Engine } from './engine.ts';
 import type { ExchangeFacts } from './exchange-facts.ts';
 import type { Ingress } from './ingress.ts';
@@ -44,6 +52,13 @@ const CONFIG_WAIT_MS = 1_000;
  * time-out in use (1 s) by as much as a busy machine may be late.
  */
 const FRESH_WITHIN_MS = 750;
+
+/** google.rpc.Code. */
+const GRPC_UNKNOWN = 2;
+const GRPC_UNAVAILABLE = 14;
+
+/** A caller's clock starts before ours and its news take their time: within this of its deadline it has run out. */
+const DEADLINE_SLACK_MS = 5;
 
 /**
  * Where an exchange stands. Everything that can wait is a state here and nothing else waits.
@@ -76,6 +91,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   clientSpanId: string;
   firstTryMs: number;
   status: number;
+  grpcStatus: number;
   requestBytes: number;
   responseBytes: number;
   attempts: number;
@@ -95,16 +111,20 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   private stream: UpstreamStream | null;
   private pool: ConnectionPool | null;
   private readonly tried: TriedEndpoints;
-  private readonly requestFacts: RequestFacts;
+  readonly requestFacts: RequestFacts;
+  readonly slots: (string | undefined)[];
   private readonly responseFacts: ResponseFacts;
-  private readonly slots: (string | undefined)[];
   private readonly timer: Timer;
   private requestWhole: boolean;
   private responseBegun: boolean;
   private requestTrailers: Head | null;
-  /** What has come of the request body, kept for another try or until there is a connection. */
-  private replay: ByteQueue | null;
-  private replayable: boolean;
+  private readonly kept: KeptBody;
+  /** The request is a gRPC call, of this kind. */
+  private grpc: GrpcKind;
+  /** Translates a gRPC-Web call; null for all others. */
+  private web: GrpcWebBridge | null;
+  /** The caller's own deadline; `Infinity` without one. */
+  private grpcDeadlineMs: number;
   private tryStarted: boolean;
   private tryStartMs: number;
   private sentMs: number;
@@ -141,6 +161,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.clientSpanId = '';
     this.firstTryMs = 0;
     this.status = 0;
+    this.grpcStatus = -1;
     this.requestBytes = 0;
     this.responseBytes = 0;
     this.attempts = 0;
@@ -165,8 +186,10 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.requestWhole = false;
     this.responseBegun = false;
     this.requestTrailers = null;
-    this.replay = null;
-    this.replayable = false;
+    this.kept = new KeptBody();
+    this.grpc = GrpcKind.None;
+    this.web = null;
+    this.grpcDeadlineMs = Number.POSITIVE_INFINITY;
     this.tryStarted = false;
     this.tryStartMs = 0;
     this.sentMs = 0;
@@ -212,6 +235,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.clientSpanId = '';
     this.firstTryMs = 0;
     this.status = 0;
+    this.grpcStatus = -1;
     this.requestBytes = 0;
     this.responseBytes = 0;
     this.attempts = 0;
@@ -227,13 +251,16 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.responseBegun = false;
     this.requestTrailers = null;
     this.responseTrailers = null;
-    this.replayable = true;
+    this.kept.whole = true;
+    this.grpc = head.methodId === MethodId.Post ? grpcKindOf(head) : GrpcKind.None;
+    this.web = null;
+    this.grpcDeadlineMs = Number.POSITIVE_INFINITY;
     this.requestDeadlineMs = Number.POSITIVE_INFINITY;
     this.tryDeadlineMs = Number.POSITIVE_INFINITY;
     this.idleMs = 0;
     this.lastMovedMs = nowMs;
     if (this.tried.length > 0) this.tried.clear();
-    if (engine.tracing !== null) this.startSpan(engine.tracing);
+    if (engine.tracing !== null) startRequestSpan(this, engine.tracing);
     this.route();
   }
 
@@ -241,13 +268,12 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.requestBytes += end - start;
     this.lastMovedMs = this.engine.nowMs;
     if (this.state === State.Idle) return;
-    if (this.mirrors !== null) for (const mirror of this.mirrors) mirror.data(chunk, start, end);
-    const { stream } = this;
-    const sending = stream !== null && (this.state === State.Sent || this.state === State.Responding);
-    if (!sending || this.replayable) this.keep(chunk, start, end, !sending);
-    if (!sending) return;
-    stream.sendData(chunk, start, end);
-    if (stream.blocked) this.downstream.pauseRequest();
+    if (this.web === null) this.takeRequestData(chunk, start, end);
+    else {
+      const bytes = this.web.request(chunk, start, end);
+      if (bytes === undefined) this.refuseRequestBody('malformed-request-body', 'base64');
+      else if (bytes.length > 0) this.takeRequestData(bytes, 0, bytes.length);
+    }
   }
 
   onRequestTrailers(trailers: Head): void {
@@ -256,6 +282,10 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
 
   onRequestEnd(): void {
     if (this.requestWhole) return;
+    if (this.web !== null && !this.web.requestWhole) {
+      this.refuseRequestBody('malformed-request-body', 'base64');
+      return;
+    }
     this.requestWhole = true;
     if (this.mirrors !== null) for (const mirror of this.mirrors) mirror.end();
     if (this.stream !== null && (this.state === State.Sent || this.state === State.Responding)) {
@@ -276,8 +306,11 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   }
 
   /** The caller's connection is gone, or is being taken away. */
-  abort(code: TerminationCode, detail: string): void {
+  abort(cause: TerminationCode, detail: string): void {
     if (!this.active) return;
+    const late = this.engine.nowMs >= this.grpcDeadlineMs - DEADLINE_SLACK_MS;
+    // A gRPC caller whose deadline is over goes away at the very moment when ours would end: the same failure.
+    const code = cause === 'downstream-reset' && late ? 'request-timeout' : cause;
     if (this.state === State.Config) this.engine.recorder.begun(this);
     this.finishTry(code);
     this.finish(code, detail);
@@ -357,18 +390,23 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   onUpstreamData(chunk: Buffer, start: number, end: number): void {
     this.responseBytes += end - start;
     this.lastMovedMs = this.engine.nowMs;
-    this.downstream.sendData(chunk, start, end);
+    if (this.web === null) this.downstream.sendData(chunk, start, end);
+    else {
+      const bytes = this.web.response(chunk, start, end);
+      this.downstream.sendData(bytes, 0, bytes.length);
+    }
     if (this.downstream.blocked) this.stream?.pauseResponse();
   }
 
   onUpstreamTrailers(trailers: Head): void {
     this.responseTrailers = trailers;
     this.trailersGrpcStatus = readGrpcStatus(trailers);
+    if (this.trailersGrpcStatus >= 0) this.grpcStatus = this.trailersGrpcStatus;
   }
 
   onUpstreamEnd(): void {
     this.stream = null;
-    this.downstream.sendEnd(this.responseTrailers);
+    this.sendResponseEnd(this.responseTrailers);
     this.endTry('completed');
     this.finish('completed', '');
   }
@@ -377,11 +415,10 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.stream = null;
     this.endTry(code);
     if (this.responseBegun) {
-      this.downstream.cut();
-      this.finish(code, detail);
+      this.breakOff(code, detail);
       return;
     }
-    if (!this.retry(code, 0, -1, false, '')) this.reply(code, detail);
+    if (!this.retry(code, 0, -1, false, '', '')) this.reply(code, detail);
   }
 
   onUpstreamDrained(): void {
@@ -398,6 +435,79 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   onUpstreamTunnelEnd(): void {
     if (this.state !== State.Tunnel) return;
     this.downstream.endTunnel();
+  }
+
+  private takeRequestData(chunk: Buffer, start: number, end: number): void {
+    if (this.mirrors !== null) for (const mirror of this.mirrors) mirror.data(chunk, start, end);
+    const { stream, kept } = this;
+    const sending = stream !== null && (this.state === State.Sent || this.state === State.Responding);
+    if (!sending) {
+      kept.keep(chunk, start, end);
+      this.downstream.pauseRequest();
+      return;
+    }
+    if (kept.whole) kept.keepUpTo(this.decision.rule!.retries.bodyLimitBytes, chunk, start, end);
+    stream.sendData(chunk, start, end);
+    if (stream.blocked) this.downstream.pauseRequest();
+  }
+
+  /** The deadline a caller has set, and whether it speaks gRPC-Web to a service that does not. */
+  private admitGrpc(backend: BackendState): void {
+    const { head, decision } = this;
+    const index = head.field(FieldId.GrpcTimeout);
+    const timeoutMs = index < 0 ? -1 : readGrpcTimeoutMs(head.value(index));
+    if (timeoutMs >= 0) {
+      this.grpcDeadlineMs = this.startMs + timeoutMs;
+      this.requestDeadlineMs = Math.min(this.requestDeadlineMs, this.grpcDeadlineMs);
+    }
+    if (this.grpc === GrpcKind.Grpc || this.ingress.kind === 'inbound') return;
+    const { protocol } = backend.policy;
+    if (decision.rule!.grpc || protocol === 'Grpc' || protocol === 'Http2') this.web = bridgeFor(head, this.grpc);
+  }
+
+  /** What a server is told of a gRPC call, anew for each try: the time that is left, and how many tries were before. */
+  private writeGrpcSlots(nowMs: number): void {
+    const { slots } = this;
+    const deadlineMs = Math.min(this.requestDeadlineMs, this.tryDeadlineMs);
+    slots[RequestSlot.GrpcTimeout] =
+      deadlineMs === Number.POSITIVE_INFINITY ? undefined : writeGrpcTimeout(deadlineMs - nowMs);
+    if (this.attempts === 1) return;
+    const before = Number(this.head.valueOf('grpc-previous-rpc-attempts') ?? 0);
+    slots[RequestSlot.GrpcPreviousAttempts] = String((before > 0 ? Math.floor(before) : 0) + this.attempts - 1);
+  }
+
+  private markResponse(head: Head, cors: CorsRule | null): void {
+    const { responseFacts } = this;
+    if (this.grpc !== GrpcKind.None && head.status === 200) this.grpcStatus = readGrpcStatus(head);
+    const contentType = this.web === null ? undefined : this.web.open(head, responseFacts);
+    if (contentType === undefined) this.web = null;
+    if (contentType !== undefined || cors !== null) {
+      responseFacts.slots = fillResponseSlots(this.head, contentType, cors);
+    }
+  }
+
+  /** The response is whole: what stands in its trailers is sent as the caller reads it. */
+  private sendResponseEnd(trailers: Head | null): void {
+    if (this.web === null) {
+      this.downstream.sendEnd(trailers);
+      return;
+    }
+    const frame = this.web.end(trailers);
+    if (frame.length > 0) this.downstream.sendData(frame, 0, frame.length);
+    this.downstream.sendEnd(null);
+  }
+
+  /** The response has begun and cannot be finished. A gRPC caller can be told why, where the body needs no length. */
+  private breakOff(code: TerminationCode, detail: string): void {
+    const tellable = this.grpc !== GrpcKind.None && this.status === 200 && this.grpcStatus < 0;
+    const open = this.responseFacts.framing === Framing.Chunked && code !== 'downstream-write-timeout';
+    if (!tellable || !open) this.downstream.cut();
+    else {
+      const { grpcStatus, text } = terminations[code];
+      this.grpcStatus = grpcStatus;
+      this.sendResponseEnd(statusTrailers(grpcStatus, encodeGrpcMessage(`weft: ${text}`)));
+    }
+    this.finish(code, detail);
   }
 
   /** Decides where the request goes, by the snapshot it was born under. */
@@ -522,13 +632,16 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     const rule = decision.rule!;
     const { timeouts } = rule;
     if (timeouts.requestMs > 0) this.requestDeadlineMs = this.startMs + timeouts.requestMs;
+    if (this.grpc !== GrpcKind.None) this.admitGrpc(backend);
     this.idleMs = timeouts.streamIdleMs;
     this.connectTimeoutMs = timeouts.connectMs;
-    this.replayable = rule.retries.attempts > 0 && this.head.framing !== Framing.None;
+    this.kept.whole = rule.retries.attempts > 0 && this.head.framing !== Framing.None;
     const idempotent = isIdempotentMethod(this.head.methodId);
     this.freshWithinMs = idempotent ? Number.POSITIVE_INFINITY : FRESH_WITHIN_MS;
     this.mayProbe = rule.retries.attempts > 0 && (idempotent || rule.retries.anyMethod);
-    this.prepareHead();
+    prepareRequestHead(this);
+    if (this.web !== null) this.web.prepare(this.head, this.requestFacts, this.slots);
+    this.carriage = carriageOf(this.head, this.requestFacts);
     engine.recorder.begun(this);
     this.mirrors =
       decision.choice!.mirrors.length > 0 ? startMirrors(engine, this, this.requestFacts, this.connectTimeoutMs) : null;
@@ -564,67 +677,9 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     }
   }
 
-  /** Everything about the forwarded head that is the same for each try. */
-  private prepareHead(): void {
-    const { head, ingress, slots, requestFacts, decision, engine } = this;
-    const choice = decision.choice!;
-    requestFacts.take(head);
-    if (choice.rewrite !== null) {
-      requestFacts.target = rewrittenTarget(choice, decision.entry, head);
-      requestFacts.host = choice.rewrite.hostname;
-    }
-    if (head.minorVersion === 0 && requestFacts.host === '' && head.authorityStart === head.authorityEnd) {
-      requestFacts.host = hostOfKey(this.destination);
-    }
-    this.carriage = carriageOf(head, requestFacts);
-    const idIndex = head.field(FieldId.XRequestId);
-    const receivedId = idIndex < 0 ? undefined : readRequestId(head.value(idIndex));
-    this.requestId = receivedId ?? engine.ids.requestId();
-    slots[RequestSlot.RequestId] = receivedId === undefined ? this.requestId : undefined;
-    this.prepareTrace();
-    slots[RequestSlot.Via] = head.minorVersion === 0 ? '1.0 weft' : '1.1 weft';
-    slots[RequestSlot.ClientIdentity] =
-      ingress.kind === 'inbound' && ingress.peerIdentity !== '' ? ingress.peerIdentity : undefined;
-    if (ingress.kind === 'gateway') {
-      slots[RequestSlot.ForwardedFor] = ingress.clientAddress;
-      slots[RequestSlot.ForwardedProto] = ingress.scheme;
-      slots[RequestSlot.ForwardedHost] = head.authority === '' ? undefined : head.authority;
-      slots[RequestSlot.Forwarded] = forwarded(ingress.clientAddress, head.authority, ingress.scheme);
-    }
-  }
-
-  /** Only when requests are traced: this hop is a span of its own, and what it sends another under it. */
-  private startSpan({ sampledPerMillion }: Tracing): void {
-    const { head, engine } = this;
-    const index = head.field(FieldId.Traceparent);
-    const parent = index < 0 ? undefined : readTraceParent(head.value(index));
-    const span = startSpan(parent, engine.ids, sampledPerMillion);
-    this.span = span;
-    this.traceId = span.traceId;
-    this.clientSpanId = engine.ids.spanId();
-  }
-
-  /** Keeps the trace that came, or starts one, so that applications and logs share an id even with tracing off. */
-  private prepareTrace(): void {
-    const { head, slots, engine, span } = this;
-    if (span !== null) {
-      slots[RequestSlot.Traceparent] = writeTraceParent({ ...span, spanId: this.clientSpanId });
-      return;
-    }
-    const index = head.field(FieldId.Traceparent);
-    const parent = index < 0 ? undefined : readTraceParent(head.value(index));
-    if (parent !== undefined) {
-      this.traceId = parent.traceId;
-      slots[RequestSlot.Traceparent] = undefined;
-      return;
-    }
-    const root = engine.ids.rootTraceParent();
-    this.traceId = root.substring(3, 35);
-    slots[RequestSlot.Traceparent] = root;
-  }
-
   private send(stream: UpstreamStream, nowMs: number): void {
     const { head, decision } = this;
+    if (this.grpc !== GrpcKind.None) this.writeGrpcSlots(nowMs);
     if (!stream.sendHead(this, head, decision.choice!.requestEdits, this.requestFacts)) {
       this.finishTry('malformed-request');
       this.reply('malformed-request', 'head-not-writable');
@@ -633,11 +688,11 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.state = State.Sent;
     this.sentMs = nowMs;
     this.lastMovedMs = nowMs;
-    const { replay } = this;
-    if (replay !== null && replay.length > 0) {
-      const held = replay.peek();
+    const { kept } = this;
+    if (kept.length > 0) {
+      const held = kept.peek();
       stream.sendData(held, 0, held.length);
-      if (!this.replayable) replay.drop(held.length);
+      if (!kept.whole) kept.clear();
     }
     if (head.framing === Framing.None) {
       // Known before the codec says so: the upstream then reads one message in one piece.
@@ -645,19 +700,6 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       stream.sendEnd(null);
     } else if (this.requestWhole) stream.sendEnd(this.requestTrailers);
     else if (!stream.blocked) this.downstream.resumeRequest();
-  }
-
-  /** Keeps body bytes for another try, up to the policy's limit, or until there is a connection. */
-  private keep(chunk: Buffer, start: number, end: number, needed: boolean): void {
-    const replay = (this.replay ??= new ByteQueue());
-    const limitBytes = this.decision.rule?.retries.bodyLimitBytes ?? 0;
-    if (!needed && replay.length + (end - start) > limitBytes) {
-      this.replayable = false;
-      replay.drop(replay.length);
-      return;
-    }
-    replay.push(chunk, start, end);
-    if (needed) this.downstream.pauseRequest();
   }
 
   private mayRetryHead(status: number): boolean {
@@ -669,9 +711,12 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   private retryHead(head: Head, grpcStatus: number, refused: TerminationCode | ''): boolean {
     const retryAfterIndex = head.field(FieldId.RetryAfter);
     const retryAfter = retryAfterIndex < 0 ? '' : head.value(retryAfterIndex);
+    const pushback = grpcStatus > 0 ? (head.valueOf('grpc-retry-pushback-ms') ?? '') : '';
     // A peer's own refusal is judged by its row: what never reached the application may be tried elsewhere.
     const byRow = refused !== '' && terminations[refused].retry !== 'never' ? refused : '';
-    if (!this.retry(byRow, head.status, grpcStatus, refused !== '' && byRow === '', retryAfter)) return false;
+    if (!this.retry(byRow, head.status, grpcStatus, refused !== '' && byRow === '', retryAfter, pushback)) {
+      return false;
+    }
     this.stream?.discard();
     this.stream = null;
     this.endTry(byRow === '' ? 'gateway-error' : byRow);
@@ -685,6 +730,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     grpcStatus: number,
     refusedByPeer: boolean,
     retryAfter: string,
+    pushback: string,
   ): boolean {
     const { head, engine, decision } = this;
     const backend = this.backend;
@@ -700,11 +746,12 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
         refusedByPeer,
         method: head.method,
         idempotencyKey: head.field(FieldId.IdempotencyKey) >= 0,
-        bodyAtHand: head.framing === Framing.None || this.replayable || this.requestBytes === 0,
+        bodyAtHand: head.framing === Framing.None || this.kept.whole || this.requestBytes === 0,
         tries: this.attempts,
         budgetAllows: backend.canRetry(nowMs, policy.budget),
         remainingMs: remainingMs(nowMs, this.requestDeadlineMs),
         retryAfter,
+        pushback,
         wallMs: retryAfter === '' ? 0 : engine.clock.wallMs(),
       },
       engine.random,
@@ -728,7 +775,12 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.state = State.Responding;
     this.responseBegun = true;
     this.status = head.status;
+    // What was kept serves no other try from here on: a stream may live for hours.
+    if (this.kept.whole) this.kept.clear();
+    this.kept.whole = false;
     responseFacts.take(head, this.head.methodId, this.head.minorVersion);
+    const { cors } = this.decision.choice!;
+    if (this.grpc !== GrpcKind.None || cors !== null) this.markResponse(head, cors);
     if (!downstream.sendHead(head, this.decision.choice!.responseEdits, responseFacts)) {
       this.finishTry('malformed-response');
       this.responseBegun = false;
@@ -737,7 +789,6 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     }
     if (head.status !== 101) return;
     this.state = State.Tunnel;
-    this.replayable = false;
     downstream.startTunnel();
   }
 
@@ -750,8 +801,17 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   /** Answers in place of the upstream. */
   private reply(code: TerminationCode, detail: string): void {
     const typeIndex = this.head.field(FieldId.ContentType);
-    const reply = refusalReply(code, detail, this.ingress, typeIndex < 0 ? '' : this.head.value(typeIndex));
+    const cors = this.decision.rule?.cors ?? null;
+    const origin = cors === null ? -1 : this.head.field(FieldId.Origin);
+    const reply = refusalReply(
+      code,
+      detail,
+      this.ingress,
+      typeIndex < 0 ? '' : this.head.value(typeIndex),
+      cors === null ? [] : cors.replyFields(origin < 0 ? '' : this.head.value(origin)),
+    );
     this.status = reply.status;
+    if (this.grpc !== GrpcKind.None && reply.status !== 0) this.grpcStatus = terminations[code].grpcStatus;
     if (reply.status === 0) this.downstream.cut();
     else this.downstream.sendReply(reply, terminations[code].connection === 'close');
     this.finish(code, detail);
@@ -797,13 +857,17 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     }
     const nowMs = engine.nowMs;
     if (this.backend !== null) {
-      outcome.failed = terminations[code].fault === 'server' || (this.status >= 502 && this.status <= 504);
+      outcome.failed =
+        terminations[code].fault === 'server' ||
+        (this.status >= 502 && this.status <= 504) ||
+        (code === 'completed' && this.grpcStatus === GRPC_UNAVAILABLE);
       outcome.latencyMs = nowMs - this.startMs;
       outcome.attempts = this.attempts;
       this.backend.requestEnded(nowMs, outcome);
     }
     engine.recorder.ended(this, code, detail);
-    if (this.replay !== null && this.replay.length > 0) this.replay.drop(this.replay.length);
+    if (this.kept.length > 0) this.kept.clear();
+    this.web = null;
     if (this.mirrors !== null) {
       if (!this.requestWhole) for (const mirror of this.mirrors) mirror.giveUp();
       this.mirrors = null;
@@ -850,10 +914,8 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     const early = nowMs < Math.min(this.requestDeadlineMs, this.tryDeadlineMs);
     const code = idle && early ? this.stalled() : timeoutCode(this.tryDeadlineMs, this.requestDeadlineMs);
     this.finishTry(code);
-    if (this.responseBegun) {
-      this.downstream.cut();
-      this.finish(code, '');
-    } else if (code !== 'try-timeout' || !this.retry(code, 0, -1, false, '')) this.reply(code, '');
+    if (this.responseBegun) this.breakOff(code, '');
+    else if (code !== 'try-timeout' || !this.retry(code, 0, -1, false, '', '')) this.reply(code, '');
   }
 }
 
@@ -863,9 +925,12 @@ const outcome = { failed: false, latencyMs: 0, attempts: 0 };
 /** Stands for none between requests. */
 const NO_HEAD = new Head();
 
+/** Undefined text is UNKNOWN, as gRPC clients take it. */
 function readGrpcStatus(head: Head): number {
   const index = head.field(FieldId.GrpcStatus);
-  return index < 0 ? -1 : Number(head.value(index));
+  if (index < 0) return -1;
+  const value = head.value(index);
+  return /^[0-9]{1,9}$/.test(value) ? Number(value) : GRPC_UNKNOWN;
 }
 
 /** The reason in `weft-refused` when it is a row this build knows. */
@@ -882,17 +947,4 @@ function isSameOrigin(head: Head): boolean {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
-
-/** `shop/orders:80` as a `Host` for a client that sent none (HTTP/1.0). */
-function hostOfKey(key: string): string {
-  const slash = key.indexOf('/');
-  const colon = key.lastIndexOf(':');
-  return slash < 0 ? '' : `${key.slice(slash + 1, colon)}.${key.slice(0, slash)}`;
-}
-
-/** RFC 7239 §4: an IPv6 address is bracketed and quoted, a host may hold a colon and is quoted. */
-function forwarded(address: string, host: string, scheme: string): string {
-  const node = address.includes(':') ? `"[${address}]"` : address;
-  return host === '' ? `for=${node};proto=${scheme}` : `for=${node};host="${host}";proto=${scheme}`;
 }

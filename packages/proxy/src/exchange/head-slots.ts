@@ -6,13 +6,16 @@ export const RequestSlot = {
   Traceparent: 1,
   Via: 2,
   ClientIdentity: 3,
-  ForwardedFor: 4,
-  ForwardedProto: 5,
-  ForwardedHost: 6,
-  Forwarded: 7,
+  GrpcTimeout: 4,
+  GrpcPreviousAttempts: 5,
+  ContentType: 6,
+  ForwardedFor: 7,
+  ForwardedProto: 8,
+  ForwardedHost: 9,
+  Forwarded: 10,
 } as const;
 
-export const requestSlotCount = 8;
+export const requestSlotCount = 11;
 
 /**
  * What a sidecar writes into every request head. `weft-*` fields of any sender are dropped by the codec's edits; ours are
@@ -24,6 +27,9 @@ export const sidecarRequestEdits: EditRules = {
     { name: 'traceparent', mode: 'replace' },
     { name: 'via', mode: 'add' },
     { name: 'weft-client-identity', mode: 'own' },
+    { name: 'grpc-timeout', mode: 'replace' },
+    { name: 'grpc-previous-rpc-attempts', mode: 'replace' },
+    { name: 'content-type', mode: 'replace' },
   ],
 };
 

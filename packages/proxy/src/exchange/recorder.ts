@@ -33,6 +33,9 @@ interface Scopes {
   readonly upstream: UpstreamScope | null;
 }
 
+/** Statuses that name a fault of the server, as `500` and above do: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
+const GRPC_FAILURES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
+
 /** Labels of requests that were refused before a rule was matched. */
 const NO_RULE: object = {};
 const NO_CHOICE: object = {};
@@ -71,7 +74,9 @@ export class TelemetryRecorder implements ExchangeRecorder {
     const row = terminations[code];
     const durationMs = exchange.durationMs;
     const scopes = this.scopesOf(exchange);
-    const failed = row.fault === 'server' || row.fault === 'mesh' || exchange.status >= 500;
+    const { grpcStatus } = exchange;
+    const failed =
+      row.fault === 'server' || row.fault === 'mesh' || exchange.status >= 500 || GRPC_FAILURES.has(grpcStatus);
     scopes.request.finish(
       exchange.head.method,
       exchange.status,
@@ -80,11 +85,12 @@ export class TelemetryRecorder implements ExchangeRecorder {
       durationMs,
       exchange.requestBytes,
       exchange.responseBytes,
+      grpcStatus,
     );
     if (exchange.attempts > 0) scopes.upstream?.attempts.add(exchange.attempts);
     if (exchange.budgetSpent) scopes.upstream?.budgetExhausted.add(1);
     if (exchange.span !== null) putSpans(this.sinks.spans, exchange, code, this.sinks.clock.wallMs());
-    if (isLogged(this.sinks.accessLogWhen, exchange.status, -1, row)) this.log(exchange, code, durationMs);
+    if (isLogged(this.sinks.accessLogWhen, exchange.status, grpcStatus, row)) this.log(exchange, code, durationMs);
   }
 
   private log(exchange: ExchangeFacts, code: TerminationCode, durationMs: number): void {
@@ -107,7 +113,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
       authority: head.authority,
       target: head.targetForm === TargetForm.Asterisk ? '*' : target,
       status: exchange.status,
-      grpcStatus: -1,
+      grpcStatus: exchange.grpcStatus,
       termination: terminations[code],
       flags,
       requestBytes: exchange.requestBytes,
