@@ -55,7 +55,7 @@ export interface LocalDestination {
   readonly key: DestinationKey;
   readonly host: string;
   readonly port: number;
-  /** What the application speaks there; HTTP/1.1 when nothing is declared. */
+  /** What the application speaks there; left out, what the control plane says of the port. */
   readonly protocol?: ApplicationProtocol;
 }
 
@@ -101,6 +101,8 @@ export class DataPlane implements Engine {
   private tls: MeshTls | null;
   private readonly usedKeys: Set<DestinationKey>;
   private lastUsed: DestinationKey;
+  private local: readonly LocalDestination[];
+  private localProtocols: string;
 
   constructor(options: DataPlaneOptions) {
     const { clock, random, zone, namespace, workers } = options;
@@ -119,6 +121,8 @@ export class DataPlane implements Engine {
     this.tracing = options.tracing?.sink.enabled === true ? options.tracing : null;
     this.usedKeys = new Set();
     this.lastUsed = '';
+    this.local = [];
+    this.localProtocols = '';
     this.namespace = namespace;
     this.limits = options.limits ?? http1Defaults;
     this.nowMs = clock.nowMs();
@@ -177,11 +181,14 @@ export class DataPlane implements Engine {
 
   /** The ports of the local application, as destinations of what arrives: `namespace/name:port`. */
   serveLocally(destinations: readonly LocalDestination[]): void {
-    const resources = destinations.flatMap(({ key, host, port, protocol }) =>
+    const protocols = this.protocolsOf(destinations);
+    this.local = destinations;
+    this.localProtocols = protocols.join();
+    const resources = destinations.flatMap(({ key, host, port }, index) =>
       passThrough(
         key,
         [{ key, address: host, port, applicationPort: port, identity: '', mesh: false, zone: '', weight: 1 }],
-        protocol,
+        protocols[index],
       ),
     );
     this.localTables = compileTables(new Map(resources), this.localTables, this.localEnvironment).tables;
@@ -213,7 +220,8 @@ export class DataPlane implements Engine {
 
   pool(backend: BackendState, endpoint: EndpointState): ConnectionPool {
     const entry = this.pools[endpoint.slot];
-    if (entry !== undefined && entry.endpoint === endpoint && isTarget(entry.pool, backend, endpoint)) return entry.pool;
+    if (entry !== undefined && entry.endpoint === endpoint && isTarget(entry.pool, backend, endpoint))
+      return entry.pool;
     if (entry !== undefined) this.retire(entry);
     let counters = this.counters.get(backend.key);
     if (counters === undefined) this.counters.set(backend.key, (counters = poolCounters()));
@@ -283,12 +291,17 @@ export class DataPlane implements Engine {
     for (const backend of this.tables.backends()) {
       backend.onTransition ??= (event) => this.options.onTransition(event);
     }
+    if (this.protocolsOf(this.local).join() !== this.localProtocols) this.serveLocally(this.local);
     this.sweepPools();
     this.checker.update();
     for (const key of this.waiters.keys()) {
       if (this.tables.destination(key) !== undefined) this.notify(key, false);
     }
     return compiled.errors;
+  }
+
+  private protocolsOf(destinations: readonly LocalDestination[]): ApplicationProtocol[] {
+    return destinations.map(({ port, protocol }) => protocol ?? this.tables.inbound(port)?.protocol ?? 'Unknown');
   }
 
   private notify(key: DestinationKey, missing: boolean): void {

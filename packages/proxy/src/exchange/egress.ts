@@ -60,9 +60,11 @@ export class Egress {
     const name = `outside/${host}:${port}`;
     const tables = compileTables(
       new Map(
-        passThrough(name, [
-          { address: host, port, applicationPort: port, key: name, identity: '', mesh: false, zone: '', weight: 1 },
-        ]),
+        passThrough(
+          name,
+          [{ address: host, port, applicationPort: port, key: name, identity: '', mesh: false, zone: '', weight: 1 }],
+          'Unknown',
+        ),
       ),
       undefined,
       this.environment,

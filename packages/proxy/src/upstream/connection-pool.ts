@@ -95,6 +95,8 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   private http1Waiters: number;
   /** The peer speaks HTTP/2, as far as is known. */
   private multiplexing: boolean;
+  /** Nothing is known of a plain endpoint: it is spoken to in HTTP/1.1, and in HTTP/2 for gRPC, which is nothing else. */
+  private readonly undeclared: boolean;
   private sweeping: boolean;
   private closing: boolean;
 
@@ -119,7 +121,8 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
     this.http1Dials = 0;
     this.waiters = [];
     this.http1Waiters = 0;
-    this.multiplexing = mesh || protocol === 'Http2' || protocol === 'Grpc';
+    this.undeclared = !mesh && protocol === 'Unknown';
+    this.multiplexing = mesh || protocol === 'Http2' || protocol === 'Grpc' || this.undeclared;
     this.sweeping = false;
     this.closing = false;
   }
@@ -155,10 +158,33 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
 
   /** A stream at once when there is one; otherwise null, and `waiter` hears later. */
   lease(waiter: LeaseWaiter, nowMs: number): UpstreamStream | null {
-    if (this.multiplexing && waiter.carriage !== Carriage.Http1) {
+    const needsHttp1 = this.multiplexing && this.needsHttp1(waiter.carriage);
+    if (this.multiplexing && !needsHttp1) {
       const stream = this.leaseHttp2(waiter.carriage, nowMs);
       if (stream !== null) return stream;
     }
+    if (needsHttp1 || !this.undeclared) {
+      const connection = this.leaseHttp1(waiter, nowMs);
+      if (connection !== null) return connection;
+    }
+    const { maxPending } = this.policy;
+    if (maxPending > 0 && this.waiters.length >= maxPending) {
+      this.counters.overflow += 1;
+      waiter.onLeaseFailed('pending-limit', `maxPending ${maxPending}`);
+      return null;
+    }
+    this.waiters.push({ waiter, sinceMs: nowMs, needsHttp1 });
+    if (needsHttp1) this.http1Waiters += 1;
+    this.counters.pending += 1;
+    this.tellFull();
+    if (!this.isFull()) this.dialForWaiters();
+    // All places are taken and the ones at rest are too old for this request: one of them makes room.
+    else if (this.dials.size < this.waiters.length && this.idle.length > 0) this.idle[0]!.close();
+    return null;
+  }
+
+  /** The newest idle connection that is fit for the request. */
+  private leaseHttp1(waiter: LeaseWaiter, nowMs: number): Http1UpstreamConnection | null {
     for (let index = this.idle.length - 1; index >= 0; index -= 1) {
       const connection = this.idle[index]!;
       const restedMs = nowMs - connection.lastUsedMs;
@@ -173,20 +199,6 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
       this.counters.idle -= 1;
       return connection;
     }
-    const { maxPending } = this.policy;
-    if (maxPending > 0 && this.waiters.length >= maxPending) {
-      this.counters.overflow += 1;
-      waiter.onLeaseFailed('pending-limit', `maxPending ${maxPending}`);
-      return null;
-    }
-    const needsHttp1 = this.multiplexing && this.http2.refuses(waiter.carriage);
-    this.waiters.push({ waiter, sinceMs: nowMs, needsHttp1 });
-    if (needsHttp1) this.http1Waiters += 1;
-    this.counters.pending += 1;
-    this.tellFull();
-    if (!this.isFull()) this.dialForWaiters();
-    // All places are taken and the ones at rest are too old for this request: one of them makes room.
-    else if (this.dials.size < this.waiters.length && this.idle.length > 0) this.idle[0]!.close();
     return null;
   }
 
@@ -240,7 +252,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   /** The peer has said what it takes. */
   onSettled(connection: Http2UpstreamConnection): void {
     this.http2.learn(connection);
-    for (const waiting of this.waiters) this.markHttp1(waiting, this.http2.refuses(waiting.waiter.carriage));
+    for (const waiting of this.waiters) this.markHttp1(waiting, this.needsHttp1(waiting.waiter.carriage));
     this.serve(connection);
     this.dialForWaiters();
   }
@@ -278,14 +290,17 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   destroy(): void {
     this.closing = true;
     // First those who wait: a place that falls free must not be dialled for again.
-    for (let waiter = this.takeWaiter(); waiter !== undefined; waiter = this.takeWaiter()) {
-      waiter.onLeaseFailed('draining', 'proxy stopped');
-    }
+    while (this.waiters.length > 0) this.takeAt(0).onLeaseFailed('draining', 'proxy stopped');
     for (const dial of this.dials) dial.cancel();
     this.dials.clear();
     this.http1Dials = 0;
     for (const connection of Array.from(this.all)) connection.close();
     this.http2.destroy();
+  }
+
+  /** No HTTP/2 connection of this peer is for such a request. */
+  private needsHttp1(carriage: Carriage): boolean {
+    return this.undeclared ? carriage !== Carriage.Grpc : this.http2.refuses(carriage);
   }
 
   private leaseHttp2(carriage: Carriage, nowMs: number): UpstreamStream | null {
@@ -302,7 +317,8 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   private serve(connection: Http2UpstreamConnection): void {
     let index = 0;
     while (index < this.waiters.length && connection.canLease) {
-      if (!connection.carries(this.waiters[index]!.waiter.carriage)) {
+      const { waiter: next, needsHttp1 } = this.waiters[index]!;
+      if (needsHttp1 || !connection.carries(next.carriage)) {
         index += 1;
         continue;
       }
@@ -332,7 +348,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
 
   /** The next for an HTTP/1.1 connection: first those that no other will do for. */
   private takeWaiter(): LeaseWaiter | undefined {
-    if (this.waiters.length === 0) return undefined;
+    if (this.waiters.length === 0 || (this.undeclared && this.http1Waiters === 0)) return undefined;
     return this.takeAt(this.http1Waiters === 0 ? 0 : this.waiters.findIndex(({ needsHttp1 }) => needsHttp1));
   }
 
@@ -406,7 +422,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
     const { environment, target } = this;
     const tls = target.identity === '' ? null : http1Only ? environment.dialHttp1() : environment.dialTls();
     if (target.identity !== '' && tls === null) {
-      this.takeWaiter()?.onLeaseFailed('tls-failed', 'no-own-identity');
+      if (this.waiters.length > 0) this.takeAt(0).onLeaseFailed('tls-failed', 'no-own-identity');
       return;
     }
     this.counters.connects += 1;
@@ -421,7 +437,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
         // A name may lead to one of our own listeners in ways that its text does not show.
         if (tls === null && environment.isOwnAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0)) {
           socket.destroy();
-          this.takeWaiter()?.onLeaseFailed('loop-detected', `${target.address} is this proxy`);
+          if (this.waiters.length > 0) this.takeAt(0).onLeaseFailed('loop-detected', `${target.address} is this proxy`);
           return;
         }
         if (tlsStartedMs > 0) {
@@ -469,7 +485,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   private setMultiplexing(multiplexing: boolean): void {
     this.multiplexing = multiplexing;
     for (const waiting of this.waiters) {
-      this.markHttp1(waiting, multiplexing && this.http2.refuses(waiting.waiter.carriage));
+      this.markHttp1(waiting, multiplexing && this.needsHttp1(waiting.waiter.carriage));
     }
   }
 

@@ -169,7 +169,8 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
   /** A request of this carriage could be sent now. */
   carries(carriage: Carriage): boolean {
     if (!this.canLease) return false;
-    return carriage === Carriage.Any || (carriage === Carriage.ExtendedConnect && this.codec.canUpgrade('websocket'));
+    if (carriage === Carriage.ExtendedConnect) return this.codec.canUpgrade('websocket');
+    return carriage !== Carriage.Http1;
   }
 
   /** Requests would be served better by one more connection. */

@@ -4,6 +4,7 @@ import { createServer, request } from 'node:http';
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
+import { createServer as createPlainServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
@@ -13,6 +14,7 @@ import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts
 import { backendPolicy, ordersKey, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
 
 const MIB = 1 << 20;
+const inboundPort = { name: '', mtls: 'Strict' } as const;
 
 describe('a request between sidecars', () => {
   it('travels as HTTP/2 and comes out as it went in', async () => {
@@ -137,12 +139,12 @@ describe('a request between sidecars', () => {
       const body = randomBytes(64 * MIB);
       const wanted = hash(body);
       let small = 0;
-      let over = false;
+      const load = { over: false };
       const calls = (async () => {
-        for (; !over; small += 1) assert.equal((await echo(port, Buffer.from('ping'), true)).toString(), 'ping');
+        for (; !load.over; small += 1) assert.equal((await echo(port, Buffer.from('ping'), true)).toString(), 'ping');
       })();
       const backs = await Promise.all([echo(port, body, true), echo(port, body, false)]);
-      over = true;
+      load.over = true;
       await calls;
       for (const back of backs) assert.equal(hash(back), wanted);
       assert.ok(small > 5, `${small} small calls beside`);
@@ -173,6 +175,64 @@ describe('a request between sidecars', () => {
     } finally {
       pair.close();
       server.close();
+    }
+  });
+});
+
+describe('an application that has declared nothing', () => {
+  it('is spoken to in HTTP/1.1, and in HTTP/2 for gRPC; what is declared later holds from then on', async () => {
+    const seen: string[] = [];
+    const { server } = await application((incoming, response) => {
+      seen.push(`1.1 ${incoming.url}`);
+      response.end('one');
+    });
+    const grpc = createHttp2Server();
+    grpc.on('stream', (stream: ServerHttp2Stream, headers) => {
+      seen.push(`2 ${headers[':path']}`);
+      stream.respond({ ':status': 200 });
+      stream.end('two');
+    });
+    // Both on one port, by the first bytes, as a Go server takes them.
+    const both = createPlainServer((socket) => {
+      socket.once('readable', () => {
+        const first = socket.read() as Buffer | null;
+        if (first === null) return;
+        socket.unshift(first);
+        (first.toString('latin1', 0, 3) === 'PRI' ? grpc : server).emit('connection', socket);
+      });
+    });
+    await new Promise<void>((resolve) => void both.listen(0, '127.0.0.1', resolve));
+    const pair = await SidecarPair.start((both.address() as AddressInfo).port);
+    const { port } = await pair.web.listen();
+    const calls: [string, string][] = [
+      ['/a', 'application/json'],
+      ['/b', 'application/grpc+proto'],
+      ['/c', 'application/json'],
+      ['/d', 'application/grpc'],
+    ];
+    try {
+      const answers = await Promise.all(
+        calls.map(([path, type]) => call(port, { method: 'POST', path, headers: { 'content-type': type } }, 'x')),
+      );
+      assert.deepEqual(
+        answers.map(({ text }) => text),
+        ['one', 'two', 'one', 'two'],
+      );
+      const local = (protocol: 'Http2'): void =>
+        pair.orders.put({
+          type: 'inbound',
+          name: 'shop/orders',
+          identity: '',
+          ports: [{ ...inboundPort, port: (both.address() as AddressInfo).port, protocol }],
+        });
+      local('Http2');
+      assert.equal((await call(port, { method: 'GET', path: '/e' }, '')).text, 'two');
+      assert.deepEqual(seen.toSorted(), ['1.1 /a', '1.1 /c', '2 /b', '2 /d', '2 /e']);
+    } finally {
+      pair.close();
+      both.close();
+      grpc.close();
+      stop(server);
     }
   });
 });

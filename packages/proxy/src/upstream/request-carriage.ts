@@ -1,4 +1,4 @@
-import { Framing, MethodId } from '@weft/http';
+import { Framing, GrpcKind, MethodId, grpcKindOf } from '@weft/http';
 import type { Head, RequestFacts } from '@weft/http';
 
 /** What a request asks of the connection that carries it. */
@@ -9,6 +9,8 @@ export const Carriage = {
   ExtendedConnect: 1,
   /** HTTP/2 cannot say it: another upgrade, or a request that names no host. */
   Http1: 2,
+  /** Every version of our own says it; an application that has declared nothing is spoken to in HTTP/2 for it. */
+  Grpc: 3,
 } as const;
 export type Carriage = (typeof Carriage)[keyof typeof Carriage];
 
@@ -16,7 +18,9 @@ export type Carriage = (typeof Carriage)[keyof typeof Carriage];
 export function carriageOf(head: Head, facts: RequestFacts): Carriage {
   // RFC 9113 §8.3.1: an empty Host has no form as `:authority`.
   if (facts.host === '' && head.authorityStart === head.authorityEnd) return Carriage.Http1;
-  if (facts.upgrade === '') return Carriage.Any;
+  if (facts.upgrade === '') {
+    return head.methodId === MethodId.Post && grpcKindOf(head) === GrpcKind.Grpc ? Carriage.Grpc : Carriage.Any;
+  }
   const websocket = facts.upgrade === 'websocket' && head.methodId === MethodId.Get && facts.framing === Framing.None;
   return websocket ? Carriage.ExtendedConnect : Carriage.Http1;
 }
