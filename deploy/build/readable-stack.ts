@@ -24,8 +24,9 @@ process.stdout.write(
     // What the bundler itself wrote has no source.
     if (found === undefined || !('originalSource' in found) || !found.originalSource) return whole;
     const source = relative(root, join(folder, found.originalSource));
-    const name = found.name === undefined ? '' : ` [${found.name}]`;
-    return `${source}:${found.originalLine + 1}:${found.originalColumn + 1}${name}`;
+    // Node's own types forget the name.
+    const { name = '' } = found as { readonly name?: string };
+    return `${source}:${found.originalLine + 1}:${found.originalColumn + 1}${name === '' ? '' : ` [${name}]`}`;
   }),
 );
 
