@@ -1,3 +1,6 @@
+export type { InjectionNote } from './admission/admission-desk.ts';
+export { AdmissionServer, type AdmissionServerOptions } from './admission/admission-server.ts';
+export { WebhookIdentity, type WebhookIdentityOptions, type WebhookRootStore } from './admission/webhook-identity.ts';
 export {
   type ControlOptions,
   type ControlPlane,

@@ -8,7 +8,6 @@
  */
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import type * as X509Module from '@peculiar/x509';
 import { assert, fail, ok } from '@weft/kernel';
 import type { Result } from '@weft/kernel';
 import { keyUsageBit, objectId, readCertificateFacts } from './certificate-facts.ts';
@@ -23,6 +22,7 @@ import { certificateFingerprint, readCertificates, readTrustBundle } from './tru
 import type { TrustBundle } from './trust-bundle.ts';
 import { readPrivateKey, readWorkloadSvid } from './workload-svid.ts';
 import type { WorkloadSvid } from './workload-svid.ts';
+import { loadX509 } from './x509-library.ts';
 
 /** PEM of a signing certificate (then its issuers up to the root, when it is an intermediate) and its key. */
 export interface AuthorityMaterial {
@@ -60,8 +60,6 @@ export type AuthorityFault =
   | 'not-a-ca'
   | 'chain-without-root'
   | 'trust-domain-malformed';
-
-type X509Library = typeof X509Module;
 
 /** Makes a root of its own for a trust domain. The material is to be sealed at once (authority-folder.ts). */
 export async function createAuthority(options: {
@@ -252,15 +250,6 @@ export class Authority {
     assert(svid.ok, 'a leaf just issued can be read');
     return svid;
   }
-}
-
-let library: Promise<X509Library> | undefined;
-
-/** Loaded when a root is made, once in years: it costs a process 105 ms and 24 MB, which no sidecar and no restart pays. */
-function loadX509(): Promise<X509Library> {
-  // The library's dependency injection refuses to load without the first.
-  library ??= import('reflect-metadata').then(() => import('@peculiar/x509'));
-  return library;
 }
 
 /** RFC 5758 3.2 for ECDSA, RFC 4055 5 for RSA. Undefined for keys that peers may not be able to check. */

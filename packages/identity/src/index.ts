@@ -38,6 +38,12 @@ export {
 } from './rotation.ts';
 export { type SealedFileFault, openSealedFolder, readSealedFile, writeSealedFile } from './sealed-file.ts';
 export {
+  type ServerCertificate,
+  createServerRoot,
+  issueServerCertificate,
+  serverRootEnd,
+} from './server-certificate.ts';
+export {
   type SpiffeId,
   type SpiffeIdFault,
   type WorkloadName,
