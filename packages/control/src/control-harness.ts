@@ -245,6 +245,7 @@ export class TestProxy {
       inboundConnections: 0,
       requestsTotal: 0,
       destinationsInUse: [],
+      opaquePorts: [],
       ...report,
     });
   }

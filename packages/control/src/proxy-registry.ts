@@ -252,7 +252,10 @@ export class ProxyRegistry {
   /** Brings the model in line with what a connected proxy stands for now. */
   private update(record: ProxyRecord): void {
     const { feed, memory } = this.options;
-    const next = admitWorkload(record.hello, record.peer, feed.index.model, memory, record.isDraining);
+    const next = withLearned(
+      admitWorkload(record.hello, record.peer, feed.index.model, memory, record.isDraining),
+      record.session.report?.opaquePorts ?? [],
+    );
     const before = record.audience.workload;
     record.audience.workload = next.workload;
     if (before !== '' && before !== next.workload && this.owners.get(before) === record) this.withdraw(before);
@@ -302,7 +305,11 @@ export class ProxyRegistry {
 
   private reported(record: ProxyRecord): void {
     const isDraining = record.session.report?.draining === true;
-    if (isDraining === record.isDraining) return;
+    if (isDraining === record.isDraining) {
+      // Only a proxy before an application teaches what that application speaks, and only of its own ports.
+      if (!isDraining && record.instance !== undefined) this.update(record);
+      return;
+    }
     record.isDraining = isDraining;
     if (isDraining) this.drain(record);
     else this.update(record);
@@ -367,6 +374,16 @@ export class ProxyRegistry {
     });
     this.timers.add(timer);
   }
+}
+
+/** The instance with what its proxy has learned. It counts where nothing is declared (`portProtocol` of the model). */
+function withLearned(admission: Admission, opaquePorts: readonly number[]): Admission {
+  const { instance } = admission;
+  if (instance === undefined || opaquePorts.length === 0) return admission;
+  const ports = instance.ports.map((port) =>
+    opaquePorts.includes(port.applicationPort) ? { ...port, learned: 'Tcp' as const } : port,
+  );
+  return { ...admission, instance: { ...instance, ports } };
 }
 
 function nameOf({ workload }: Hello): string {

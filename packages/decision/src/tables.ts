@@ -93,6 +93,19 @@ export class Tables {
     return this.#listeners.get(name);
   }
 
+  /** What is carried on a listening port without being read: whole connections, TLS by server name, or nothing. */
+  carries(port: number): '' | 'Tcp' | 'Tls' {
+    return this.#ports.get(port)?.carries ?? '';
+  }
+
+  /** Whether the gateway ends TLS on a listening port. A port is of one protocol; of several the first listener's counts. */
+  endsTls(port: number): boolean {
+    for (const listener of this.#listeners.values()) {
+      if (listener.port === port) return listener.resource.protocol === 'Https';
+    }
+    return false;
+  }
+
   listeners(): Iterable<ListenerTable> {
     return this.#listeners.values();
   }
@@ -149,6 +162,7 @@ export interface TableParts {
 
 /** The listeners of one port, by hostname. */
 interface PortListeners {
+  carries: '' | 'Tcp' | 'Tls';
   readonly exact: Map<string, ListenerTable>;
   /** The longest first. */
   readonly wildcards: ListenerTable[];
@@ -161,9 +175,12 @@ function listenersByPort(listeners: Iterable<ListenerTable>): Map<number, PortLi
   for (const listener of [...listeners].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     let onPort = ports.get(listener.port);
     if (onPort === undefined) {
-      onPort = { exact: new Map(), wildcards: [], anyHost: undefined };
+      onPort = { carries: '', exact: new Map(), wildcards: [], anyHost: undefined };
       ports.set(listener.port, onPort);
     }
+    // A port is of one protocol; the model reports those that are not.
+    const { protocol } = listener.resource;
+    if (protocol === 'Tcp' || protocol === 'Tls') onPort.carries = protocol;
     const hostname = listener.hostname.toLowerCase();
     if (hostRank(hostname) === 0) onPort.anyHost ??= listener;
     else if (hostname.startsWith('*.')) onPort.wildcards.push(listener);

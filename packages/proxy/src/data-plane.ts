@@ -45,6 +45,8 @@ export interface DataPlaneOptions {
   readonly limits?: Http1Limits;
   /** A destination is wanted that is not held. */
   onDemand(key: DestinationKey): void;
+  /** The application on this port has shown that it speaks no HTTP. */
+  onLearned(applicationPort: number): void;
   /** An ejection, a breaker or a health check changed state. */
   onTransition(event: BackendTransition): void;
   isOwnAddress(host: string, port: number): boolean;
@@ -116,6 +118,7 @@ export class DataPlane implements Engine {
       recorder: options.tcpRecorder,
       dialTcp: () => this.tls?.dialTcp() ?? null,
       connections: (backend) => this.connections(backend),
+      learned: (applicationPort) => options.onLearned(applicationPort),
       isOwnAddress: options.isOwnAddress,
     };
     this.tracing = options.tracing?.sink.enabled === true ? options.tracing : null;

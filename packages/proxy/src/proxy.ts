@@ -235,6 +235,7 @@ class ProxyProcess implements Proxy {
       log: options.log,
       lines: fileTarget(options.accessLogFd ?? 1, wheel),
       ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
+      onLearned: () => this.report(),
       onDemand: (key) => this.control?.subscribe([key]),
     });
   }
@@ -435,7 +436,7 @@ class ProxyProcess implements Proxy {
 
   private report(): void {
     if (this.control === null) return;
-    const { openConnections, active, loopDelayP99Ms } = this.serving.load;
+    const { openConnections, active, learned, loopDelayP99Ms } = this.serving.load;
     this.reportedReady = this.notReady() === '';
     this.control.report({
       ready: this.reportedReady,
@@ -446,6 +447,7 @@ class ProxyProcess implements Proxy {
       inboundConnections: openConnections,
       requestsTotal: 0,
       destinationsInUse: active,
+      opaquePorts: learned,
     });
   }
 

@@ -3,7 +3,15 @@ import type { Clock, Random, TimerWheel } from '@weft/kernel';
 import type { DestinationKey, ResourceKey } from '@weft/model';
 import { terminationIndex } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
-import { AccessLog, ConnectionMetrics, LineSink, RequestMetrics, SeriesTable, TcpMetrics, noSpans } from '@weft/telemetry';
+import {
+  AccessLog,
+  ConnectionMetrics,
+  LineSink,
+  RequestMetrics,
+  SeriesTable,
+  TcpMetrics,
+  noSpans,
+} from '@weft/telemetry';
 import type { AccessLogWhen, LineTarget, MetricsSnapshot } from '@weft/telemetry';
 import type { Changes } from '@weft/wire';
 import { LoopWatch } from './admin/loop-watch.ts';
@@ -49,6 +57,8 @@ export interface ServingPorts {
   readonly lines: LineTarget;
   /** Requests are not traced when absent. */
   readonly tracing?: Tracing;
+  /** Something was learned of the application: `load.learned` has grown. */
+  onLearned?(): void;
   /** A destination is wanted that is not held. */
   onDemand(key: DestinationKey): void;
 }
@@ -69,6 +79,8 @@ export class ServingThread implements Serving {
   private readonly facts: ServingFacts;
   private readonly plane: DataPlane;
   private readonly listeners: Map<string, Listener>;
+  /** Ports of the application that speak no HTTP, as it has shown. */
+  private readonly learned: Set<number>;
   private tls: MeshTls | null;
   private describedTables: Tables;
   private described: InForce;
@@ -81,6 +93,7 @@ export class ServingThread implements Serving {
     this.connectionMetrics = new ConnectionMetrics(this.series);
     this.watch = new LoopWatch();
     this.listeners = new Map();
+    this.learned = new Set();
     this.tls = null;
     const lines = new LineSink(ports.lines);
     const logged = { clock, accessLog: new AccessLog(), lines, accessLogWhen: settings.accessLog };
@@ -100,6 +113,7 @@ export class ServingThread implements Serving {
       tcpRecorder: new TelemetryTcpRecorder({ ...logged, metrics: new TcpMetrics(this.series) }),
       ...(ports.tracing === undefined ? {} : { tracing: ports.tracing }),
       onDemand: (key) => ports.onDemand(key),
+      onLearned: (applicationPort) => this.learn(applicationPort),
       onTransition: (event) => this.transition(event),
       isOwnAddress: (host, port) => this.isOwnAddress(host, port),
     });
@@ -130,7 +144,8 @@ export class ServingThread implements Serving {
     const active: DestinationKey[] = [];
     for (const backend of this.plane.tables.backends()) if (backend.activeRequests > 0) active.push(backend.key);
     const { longestStallMs } = this.plane;
-    return { openConnections, active, longestStallMs, loopDelayP99Ms: this.watch.loopDelayP99Ms() };
+    const learned = [...this.learned];
+    return { openConnections, active, learned, longestStallMs, loopDelayP99Ms: this.watch.loopDelayP99Ms() };
   }
 
   useIdentity(tls: MeshTls): void {
@@ -223,6 +238,7 @@ export class ServingThread implements Serving {
       this.tls!,
       // Strict until the control plane has said otherwise.
       () => this.plane.tables.inbound(applicationPort)?.mtls ?? 'Strict',
+      () => this.plane.tables.inbound(applicationPort)?.protocol ?? 'Unknown',
     );
   }
 
@@ -239,7 +255,8 @@ export class ServingThread implements Serving {
       sink: {
         accepted: () => this.connectionMetrics.accept(),
         ended: (code, detail, peer) => this.connectionEnded(code, detail, peer),
-        refused: (code, detail, peer) => this.ports.log.debug('request head refused', { termination: code, detail, peer }),
+        refused: (code, detail, peer) =>
+          this.ports.log.debug('request head refused', { termination: code, detail, peer }),
       },
     };
   }
@@ -268,6 +285,13 @@ export class ServingThread implements Serving {
     if (!loopback && host !== this.settings.meshHost) return false;
     for (const listener of this.listeners.values()) if (listener.port === port) return true;
     return false;
+  }
+
+  private learn(applicationPort: number): void {
+    if (this.learned.has(applicationPort)) return;
+    this.learned.add(applicationPort);
+    this.ports.log.info('the application speaks no HTTP on this port', { port: applicationPort });
+    this.ports.onLearned?.();
   }
 
   private connectionEnded(code: TerminationCode, detail: string, peer: string): void {

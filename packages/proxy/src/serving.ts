@@ -31,6 +31,8 @@ export interface ServingLoad {
   readonly openConnections: number;
   /** Destinations with requests under way. */
   readonly active: readonly DestinationKey[];
+  /** Ports of the application that speak no HTTP, as it has shown. */
+  readonly learned: readonly number[];
   /** The longest time that putting configuration into force has kept an event loop, milliseconds. */
   readonly longestStallMs: number;
   readonly loopDelayP99Ms: number;

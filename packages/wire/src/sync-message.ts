@@ -1,6 +1,6 @@
 /** The messages of proto/weft/v1/sync.proto. Hashes are 16 hexadecimal digits, `NO_HASH` for none; byte strings are views. */
 import type { Endpoint } from '@weft/model';
-import { bytes, bytesList, choice, flag, hash, integer, prose, real, text, texts } from './message/field.ts';
+import { bytes, bytesList, choice, flag, hash, integer, integers, prose, real, text, texts } from './message/field.ts';
 import { type Message, list, member, message, nested, optional, union } from './message/message.ts';
 import { endpointMessage } from './resource-message.ts';
 
@@ -84,6 +84,8 @@ export interface Report {
   readonly inboundConnections: number;
   readonly requestsTotal: number;
   readonly destinationsInUse: readonly string[];
+  /** Ports of the application that it has shown to speak no HTTP. */
+  readonly opaquePorts: readonly number[];
 }
 
 export interface TrustBundleMessage {
@@ -224,6 +226,7 @@ export const reportMessage: Message<Report> = message<Report>('Report', {
   inboundConnections: integer(6, 'uint32', 0, UINT32),
   requestsTotal: integer(7, 'uint64', 0, Number.MAX_SAFE_INTEGER),
   destinationsInUse: texts(8, DESTINATION_BYTES, MAX_DESTINATIONS),
+  opaquePorts: integers(9, 1, 65_535, 1_024),
 });
 
 export const trustBundleMessage: Message<TrustBundleMessage> = message<TrustBundleMessage>('TrustBundle', {

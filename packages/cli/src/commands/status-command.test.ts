@@ -54,6 +54,7 @@ function proxy(instance: string, changes: Partial<ProxyStatus> = {}): ProxyStatu
       inboundConnections: 0,
       requestsTotal: 0,
       destinationsInUse: [],
+      opaquePorts: [],
     },
     listeners: [],
     destinations: [],

@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import { checkPeer, drainAtMs, meshProtocol, meshServerOptions } from '@weft/identity';
 import type { PeerIdentity } from '@weft/identity';
-import type { MtlsMode } from '@weft/model';
+import type { ApplicationProtocol, MtlsMode } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import { SNIFF_MAX_BYTES, sniffFirstBytes } from '@weft/sniff';
 import type { FirstBytes } from '@weft/sniff';
@@ -39,6 +39,7 @@ export class InboundListener extends Listener {
   private readonly destination: string;
   private readonly tls: MeshTls;
   private readonly modeNow: () => MtlsMode;
+  private readonly protocolNow: () => ApplicationProtocol;
   private readonly tlsServer: TlsServer;
   private readonly peers: Map<string, Ingress>;
   private readonly anonymous: Ingress;
@@ -51,12 +52,14 @@ export class InboundListener extends Listener {
     destination: string,
     tls: MeshTls,
     modeNow: () => MtlsMode,
+    protocolNow: () => ApplicationProtocol = () => 'Http1',
   ) {
     super(options);
     this.applicationPort = applicationPort;
     this.destination = destination;
     this.tls = tls;
     this.modeNow = modeNow;
+    this.protocolNow = protocolNow;
     this.peers = new Map();
     this.meshPeers = new Map();
     this.tcpPeers = new Map();
@@ -82,6 +85,15 @@ export class InboundListener extends Listener {
   }
 
   protected override accept(socket: Socket): void {
+    const mode = this.modeNow();
+    const protocol = this.protocolNow();
+    if (mode === 'Strict' || (protocol !== 'Tcp' && protocol !== 'Unknown')) this.sniff(socket);
+    else if (mode === 'Disabled' && protocol === 'Tcp') this.tcp.open(socket, this.anonymous);
+    else this.detect(socket, this.anonymous, mode === 'Disabled' ? null : (known) => this.secure(known));
+  }
+
+  /** A port that takes the mesh's TLS, or HTTP: its callers speak first. */
+  private sniff(socket: Socket): void {
     const deadline = this.engine.wheel.schedule(HANDSHAKE_MS, () => {
       this.refuse(socket, 'request-head-timeout', 'first-bytes');
     });
@@ -98,7 +110,7 @@ export class InboundListener extends Listener {
       socket.removeListener('end', gone);
       socket.removeListener('data', sniff);
       socket.pause();
-      this.detect(socket, first, seen);
+      this.judge(socket, first, seen);
     };
     socket.on('data', sniff);
   }
@@ -109,14 +121,11 @@ export class InboundListener extends Listener {
     for (const [connection, peer] of this.meshPeers) if (wallMs >= peer.retireAtMs) connection.retire();
   }
 
-  private detect(socket: Socket, first: Buffer, seen: FirstBytes): void {
+  private judge(socket: Socket, first: Buffer, seen: FirstBytes): void {
     const mode = this.modeNow();
     if (seen === 'tls' && mode !== 'Disabled') {
       socket.unshift(first);
-      // Until the handshake is over an end is the end: a caller that gives up would otherwise be kept for its time-out.
-      socket.allowHalfOpen = false;
-      // Not a TLSSocket of our own making: that one would not verify (SECURITY.md).
-      this.tlsServer.emit('connection', socket);
+      this.secure(socket);
       return;
     }
     if (mode === 'Strict') {
@@ -134,6 +143,13 @@ export class InboundListener extends Listener {
     }
     socket.unshift(first);
     this.open(socket, false, this.anonymous);
+  }
+
+  private secure(socket: Socket): void {
+    // Until the handshake is over an end is the end: a caller that gives up would otherwise be kept for its time-out.
+    socket.allowHalfOpen = false;
+    // Not a TLSSocket of our own making: that one would not verify (SECURITY.md).
+    this.tlsServer.emit('connection', socket);
   }
 
   private secured(socket: TLSSocket): void {

@@ -12,6 +12,7 @@ import type { Http1Home } from '../downstream/http1-downstream-connection.ts';
 import { Http2DownstreamConnection } from '../downstream/http2-downstream-connection.ts';
 import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
+import { ProtocolDetection } from './protocol-detection.ts';
 import { TcpSessions } from '../tcp/tcp-sessions.ts';
 import { acceptDirect, directHandles } from '../transport/node-handle.ts';
 
@@ -58,6 +59,8 @@ export abstract class Listener implements Http1Home {
   protected readonly connections: Set<DownstreamConnection>;
   /** Connections that are carried as opaque bytes. */
   protected readonly tcp: TcpSessions;
+  /** Connections whose protocol is not known yet. */
+  protected readonly undecided: Set<ProtocolDetection>;
   private readonly server: Server;
   private readonly sweeper: Timer;
 
@@ -68,6 +71,7 @@ export abstract class Listener implements Http1Home {
     this.draining = false;
     this.connections = new Set();
     this.tcp = new TcpSessions(options.engine, (code, detail, peer) => options.sink.ended(code, detail, peer));
+    this.undecided = new Set();
     this.sweeper = options.engine.wheel.create(() => this.sweep());
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.admit(socket));
   }
@@ -136,6 +140,7 @@ export abstract class Listener implements Http1Home {
     this.sweeper.cancel();
     for (const connection of this.connections) connection.abort('drain-deadline', 'stopped');
     this.tcp.destroy('drain-deadline', 'stopped');
+    for (const detection of this.undecided) detection.destroy();
   }
 
   connectionClosed(connection: DownstreamConnection, code: TerminationCode, detail: string): void {
@@ -173,6 +178,23 @@ export abstract class Listener implements Http1Home {
     const connection = new Http2DownstreamConnection(socket, encrypted, ingress, this, null);
     this.connections.add(connection);
     return connection;
+  }
+
+  /** Finds out what a connection speaks. `onMeshTls` takes what is TLS of the mesh; null where there is none. */
+  protected detect(socket: Socket, ingress: Ingress, onMeshTls: ((socket: Socket) => void) | null): void {
+    const detection = new ProtocolDetection(
+      {
+        engine: this.engine,
+        sessions: this.tcp,
+        onRequests: (known) => void this.open(known, false, ingress),
+        onMeshTls,
+        refuse: (known, code, detail) => this.refuse(known, code, detail),
+      },
+      socket,
+      ingress,
+      () => this.undecided.delete(detection),
+    );
+    this.undecided.add(detection);
   }
 
   protected refuse(socket: Socket, code: TerminationCode, detail: string): void {

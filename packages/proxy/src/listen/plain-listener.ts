@@ -6,7 +6,7 @@ import { Listener } from './listener.ts';
 import type { ListenerOptions } from './listener.ts';
 
 /**
- * Plain HTTP: the local application's way out (explicit proxy or one address per service), and the HTTP listeners of a
+ * Plain connections: the local application's way out (explicit proxy or one address per service), and the HTTP listeners of a
  * gateway, where each client address is an ingress of its own because it goes into `x-forwarded-for`.
  */
 export class PlainListener extends Listener {
@@ -19,9 +19,17 @@ export class PlainListener extends Listener {
   }
 
   protected override accept(socket: Socket): void {
-    if (this.protocol() === 'Tcp') this.tcp.open(socket, this.ingress);
-    else if (this.ingress.kind !== 'gateway') this.open(socket, false, this.ingress);
-    else this.open(socket, false, { ...this.ingress, clientAddress: plainAddress(socket.remoteAddress ?? '') });
+    const { ingress } = this;
+    if (ingress.kind === 'gateway') {
+      const own = { ...ingress, clientAddress: plainAddress(socket.remoteAddress ?? '') };
+      if (this.engine.tables.carries(Number(ingress.listener)) === '') this.open(socket, false, own);
+      else this.tcp.open(socket, own);
+      return;
+    }
+    const protocol = this.protocol();
+    if (protocol === 'Tcp') this.tcp.open(socket, ingress);
+    else if (protocol === 'Unknown') this.detect(socket, ingress, null);
+    else this.open(socket, false, ingress);
   }
 
   private protocol(): ApplicationProtocol {

@@ -11,6 +11,8 @@ export interface TcpEnvironment {
   dialTcp(): DialTls | null;
   /** This worker's share of what the policy allows. */
   connections(backend: BackendState): ConnectionPolicy;
+  /** The application on this port speaks no HTTP. */
+  learned(applicationPort: number): void;
   /** True for an address that this process listens on. */
   isOwnAddress(address: string, port: number): boolean;
 }

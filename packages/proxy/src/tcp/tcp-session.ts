@@ -9,7 +9,8 @@ import type { Timer } from '@weft/kernel';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { planRetry } from '@weft/resilience';
-import { ClientHelloReader } from '@weft/sniff';
+import { ClientHelloReader, sniffFirstBytes, sniffServerBytes } from '@weft/sniff';
+import type { FirstBytes } from '@weft/sniff';
 import type { DestinationWaiter, Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import type { PipeOwner } from '../transport/byte-pipe.ts';
@@ -17,7 +18,7 @@ import { Dial } from '../transport/dial.ts';
 import type { DialObserver } from '../transport/dial.ts';
 import { OpenReplyReader, openReply, refusalReplyBytes } from './open-reply.ts';
 import { RelayPipe, isWholeRecord } from './relay-pipe.ts';
-import { readsServerName } from './server-name-routes.ts';
+import { readsRequests, readsServerName } from './server-name-routes.ts';
 import type { TcpFacts } from './tcp-facts.ts';
 
 /** A connection for a destination that is not held waits so long for the control plane. */
@@ -46,7 +47,8 @@ const State = { New: 0, Hello: 1, Config: 2, Connecting: 3, Backoff: 4, Reply: 5
 
 export interface SessionHome {
   readonly engine: Engine;
-  sessionEnded(session: TcpSession, code: TerminationCode, detail: string): void;
+  /** `counted`: false for one that lost its race before it had touched the caller. */
+  sessionEnded(session: TcpSession, code: TerminationCode, detail: string, counted: boolean): void;
 }
 
 /** How a session begins. */
@@ -54,8 +56,16 @@ export interface SessionStart {
   readonly encrypted: boolean;
   /** The caller is a sidecar that waits to hear whether the application accepted (`open-reply.ts`). */
   readonly announces: boolean;
-  /** Hears of the endpoint's first bytes before the caller has been attached; null when the caller is attached at once. */
-  readonly race: (() => void) | null;
+  /** Null when the caller is attached at once. */
+  readonly race: SessionRace | null;
+}
+
+/** Of a caller that has not spoken yet: it is attached once it is known that its connection is opaque. */
+export interface SessionRace {
+  /** The endpoint has spoken: attach the caller. */
+  serverFirst(): void;
+  /** The session is over without having touched the caller. */
+  over(): void;
 }
 
 /**
@@ -99,6 +109,9 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
   private tryStartMs: number;
   /** The endpoint has shown that it works: its first byte has come. */
   private proven: boolean;
+  private attached: boolean;
+  /** What the caller's first bytes are, of what arrives; it tells whether there is something to learn. */
+  private spoken: FirstBytes;
   private idleMs: number;
   private lifetimeMs: number;
   private maxPerEndpoint: number;
@@ -139,6 +152,8 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     this.tryStarted = false;
     this.tryStartMs = 0;
     this.proven = false;
+    this.attached = false;
+    this.spoken = 'need-more';
     this.idleMs = 0;
     this.lifetimeMs = 0;
     this.maxPerEndpoint = 0;
@@ -172,6 +187,8 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
 
   /** Takes the caller's bytes from here; what was read of it before has been put back into the socket. */
   attach(): void {
+    this.attached = true;
+    if (this.start.race !== null && this.backend !== null) this.home.engine.tcp.recorder.begun(this);
     this.downstream = new RelayPipe(this.socket, this.start.encrypted, this);
     this.downstream.start();
     const { serverHeld } = this;
@@ -209,6 +226,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
   onPipeBytes(chunk: Buffer, start: number, end: number): void {
     const { engine } = this.home;
     this.lastMovedMs = engine.tick();
+    if (this.receivedBytes === 0 && this.ingress.kind === 'inbound') this.spoken = sniffFirstBytes(chunk, start, end);
     this.receivedBytes += end - start;
     if (this.state === State.Open) {
       const upstream = this.upstream!;
@@ -299,7 +317,10 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
       from = taken;
     }
     if (this.state !== State.Open || from === end) return;
-    if (!this.proven) this.prove();
+    if (!this.proven) {
+      this.prove();
+      if (this.ingress.kind === 'inbound') this.learn(chunk, from, end);
+    }
     if (this.downstream !== null) this.toCaller(chunk, from, end);
     else this.speaksFirst(chunk, from, end);
   }
@@ -370,13 +391,20 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
   private routeAtGateway(): void {
     const { tables, ingress, serverName } = this;
     const port = Number(ingress.listener);
+    if (tables.carries(port) === 'Tls' && serverName === '') {
+      this.awaitHello();
+      return;
+    }
     const listener = tables.listenerFor(port, serverName);
     if (listener === undefined) this.refuse('no-route', 'no listener has this server name');
     else this.choose(listener.routes);
   }
 
   private routeBy(routes: RouteTable): void {
-    if (readsServerName(routes) && this.serverName === '') this.awaitHello();
+    // A port with routes of requests is never carried as bytes because nobody has spoken, or something else.
+    if (this.ingress.kind === 'fixed' && readsRequests(routes))
+      this.refuse('protocol-unknown', 'port-has-request-routes');
+    else if (readsServerName(routes) && this.serverName === '') this.awaitHello();
     else this.choose(routes);
   }
 
@@ -427,7 +455,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     this.backend = backend;
     if (this.destination === '') this.destination = backend.key;
     backend.requestStarted(nowMs);
-    engine.tcp.recorder.begun(this);
+    if (this.attached) engine.tcp.recorder.begun(this);
     const { maxLifetimeMs, maxPerEndpoint } = engine.tcp.connections(backend);
     this.maxPerEndpoint = maxPerEndpoint;
     // What arrives is limited by the caller's own sidecar; a caller without one by its keep-alive.
@@ -528,7 +556,15 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     this.serverHeld ??= new ByteQueue();
     this.serverHeld.push(chunk, start, end);
     this.upstream!.pause();
-    if (!known) this.start.race!();
+    if (!known) this.start.race!.serverFirst();
+  }
+
+  /** The application has shown that it speaks no HTTP. Callers alone cannot bring this about. */
+  private learn(chunk: Buffer, start: number, end: number): void {
+    const silent = this.receivedBytes === 0;
+    if (!silent && (this.spoken === 'http1' || this.spoken === 'http2-preface' || this.spoken === 'need-more')) return;
+    if (sniffServerBytes(chunk, start, end) !== 'unknown') return;
+    this.home.engine.tcp.learned(Number(this.destination.slice(this.destination.lastIndexOf(':') + 1)));
   }
 
   private toCaller(chunk: Buffer, start: number, end: number): void {
@@ -609,18 +645,23 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
       outcome.attempts = this.attempts;
       backend.requestEnded(engine.nowMs, outcome);
     }
+    if (!this.attached) {
+      upstream?.destroy();
+      this.home.sessionEnded(this, code, detail, false);
+      this.start.race?.over();
+      return;
+    }
     if (cut) {
       upstream?.reset();
-      if (downstream !== null) downstream.reset();
-      else if (this.start.race === null) this.socket.destroy();
+      if (downstream === null) this.socket.destroy();
+      else downstream.reset();
     } else {
       upstream?.destroy();
       downstream?.destroy();
     }
-    if (cut && this.start.race !== null && downstream === null) this.socket.destroy();
     this.count();
     engine.tcp.recorder.ended(this, code, detail);
-    this.home.sessionEnded(this, code, detail);
+    this.home.sessionEnded(this, code, detail, true);
   }
 
   private count(): void {

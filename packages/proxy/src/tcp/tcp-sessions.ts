@@ -60,8 +60,8 @@ export class TcpSessions implements SessionHome {
     for (const session of this.sessions) session.abort(code, detail);
   }
 
-  sessionEnded(session: TcpSession, code: TerminationCode, detail: string): void {
+  sessionEnded(session: TcpSession, code: TerminationCode, detail: string, counted: boolean): void {
     this.sessions.delete(session);
-    this.ended(code, detail, session.ingress.peerIdentity);
+    if (counted) this.ended(code, detail, session.ingress.peerIdentity);
   }
 }

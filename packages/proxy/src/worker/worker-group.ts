@@ -88,14 +88,16 @@ export class WorkerGroup implements Serving {
     let longestStallMs = 0;
     let loopDelayP99Ms = 0;
     const active = new Set<DestinationKey>();
+    const learned = new Set<number>();
     for (const { load } of this.workers) {
       if (load === null) continue;
       openConnections += load.openConnections;
       longestStallMs = Math.max(longestStallMs, load.longestStallMs);
       loopDelayP99Ms = Math.max(loopDelayP99Ms, load.loopDelayP99Ms);
       for (const key of load.active) active.add(key);
+      for (const port of load.learned) learned.add(port);
     }
-    return { openConnections, active: [...active], longestStallMs, loopDelayP99Ms };
+    return { openConnections, active: [...active], learned: [...learned], longestStallMs, loopDelayP99Ms };
   }
 
   useIdentity(tls: MeshTls): void {
