@@ -1,0 +1,18 @@
+/** What h2spec asks of servers, asked of clients: a scripted server that breaks each rule, before the codec and the outbound side. */
+import { Tally } from '../tally.ts';
+import { CodecClient, OutboundClient } from './client-subjects.ts';
+import { hostileCases } from './hostile-cases.ts';
+import { playCase } from './hostile-server.ts';
+
+export async function runClientRole(): Promise<Tally[]> {
+  const tallies: Tally[] = [];
+  for (const subject of [new CodecClient(), new OutboundClient()]) {
+    const tally = new Tally(`client role, ${subject.name}`);
+    tallies.push(tally);
+    for (const hostile of hostileCases) {
+      if (hostile.codecOnly === true && subject instanceof OutboundClient) continue;
+      await tally.check(`${hostile.section}: ${hostile.name}`, () => playCase(subject, hostile));
+    }
+  }
+  return tallies;
+}
