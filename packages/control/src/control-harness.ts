@@ -153,7 +153,7 @@ export async function redeem(token: string): Promise<TestIdentity> {
     context: createSecureContext({ ca: toCaPem(root.value), minVersion: 'TLSv1.3' }),
     verifyServer: verify(root.value),
   };
-  const issued = await issueCertificate(controlAddress, tls, { csr, joinToken: credential, certificate: null });
+  const issued = await issueCertificate(controlAddress, tls, { csr, joinToken: credential, serviceAccountToken: '', certificate: null });
   if (!issued.ok) throw new Error(issued.error.message);
   const pem = issued.value.chain.map((der) => new X509Certificate(Buffer.from(der)).toString()).join('');
   const svid = readWorkloadSvid(keyPem, pem);

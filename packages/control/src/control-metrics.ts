@@ -123,7 +123,7 @@ export class ControlMetrics {
     this.refusedResources.inc();
   }
 
-  certificateIssued(attestation: 'token' | 'certificate'): void {
+  certificateIssued(attestation: 'token' | 'account' | 'certificate'): void {
     this.issued.inc({ attestation });
   }
 

@@ -63,7 +63,11 @@ test('a leaf says the identity of the token, lives as long as it is to, and come
   const made = desk.createToken(SUBJECT, '127.0.0.1:1', 0);
   assert.ok(made.ok);
   const { csr } = makeKeyAndCsr();
-  const issued = await desk.issue({ csr, joinToken: made.value.token, certificate: null }, null, '10.0.0.1:5');
+  const issued = await desk.issue(
+    { csr, joinToken: made.value.token, serviceAccountToken: '', certificate: null },
+    null,
+    '10.0.0.1:5',
+  );
   assert.ok(issued.ok);
   assert.equal(issued.value.identity, PEER.id);
   assert.equal(issued.value.notAfterMs, clock.wallMs() + 60_000);
@@ -76,12 +80,20 @@ test('a bad request spends no token, a good one spends it, whole or by its crede
   const made = desk.createToken(SUBJECT, '127.0.0.1:1', 0);
   assert.ok(made.ok);
   const joinToken = credentialOf(made.value.token);
-  const bad = await desk.issue({ csr: Buffer.from('x'), joinToken, certificate: null }, null, '10.0.0.1:5');
+  const bad = await desk.issue(
+    { csr: Buffer.from('x'), joinToken, serviceAccountToken: '', certificate: null },
+    null,
+    '10.0.0.1:5',
+  );
   assert.ok(!bad.ok && bad.error.code === 'InvalidArgument');
   const { csr } = makeKeyAndCsr();
-  const good = await desk.issue({ csr, joinToken, certificate: null }, null, '10.0.0.1:5');
+  const good = await desk.issue({ csr, joinToken, serviceAccountToken: '', certificate: null }, null, '10.0.0.1:5');
   assert.ok(good.ok);
-  const again = await desk.issue({ csr, joinToken: made.value.token, certificate: null }, null, '10.0.0.1:5');
+  const again = await desk.issue(
+    { csr, joinToken: made.value.token, serviceAccountToken: '', certificate: null },
+    null,
+    '10.0.0.1:5',
+  );
   assert.ok(!again.ok && again.error.code === 'Unauthenticated' && /used already/.test(again.error.message));
 });
 
@@ -92,7 +104,11 @@ test('a token ends when it was said to, ten minutes at most', async (t) => {
   assert.ok(short.ok);
   assert.equal(short.value.expiresAtMs, clock.wallMs() + 30_000);
   clock.advance(30_001);
-  const late = await desk.issue({ csr, joinToken: short.value.token, certificate: null }, null, '10.0.0.1:5');
+  const late = await desk.issue(
+    { csr, joinToken: short.value.token, serviceAccountToken: '', certificate: null },
+    null,
+    '10.0.0.1:5',
+  );
   assert.ok(!late.ok && /expired/.test(late.error.message));
   const long = desk.createToken(SUBJECT, '127.0.0.1:1', 3_600_000);
   assert.ok(!long.ok && /at most 10m/.test(long.error.message));
@@ -102,15 +118,19 @@ test('without an attestation nothing is issued: no token, a made-up one, a renew
   const { desk } = await open(t);
   const { csr } = makeKeyAndCsr();
   for (const request of [
-    { csr, joinToken: '', certificate: null },
-    { csr, joinToken: '', certificate: {} },
-    { csr, joinToken: 'weft1.nonsense', certificate: null },
-    { csr, joinToken: `${'A'.repeat(11)}.${'B'.repeat(43)}`, certificate: null },
+    { csr, joinToken: '', serviceAccountToken: '', certificate: null },
+    { csr, joinToken: '', serviceAccountToken: '', certificate: {} },
+    { csr, joinToken: 'weft1.nonsense', serviceAccountToken: '', certificate: null },
+    { csr, joinToken: `${'A'.repeat(11)}.${'B'.repeat(43)}`, serviceAccountToken: '', certificate: null },
   ]) {
     const issued = await desk.issue(request, null, '10.0.0.1:5');
     assert.ok(!issued.ok && issued.error.code === 'Unauthenticated', JSON.stringify(issued));
   }
-  const renewed = await desk.issue({ csr, joinToken: '', certificate: {} }, PEER, '10.0.0.1:5');
+  const renewed = await desk.issue(
+    { csr, joinToken: '', serviceAccountToken: '', certificate: {} },
+    PEER,
+    '10.0.0.1:5',
+  );
   assert.ok(renewed.ok && renewed.value.identity === PEER.id);
 });
 
@@ -125,7 +145,11 @@ test('who asks too often is told to wait', async (t) => {
   const { desk } = await open(t);
   let limited = 0;
   for (let count = 0; count < 230; count += 1) {
-    const issued = await desk.issue({ csr: Buffer.from('x'), joinToken: '', certificate: null }, null, '10.0.0.1:5');
+    const issued = await desk.issue(
+      { csr: Buffer.from('x'), joinToken: '', serviceAccountToken: '', certificate: null },
+      null,
+      '10.0.0.1:5',
+    );
     if (!issued.ok && issued.error.code === 'ResourceExhausted') limited += 1;
   }
   assert.equal(limited, 30);

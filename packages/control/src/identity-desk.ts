@@ -59,11 +59,21 @@ export interface IdentityDeskOptions {
   readonly random: Random;
   readonly log: Log;
   /** A certificate was issued, or why not. */
-  readonly onIssued: (identity: string, how: 'token' | 'certificate', serial: string) => void;
+  readonly onIssued: (identity: string, how: 'token' | 'account' | 'certificate', serial: string) => void;
   readonly onRefused: (address: string, fault: CallFault) => void;
+  /** Whose a token of a Kubernetes service account is; absent where there is no cluster to ask. */
+  readonly attestAccount?: (token: string) => Promise<Result<AttestedAccount, CallFault>>;
+  /** The folder was changed by a change of roots. */
+  readonly onAuthorities?: () => void;
   /** New leaf or roots, for the server. */
   readonly onTls: (tls: TlsOptions) => void;
   readonly onTrust: (bundle: TrustBundleMessage) => void;
+}
+
+/** The workload that a token of the cluster stands for. */
+export interface AttestedAccount {
+  readonly namespace: string;
+  readonly serviceAccount: string;
 }
 
 /** Opens the folder, makes the first root when there is none, and gives the server its own leaf. One line for people on failure. */
@@ -97,7 +107,7 @@ export async function openIdentityDesk(options: IdentityDeskOptions): Promise<Re
 /** Made by `openIdentityDesk`. */
 export class IdentityDesk {
   private readonly options: IdentityDeskOptions;
-  private readonly authorities: AuthorityFolder;
+  private authorities: AuthorityFolder;
   private readonly tokens: JoinTokenRegister;
   /** Token id to the workload it was made for: a bare credential doesn't say. */
   private readonly workloads: Map<string, string>;
@@ -194,6 +204,7 @@ export class IdentityDesk {
     const prepared = await this.authorities.prepare(this.options.clock.wallMs());
     if (!prepared.ok) return fail(prepared.error.message);
     await this.rootsChanged();
+    this.options.onAuthorities?.();
     return ok(prepared.value.signerFingerprint);
   }
 
@@ -201,6 +212,7 @@ export class IdentityDesk {
   async activateRoot(fingerprint: string): Promise<Result<true, string>> {
     const activated = this.authorities.activate(fingerprint);
     if (!activated.ok) return fail(activated.error.message);
+    this.options.onAuthorities?.();
     return this.renewOwn();
   }
 
@@ -209,7 +221,18 @@ export class IdentityDesk {
     const removed = this.authorities.remove(fingerprint);
     if (!removed.ok) return fail(removed.error.message);
     await this.rootsChanged();
+    this.options.onAuthorities?.();
     return ok(true);
+  }
+
+  /** Takes over what another replica made of the authorities. */
+  async adopt(authorities: AuthorityFolder): Promise<Result<true, string>> {
+    this.authorities = authorities;
+    this.roots = authorities.bundle;
+    this.generation = Math.max(this.generation + 1, this.options.clock.wallMs());
+    const renewed = await this.renewOwn();
+    this.options.onTrust(this.trustBundle);
+    return renewed;
   }
 
   /** A new leaf for the server itself. */
@@ -254,13 +277,19 @@ export class IdentityDesk {
     // Before the attestation: a bad request spends no token.
     const key = readCsr(csr);
     if (!key.ok) return fail({ code: 'InvalidArgument', message: `the certificate request is refused: ${key.error}` });
-    const id = request.joinToken === '' ? this.renewable(request, peer) : this.redeem(request.joinToken, nowMs);
+    const how = request.joinToken !== '' ? 'token' : request.serviceAccountToken !== '' ? 'account' : 'certificate';
+    const id =
+      how === 'token'
+        ? this.redeem(request.joinToken, nowMs)
+        : how === 'account'
+          ? await this.attest(request.serviceAccountToken)
+          : this.renewable(request, peer);
     if (!id.ok) return id;
     const issued = await this.authorities.signing.issue({ csr, id: id.value, lifetimeMs: leafLifetimeMs(), nowMs });
     if (!issued.ok) {
       return fail({ code: 'FailedPrecondition', message: `no certificate can be issued: ${issued.error}` });
     }
-    onIssued(id.value, request.joinToken === '' ? 'certificate' : 'token', issued.value.serial);
+    onIssued(id.value, how, issued.value.serial);
     return ok({
       chain: readCertificates(issued.value.certificatesPem),
       trustBundle: this.trustBundle,
@@ -276,6 +305,25 @@ export class IdentityDesk {
     }
     if (peer === null) return fail({ code: 'Unauthenticated', message: 'the connection has no certificate to renew' });
     return ok(peer.id);
+  }
+
+  /** The identity of the account whose pod holds the token. */
+  private async attest(token: string): Promise<Result<string, CallFault>> {
+    const { attestAccount } = this.options;
+    if (attestAccount === undefined) {
+      const message = 'tokens of service accounts are taken in a cluster only; create a join token';
+      return fail({ code: 'Unauthenticated', message });
+    }
+    const account = await attestAccount(token);
+    if (!account.ok) return account;
+    const { namespace, serviceAccount } = account.value;
+    const id = workloadId(this.roots.trustDomain, namespace, serviceAccount);
+    if (id === undefined) {
+      const message = `${namespace}/${serviceAccount} can't stand in a SPIFFE ID; use letters, digits, . _ -`;
+      return fail({ code: 'FailedPrecondition', message });
+    }
+    if (id === this.ownId()) return fail({ code: 'PermissionDenied', message: `${id} is the control plane itself` });
+    return ok(id);
   }
 
   /** Takes the whole token as printed, or the credential inside it. Spends it. */

@@ -8,7 +8,13 @@ export {
   type TranslationUpdate,
   endpointLabel,
 } from './translate/cluster-translation.ts';
-export type { PodFacts, SliceEndpoint, SliceFacts } from './translate/raw-kinds.ts';
+export { type PodFacts, type SliceEndpoint, type SliceFacts, podFacts } from './translate/raw-kinds.ts';
 export { type ServedKind, type WantedKind, collectionPath, discover, objectPath } from './watch/api-discovery.ts';
 export { ClusterWatch, type ClusterWatchOptions, type WatchLog } from './watch/cluster-watch.ts';
 export { KindWatch, type ObjectName, type RawObject, type WatchedKind } from './watch/kind-watch.ts';
+export { type DesiredStatus, mergeStatus } from './write/desired-status.ts';
+export { EventRecorder, type EventRecorderOptions, type Regarding } from './write/event-recorder.ts';
+export { LeaseElector, type LeaseElectorOptions } from './write/lease-elector.ts';
+export { type SecretContent, SecretStore } from './write/secret-store.ts';
+export { StatusWriter, type StatusWriterOptions } from './write/status-writer.ts';
+export { type AccessQuestion, type ReviewedToken, reviewAccess, reviewToken } from './write/token-review.ts';

@@ -5,12 +5,16 @@ import { type TrustBundleMessage, trustBundleMessage } from './sync-message.ts';
 
 /** A PKCS #10 request with a P-256 key has about 250 bytes. */
 const CSR_BYTES = 8192;
+/** Projected tokens have about 1 KiB. */
+const TOKEN_BYTES = 16_384;
 
-/** Exactly one of `joinToken` (not empty) and `certificate` (not null) attests. */
+/** Exactly one of `joinToken`, `serviceAccountToken` (not empty) and `certificate` (not null) attests. */
 export interface IssueRequest {
   /** DER. */
   readonly csr: Uint8Array;
   readonly joinToken: string;
+  /** Of a pod's service account, bound to the pod. */
+  readonly serviceAccountToken: string;
   /** Renew what the connection's client certificate says. */
   readonly certificate: ExistingCertificate | null;
 }
@@ -32,6 +36,7 @@ export const issueRequest: Message<IssueRequest> = message<IssueRequest>('IssueR
   csr: bytes(1, CSR_BYTES, true),
   joinToken: text(2, 4096),
   certificate: optional(3, existingCertificate),
+  serviceAccountToken: text(4, TOKEN_BYTES),
 });
 
 export const issueResponse: Message<IssueResponse> = message<IssueResponse>('IssueResponse', {

@@ -152,7 +152,7 @@ async function join(address: string, token: string): Promise<ClientTls> {
   const issued = await issueCertificate(
     address,
     { context, verifyServer },
-    { csr, joinToken: credential, certificate: null },
+    { csr, joinToken: credential, serviceAccountToken: '', certificate: null },
   );
   if (!issued.ok) throw new Error(`certificate: ${issued.error.message}`);
   const chain = issued.value.chain.map((der) => new X509Certificate(Buffer.from(der)).toString()).join('');

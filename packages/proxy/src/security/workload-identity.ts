@@ -105,7 +105,7 @@ export class WorkloadIdentity {
     if (!pinned.ok) return pinned;
     const { keyPem, csr } = makeKeyAndCsr();
     const tls = joinTls(pinned.value, clock);
-    const issued = await issueCertificate(address, tls, { csr, joinToken: read.value.credential, certificate: null });
+    const issued = await issueCertificate(address, tls, { csr, joinToken: read.value.credential, serviceAccountToken: '', certificate: null });
     if (!issued.ok) return fail(issueFault(issued.error.code, issued.error.message, address));
     const svid = readWorkloadSvid(keyPem, chainPem(issued.value));
     if (!svid.ok) return fail(`the control plane issued a certificate that cannot be used (${svid.error})`);
@@ -184,7 +184,7 @@ export class WorkloadIdentity {
 
   private async issueAgain(): Promise<Result<{ svid: WorkloadSvid; bundle: TrustBundle }, string>> {
     const { keyPem, csr } = makeKeyAndCsr();
-    const request = { csr, joinToken: '', certificate: {} };
+    const request = { csr, joinToken: '', serviceAccountToken: '', certificate: {} };
     const issued = await issueCertificate(this.controlAddress, this.clientTls(), request);
     if (!issued.ok) return fail(issueFault(issued.error.code, issued.error.message, this.controlAddress));
     const svid = readWorkloadSvid(keyPem, chainPem(issued.value));

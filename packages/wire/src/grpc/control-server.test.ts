@@ -71,7 +71,7 @@ test('a proxy that says another identity than its certificate is refused', async
 
 test('a connection without a certificate may call Issue and nothing else', async (t) => {
   const mesh = await startServer(t);
-  const request = { csr: Buffer.from('a request'), joinToken: 'a token', certificate: null };
+  const request = { csr: Buffer.from('a request'), joinToken: 'a token', serviceAccountToken: '', certificate: null };
   const issued = await issueCertificate(mesh.address, tlsOf(null), request);
   assert.ok(issued.ok);
   assert.equal(issued.value.identity, 'for null');
