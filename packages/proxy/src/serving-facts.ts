@@ -22,6 +22,9 @@ export class ServingFacts {
         Array.from(plane.counters, ([destination, counters]) => ({
           destination,
           openConnections: counters.open,
+          openHttp2: counters.openHttp2,
+          streams: counters.streams,
+          stalls: counters.stalls,
           idleConnections: counters.idle,
           pendingRequests: counters.pending,
           connects: counters.connects,

@@ -10,6 +10,9 @@ const sources: ProxyFactSources = {
     {
       destination: 'shop/orders',
       openConnections: 4,
+      openHttp2: 1,
+      streams: 7,
+      stalls: 6,
       idleConnections: 3,
       pendingRequests: 2,
       connects: 9,
@@ -52,7 +55,10 @@ describe('registerProxyFacts', () => {
     registerProxyFacts(table, sources);
     const lines = scrape(table);
     for (const expected of [
-      'weft_upstream_connections_open{destination="shop/orders"} 4',
+      'weft_upstream_connections_open{destination="shop/orders",protocol="http/1.1"} 3',
+      'weft_upstream_connections_open{destination="shop/orders",protocol="http/2"} 1',
+      'weft_upstream_streams_open{destination="shop/orders"} 7',
+      'weft_upstream_flow_control_stalls_total{destination="shop/orders"} 6',
       'weft_upstream_connections_idle{destination="shop/orders"} 3',
       'weft_upstream_requests_pending{destination="shop/orders"} 2',
       'weft_upstream_connects_total{destination="shop/orders"} 9',

@@ -6,6 +6,12 @@ import type { SeriesTable } from './series-table.ts';
 export interface PoolFacts {
   readonly destination: string;
   readonly openConnections: number;
+  /** Of them, those that speak HTTP/2; the others speak HTTP/1.1. */
+  readonly openHttp2: number;
+  /** Requests under way on those. */
+  readonly streams: number;
+  /** Times that a request body had to wait for the peer of one. */
+  readonly stalls: number;
   readonly idleConnections: number;
   readonly pendingRequests: number;
   readonly connects: number;
@@ -134,7 +140,27 @@ function registerPools(table: SeriesTable, read: () => Iterable<PoolFacts>): voi
       for (const facts of read()) emit([facts.destination], value(facts));
     });
   };
-  each('gauge', 'weft_upstream_connections_open', 'Connections to endpoints.', (facts) => facts.openConnections);
+  table.read(
+    'gauge',
+    {
+      name: 'weft_upstream_connections_open',
+      help: 'Connections to endpoints, by the version that was agreed with them or declared for them.',
+      labels: ['destination', 'protocol'],
+    },
+    (emit) => {
+      for (const { destination, openConnections, openHttp2 } of read()) {
+        emit([destination, 'http/1.1'], openConnections - openHttp2);
+        emit([destination, 'http/2'], openHttp2);
+      }
+    },
+  );
+  each('gauge', 'weft_upstream_streams_open', 'Requests under way on HTTP/2 connections.', (facts) => facts.streams);
+  each(
+    'counter',
+    'weft_upstream_flow_control_stalls_total',
+    'Times that a request body had to wait for the peer of an HTTP/2 connection to take more.',
+    (facts) => facts.stalls,
+  );
   each(
     'gauge',
     'weft_upstream_connections_idle',

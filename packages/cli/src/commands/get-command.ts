@@ -86,7 +86,7 @@ async function getHeld(
     const versions = answerOf(await admin.getVersions(proxy), adminSocket).resources;
     return showTable(versionsTable(versions), terminal);
   }
-  const prefixes = what === 'config' ? [''] : what === 'routes' ? ['routes:', 'listener:'] : ['endpoints:'];
+  const prefixes = what === 'config' ? [''] : what === 'routes' ? ['routes:', 'listener:'] : ['endpoints:', 'backend:'];
   const resources: Resource[] = [];
   for (const keyPrefix of prefixes) {
     const config = answerOf(await admin.getConfig({ proxy, keyPrefix }), adminSocket);
@@ -97,8 +97,10 @@ async function getHeld(
     }
     if (config.truncated) terminal.err('weft: there is more than one answer holds; this is the beginning\n');
   }
-  if (output !== 'table') terminal.out(await writeStructured(resources, output));
-  else showTable(what === 'routes' ? routesTable(resources) : endpointsTable(resources), terminal);
+  if (output !== 'table') {
+    const asked = what === 'endpoints' ? resources.filter(({ type }) => type === 'endpoints') : resources;
+    terminal.out(await writeStructured(asked, output));
+  } else showTable(what === 'routes' ? routesTable(resources) : endpointsTable(resources), terminal);
   return exitCodes.ok;
 }
 

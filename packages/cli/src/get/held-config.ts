@@ -1,5 +1,5 @@
 import { writeDuration } from '@weft/kernel';
-import type { Resource, RouteFilter, RouteMatch, RouteRule } from '@weft/model';
+import type { ApplicationProtocol, Resource, RouteFilter, RouteMatch, RouteRule } from '@weft/model';
 import type { ResourceVersion } from '@weft/wire';
 import type { Cell } from '../output/text-table.ts';
 
@@ -21,7 +21,11 @@ export function routesTable(resources: readonly Resource[]): HeldTable {
   return { headings: ['for', 'route', 'rule', 'matches', 'filters', 'to', 'timeout', 'retries'], rows };
 }
 
+/** `protocol` is that of the application; between sidecars it travels as HTTP/2 where both speak that. */
 export function endpointsTable(resources: readonly Resource[]): HeldTable {
+  const protocols = new Map(
+    resources.flatMap((resource) => (resource.type === 'backend' ? [[resource.name, resource.protocol] as const] : [])),
+  );
   const rows = resources.flatMap((resource) => {
     if (resource.type !== 'endpoints') return [];
     // A destination without one is what people look for here.
@@ -31,12 +35,13 @@ export function endpointsTable(resources: readonly Resource[]): HeldTable {
       endpoint.key,
       `${endpoint.address}:${endpoint.port}`,
       String(endpoint.applicationPort),
+      protocolText(protocols.get(resource.name)),
       endpoint.mesh ? endpoint.identity : { text: 'not in the mesh', colour: 'yellow' },
       endpoint.zone,
       String(endpoint.weight),
     ]);
   });
-  return { headings: ['destination', 'endpoint', 'address', 'port', 'identity', 'zone', 'weight'], rows };
+  return { headings: ['destination', 'endpoint', 'address', 'port', 'protocol', 'identity', 'zone', 'weight'], rows };
 }
 
 /** Version by version: what is in force there against what the control plane has. */
@@ -51,6 +56,11 @@ export function versionsTable(versions: readonly ResourceVersion[]): HeldTable {
     return [key, inForce, current, state];
   });
   return { headings: ['resource', 'in force', 'newest', 'state'], rows };
+}
+
+function protocolText(protocol: ApplicationProtocol | undefined): string {
+  if (protocol === undefined || protocol === 'Unknown') return 'not declared';
+  return { Http1: 'HTTP/1.1', Http2: 'HTTP/2', Grpc: 'gRPC', Tcp: 'TCP' }[protocol];
 }
 
 function ruleRow(target: string, rule: RouteRule): Cell[] {
