@@ -19,6 +19,8 @@ export interface ServiceOptions {
   readonly handler?: ApplicationHandler;
   /** Of an application that listens on loopback already, in place of a handler; one instance. */
   readonly port?: number;
+  /** What the application speaks, as a Service declares it; `http` when absent. */
+  readonly appProtocol?: string;
   /** 1 when absent. */
   readonly instances?: number;
   /** Besides `app: <name>`; for Services of your own that select a version. */
@@ -124,8 +126,8 @@ class RunningMesh implements TestMesh {
     this.wheel.start();
     this.random = options.random ?? systemRandom;
     this.source = new MemorySource({
-      [SERVICES_FILE]: Object.keys(options.services)
-        .map((name) => serviceYaml(this.namespace, name))
+      [SERVICES_FILE]: Object.entries(options.services)
+        .map(([name, { appProtocol }]) => serviceYaml(this.namespace, name, appProtocol ?? 'http'))
         .join('---\n'),
       'routes.yaml': options.routes ?? '',
     });
@@ -284,9 +286,10 @@ class RunningMesh implements TestMesh {
       outboundPort: -1,
       localAddresses: false,
       gatewayHost: '127.0.0.1',
+      certificateFolder: '',
       gatewayPorts: new Map(),
       statsPort: -1,
-      metricsPort: -1,
+      metricsPort: 0,
       metricsHost: '127.0.0.1',
       adminSocket: '',
       accessLog: 'Never',
@@ -362,11 +365,11 @@ class AnyPort extends Map<number, number> {
   }
 }
 
-function serviceYaml(namespace: string, name: string): string {
+function serviceYaml(namespace: string, name: string, appProtocol: string): string {
   return `apiVersion: v1
 kind: Service
 metadata: {name: ${name}, namespace: ${namespace}}
-spec: {selector: {app: ${name}}, ports: [{name: http, port: 80, targetPort: http, appProtocol: http}]}
+spec: {selector: {app: ${name}}, ports: [{name: http, port: 80, targetPort: http, appProtocol: ${appProtocol}}]}
 `;
 }
 
