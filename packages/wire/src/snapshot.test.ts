@@ -10,9 +10,9 @@ import { exampleResources, manyResources } from './wire-examples.ts';
 const sizes: readonly [resources: number, pieces: number][] = [
   [0, 1],
   [1, 1],
-  [100, 1],
-  [101, 2],
-  [1_000, 10],
+  [300, 1],
+  [301, 2],
+  [1_000, 4],
 ];
 
 for (const [count, pieces] of sizes) {
@@ -29,17 +29,33 @@ for (const [count, pieces] of sizes) {
   });
 }
 
+test('a piece ends after three hundred endpoints, however few resources hold them', () => {
+  const base = exampleResources().find((resource) => resource.type === 'endpoints')!;
+  const sets = Array.from({ length: 5 }, (_, set): Resource => ({
+    ...base,
+    name: `shop/many-${set}:80`,
+    endpoints: Array.from({ length: 160 }, (_, index) => ({
+      ...base.endpoints[0]!,
+      key: `shop/cart-${1000 + index}:80`,
+    })),
+  }));
+  const held = heldOf(sets);
+  const parts = [...encodeSnapshotInPieces([...held])];
+  assert.equal(parts.length, 3);
+  assert.deepEqual(readSnapshot(Buffer.concat(parts)), { ok: true, value: held });
+});
+
 test('every type of resource comes back from a snapshot as it went in', () => {
   const held = heldOf(exampleResources());
   assert.deepEqual(readSnapshot(encodeSnapshot(held)), { ok: true, value: held });
 });
 
 test('a snapshot whose last pieces are missing reads as the pieces before, and one cut inside a field does not read', () => {
-  const held = heldOf(manyResources(250));
+  const held = heldOf(manyResources(750));
   const [first, second, third] = [...encodeSnapshotInPieces([...held])] as [Buffer, Buffer, Buffer];
   const shorter = readSnapshot(Buffer.concat([first, second]));
   assert.ok(shorter.ok);
-  assert.deepEqual([...shorter.value], [...held].slice(0, 200));
+  assert.deepEqual([...shorter.value], [...held].slice(0, 600));
   const cut = readSnapshot(Buffer.concat([first, second, third.subarray(0, -1)]));
   assert.equal(cut.ok, false);
 });

@@ -22,9 +22,9 @@ import { exampleResources, manyResources } from './wire-examples.ts';
 
 const VERSIONS = exampleResources().map(versionResource);
 /** More resources than are read in one go. */
-const MANY = manyResources(250).map(versionResource);
-/** They are read first, then what they refer to is looked up: 500 steps. */
-const BREATHS_OF_MANY = 5;
+const MANY = manyResources(700).map(versionResource);
+/** Some 190 of them are 32 KiB with what each costs beside its bytes: 3 breaths to read them, 3 to look up what they refer to. */
+const BREATHS_OF_MANY = 6;
 
 test('it says what it holds and wants, applies a transaction as one change, and acknowledges it', () => {
   const world = open();
@@ -175,7 +175,7 @@ test('a successor stream that fails is replaced like any other, and the old one 
   assert.equal(world.client.connection.state, 'waiting');
 });
 
-test('a large transaction is read with a breath after each hundred steps, then put into force as one change', async () => {
+test('a large transaction is read with a breath after each 32 KiB, then put into force as one change', async () => {
   const breaths = new Breaths();
   const world = open(breaths.take);
   world.client.start();
@@ -198,10 +198,12 @@ test('a large transaction is read with a breath after each hundred steps, then p
   assert.deepEqual(world.taken(), [{ type: 'ack', ack: { transaction: 1, errors: [] } }]);
 });
 
-test('a transaction of a hundred resources is read in one go, a hundred and one are not', () => {
+test('a transaction of 32 KiB is read in one go, one resource more is not', () => {
+  let bytes = 0;
+  const fit = MANY.findIndex(({ body }) => (bytes += 128 + body.length) > 32 * 1024);
   for (const [count, waits] of [
-    [100, 0],
-    [101, 1],
+    [fit, 0],
+    [fit + 1, 1],
   ] as const) {
     const breaths = new Breaths();
     const world = open(breaths.take);

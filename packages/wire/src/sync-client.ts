@@ -135,8 +135,11 @@ const BACKOFF_MAX_MS = 4_000;
 /** A connection that lasted so long was good: the next failure is a new story. */
 const GOOD_MS = 60_000;
 const WELCOME_TIMEOUT_MS = 10_000;
-/** Reading so many takes 1 to 2 ms: what a request may have to wait. */
-const PIECE_RESOURCES = 100;
+/** Reading so many bytes of resources takes about 1 ms: what a request may have to wait. */
+const PIECE_BYTES = 32 * 1024;
+/** What a resource costs beside its bytes, and each endpoint of the set that a delta changes, in bytes read. */
+const RESOURCE_BYTES = 128;
+const ENDPOINT_BYTES = 32;
 /** The server has at most two on their way; a third breaks the protocol and ends the stream. */
 const MAX_QUEUED = 2;
 const ANSWER_BYTES = 8 * 1024 * 1024;
@@ -380,7 +383,7 @@ export class SyncClient {
       if (transaction.trustBundle !== null) this.handler.trustBundle(transaction.trustBundle);
       const errors: ResourceError[] = [];
       const { breathe } = this.options;
-      if (breathe !== undefined && transaction.upserts.length > PIECE_RESOURCES) {
+      if (breathe !== undefined && this.isLarge(transaction)) {
         this.applying = true;
         void this.applyInPieces(attempt, transaction, errors, breathe);
         return;
@@ -396,6 +399,14 @@ export class SyncClient {
       }
       this.commit(attempt, transaction, changes, errors, applied);
     }
+  }
+
+  /** More than one piece, read or taken together. */
+  private isLarge({ upserts, endpointDeltas }: Transaction): boolean {
+    let bytes = 0;
+    for (const { body } of upserts) bytes += RESOURCE_BYTES + body.length;
+    for (const { count } of endpointDeltas) bytes += RESOURCE_BYTES + ENDPOINT_BYTES * count;
+    return bytes > PIECE_BYTES;
   }
 
   private put(changes: Changes): AppliedChanges | Promise<AppliedChanges> {
@@ -451,16 +462,28 @@ export class SyncClient {
   /** Decodes a transaction against what is held; what cannot be read is refused and left out. */
   private *readInPieces(transaction: Transaction, errors: ResourceError[]): Generator<void, Changes> {
     const upserted = new Map<ResourceKey, ChangedResource>();
-    let count = 0;
+    let bytes = 0;
     for (const upsert of transaction.upserts) {
+      if ((bytes += RESOURCE_BYTES + upsert.body.length) > PIECE_BYTES) {
+        bytes = 0;
+        yield;
+      }
       this.readUpsert(upsert, upserted, errors);
-      if (++count % PIECE_RESOURCES === 0) yield;
     }
-    for (const delta of transaction.endpointDeltas) this.readDelta(delta, upserted, errors);
+    for (const delta of transaction.endpointDeltas) {
+      if ((bytes += RESOURCE_BYTES + ENDPOINT_BYTES * delta.count) > PIECE_BYTES) {
+        bytes = 0;
+        yield;
+      }
+      this.readDelta(delta, upserted, errors);
+    }
     const removed = transaction.removed.filter((key) => this.held.has(key as ResourceKey)) as ResourceKey[];
     const leaving = new Set<ResourceKey>(removed);
     for (const change of upserted.values()) {
-      if (++count % PIECE_RESOURCES === 0) yield;
+      if ((bytes += RESOURCE_BYTES) > PIECE_BYTES) {
+        bytes = 0;
+        yield;
+      }
       const absent = referencesOf(change.resource).find(
         (key) => !upserted.has(key) && (!this.held.has(key) || leaving.has(key)),
       );
