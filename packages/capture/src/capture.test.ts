@@ -50,7 +50,6 @@ for (const tool of ['nft', 'iptables-legacy'] as const) {
       for (const family of [4, 6] as const) {
         const outside = addresses.outside[family];
         const pod = addresses.pod[family];
-        const meant = (address: string) => (family === 4 ? address : address.replace('::', ':0:0:0:0:0:0:'));
         const seen = {
           applicationOut: pair.call(pair.pod, APPLICATION, outside, 7000),
           rootOut: pair.call(pair.pod, 0, outside, 7000),
@@ -64,15 +63,15 @@ for (const tool of ['nft', 'iptables-legacy'] as const) {
           proxyToApplication: pair.call(pair.pod, PROXY, family === 4 ? '127.0.0.1' : '::1', 8080),
         };
         assert.deepEqual(seen, {
-          applicationOut: `proxy@15001 ${meant(outside)} 7000`,
-          rootOut: `proxy@15001 ${meant(outside)} 7000`,
+          applicationOut: `proxy@15001 ${outside} 7000`,
+          rootOut: `proxy@15001 ${outside} 7000`,
           proxyOut: 'outside',
           excludedPort: 'outside',
-          outsideIn: `proxy@15006 ${meant(pod)} 8080`,
+          outsideIn: `proxy@15006 ${pod} 8080`,
           excludedIn: 'app',
-          nobodyListens: `proxy@15006 ${meant(pod)} 4711`,
+          nobodyListens: `proxy@15006 ${pod} 4711`,
           toItself: 'app',
-          throughMeshToItself: `proxy@15006 ${meant(pod)} 8080`,
+          throughMeshToItself: `proxy@15006 ${pod} 8080`,
           proxyToApplication: 'app',
         });
       }

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import { isIPv4 } from 'node:net';
+import { SocketAddress, isIPv4 } from 'node:net';
 import { type Result, fail, ok } from '@weft/kernel';
 
 /** Where a connection was going before a rule redirected it. */
 export interface OriginalDestination {
-  /** IPv4 in dots, also where the socket is of both families; IPv6 in full, without zeroes cut. */
+  /** IPv4 in dots, also where the socket is of both families; IPv6 as RFC 5952 writes it. */
   readonly address: string;
   readonly port: number;
 }
@@ -85,7 +85,8 @@ function readIpv4(value: Uint8Array): OriginalDestination {
 /** `struct sockaddr_in6`: family, port, flow, address. */
 function readIpv6(value: Uint8Array): OriginalDestination {
   const groups = Array.from({ length: 8 }, (_, index) => (value[8 + 2 * index]! << 8) | value[9 + 2 * index]!);
-  return { address: groups.map((group) => group.toString(16)).join(':'), port: portOf(value) };
+  const address = groups.map((group) => group.toString(16)).join(':');
+  return { address: new SocketAddress({ address, family: 'ipv6' }).address, port: portOf(value) };
 }
 
 function portOf(value: Uint8Array): number {

@@ -562,6 +562,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   /** What the local application means; empty when the request has been answered, or leaves the mesh. */
   private namedDestination(): DestinationKey | '' {
     const { ingress, tables, head } = this;
+    if (ingress.kind === 'captured') return ingress.destination;
     const named = head.authority;
     // A browser's page speaks to us in origin form under a name of its own choice (DNS rebinding), and says where it is from.
     if (head.targetForm === TargetForm.Origin && head.field(FieldId.Origin) >= 0 && !isSameOrigin(head)) {

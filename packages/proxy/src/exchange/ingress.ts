@@ -6,12 +6,13 @@ import type { DestinationKey } from '@weft/model';
  *
  * - `explicit`: the local application speaks to us as to a proxy; the host of the request names the destination.
  * - `fixed`: a local address that stands for one destination.
+ * - `captured`: the local application called an address that a rule of the kernel led to us; the address decides.
  * - `gateway`: a listener of a Gateway at the edge of the mesh.
  * - `inbound`: a peer, for one port of the local application.
  */
 export interface Ingress {
-  readonly kind: 'explicit' | 'fixed' | 'gateway' | 'inbound';
-  /** `fixed` and `inbound`: the destination; `gateway`: empty. */
+  readonly kind: 'explicit' | 'fixed' | 'captured' | 'gateway' | 'inbound';
+  /** `fixed`, `captured` and `inbound`: the destination; `gateway`: empty. */
   readonly destination: DestinationKey;
   /** `gateway`: the name of the listener in the view. */
   readonly listener: string;

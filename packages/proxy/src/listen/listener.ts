@@ -114,7 +114,20 @@ export abstract class Listener implements Http1Home {
       });
     });
     if (directHandles && this.direct) acceptDirect(this.server, (socket) => this.admit(socket));
+    this.begin();
+  }
+
+  /** In place of `listen`: takes only what another listener accepted. */
+  begin(): void {
     this.sweeper.reschedule(SWEEP_MS);
+  }
+
+  /** Serves a connection that another listener accepted and counted. */
+  take(socket: Socket): void {
+    const { maxConnections } = this.options;
+    if (maxConnections > 0 && this.openCount >= maxConnections) {
+      this.refuse(socket, 'connection-limit', `maxConnections ${maxConnections}`);
+    } else this.accept(socket);
   }
 
   /** Callers are told to go elsewhere, while new connections are still served. */
@@ -212,10 +225,7 @@ export abstract class Listener implements Http1Home {
     // An error without a listener would end the process.
     socket.on('error', ignore);
     this.options.sink.accepted();
-    const { maxConnections } = this.options;
-    if (maxConnections > 0 && this.openCount >= maxConnections) {
-      this.refuse(socket, 'connection-limit', `maxConnections ${maxConnections}`);
-    } else this.accept(socket);
+    this.take(socket);
   }
 }
 

@@ -12,6 +12,7 @@ import { planRetry } from '@weft/resilience';
 import { ClientHelloReader, sniffFirstBytes, sniffServerBytes } from '@weft/sniff';
 import type { FirstBytes } from '@weft/sniff';
 import type { DestinationWaiter, Engine } from '../exchange/engine.ts';
+import type { OutsideTarget } from '../exchange/egress.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import type { PipeOwner } from '../transport/byte-pipe.ts';
 import { Dial } from '../transport/dial.ts';
@@ -58,6 +59,8 @@ export interface SessionStart {
   readonly announces: boolean;
   /** Null when the caller is attached at once. */
   readonly race: SessionRace | null;
+  /** The way out of the mesh to where the caller was going; null when the destination is one of the mesh. */
+  readonly way: OutsideTarget | null;
 }
 
 /** Of a caller that has not spoken yet: it is attached once it is known that its connection is opaque. */
@@ -366,6 +369,10 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
   private route(): void {
     const { ingress, tables, home } = this;
     const { engine } = home;
+    if (this.start.way !== null) {
+      this.leave(this.start.way);
+      return;
+    }
     if (ingress.kind === 'gateway') {
       this.routeAtGateway();
       return;
@@ -387,6 +394,17 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     engine.awaitDestination(key, this);
   }
 
+  private leave({ rule, backend }: OutsideTarget): void {
+    const { decision } = this;
+    decision.kind = 'forward';
+    decision.rule = rule;
+    decision.backend = backend;
+    decision.backendIndex = 0;
+    decision.choice = rule.backends[0];
+    this.destination = this.ingress.destination;
+    this.admit(backend);
+  }
+
   /** The listener of the port; where several share it the server name decides. */
   private routeAtGateway(): void {
     const { tables, ingress, serverName } = this;
@@ -402,7 +420,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
 
   private routeBy(routes: RouteTable): void {
     // A port with routes of requests is never carried as bytes because nobody has spoken, or something else.
-    if (this.ingress.kind === 'fixed' && readsRequests(routes))
+    if ((this.ingress.kind === 'fixed' || this.ingress.kind === 'captured') && readsRequests(routes))
       this.refuse('protocol-unknown', 'port-has-request-routes');
     else if (readsServerName(routes) && this.serverName === '') this.awaitHello();
     else this.choose(routes);

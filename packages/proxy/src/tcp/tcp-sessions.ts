@@ -35,7 +35,13 @@ export class TcpSessions implements SessionHome {
   open(socket: Socket, ingress: Ingress, start: Partial<SessionStart> = {}): TcpSession {
     this.engine.tick();
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    const session = new TcpSession(this, socket, ingress, { encrypted: false, announces: false, race: null, ...start });
+    const session = new TcpSession(this, socket, ingress, {
+      encrypted: false,
+      announces: false,
+      race: null,
+      way: null,
+      ...start,
+    });
     this.sessions.add(session);
     session.begin();
     return session;
