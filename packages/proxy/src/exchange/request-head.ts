@@ -4,10 +4,14 @@ import { FieldId } from '@weft/http';
 import type { Head, RequestFacts } from '@weft/http';
 import { readRequestId, readTraceParent, startSpan, writeTraceParent } from '@weft/telemetry';
 import type { SpanContext } from '@weft/telemetry';
+import type { HttpProtocol } from './downstream-stream.ts';
 import type { Engine } from './engine.ts';
 import type { Tracing } from './exchange-spans.ts';
 import { RequestSlot } from './head-slots.ts';
 import type { Ingress } from './ingress.ts';
+
+/** By what the request came as (RFC 9110 §7.6.3): HTTP/1.0, HTTP/1.1, HTTP/2. */
+const VIA = ['1.0 weft', '1.1 weft', '2.0 weft'] as const;
 
 /** A request whose head is made ready; an `Exchange` is one. */
 export interface OutgoingRequest {
@@ -16,6 +20,7 @@ export interface OutgoingRequest {
   readonly decision: RouteDecision;
   readonly head: Head;
   readonly destination: string;
+  readonly protocol: HttpProtocol;
   readonly requestFacts: RequestFacts;
   readonly slots: (string | undefined)[];
   requestId: string;
@@ -41,7 +46,7 @@ export function prepareRequestHead(request: OutgoingRequest): void {
   request.requestId = receivedId ?? engine.ids.requestId();
   slots[RequestSlot.RequestId] = receivedId === undefined ? request.requestId : undefined;
   prepareTrace(request);
-  slots[RequestSlot.Via] = head.minorVersion === 0 ? '1.0 weft' : '1.1 weft';
+  slots[RequestSlot.Via] = VIA[request.protocol === 'http2' ? 2 : head.minorVersion];
   slots[RequestSlot.ClientIdentity] =
     ingress.kind === 'inbound' && ingress.peerIdentity !== '' ? ingress.peerIdentity : undefined;
   slots[RequestSlot.GrpcTimeout] = undefined;
