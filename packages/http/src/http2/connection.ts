@@ -167,7 +167,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.writer = new Http2HeadWriter(this.encoder, options.scheme);
     this.sender = new Sender(limits, this);
     this.table = new StreamTable();
-    this.guard = new FloodGuard();
+    this.guard = new FloodGuard(limits.resetPatience);
     this.credit = new ReceiveCredit(limits);
     this.block = new HeaderBlock(limits);
     this.scratch = null;

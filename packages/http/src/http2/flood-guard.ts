@@ -50,12 +50,16 @@ const budgets: readonly Budget[] = [
 
 export class FloodGuard {
   private readonly left: Float64Array;
+  /** What an honest peer of many callers brings about by passing on that they left: counted this many times more slowly. */
+  private readonly patience: number;
   private lastMs: number;
   /** Streams and DATA frames to be credited before the next event is counted; most connections never come to one. */
   private streams: number;
   private dataFrames: number;
 
-  constructor() {
+  /** `patience` is at least 1. */
+  constructor(patience = 1) {
+    this.patience = patience;
     this.left = Float64Array.from(budgets, (budget) => budget.events);
     this.lastMs = -1;
     this.streams = 0;
@@ -65,7 +69,7 @@ export class FloodGuard {
   /** Counts an event; false when its budget is spent. */
   take(kind: Flood): boolean {
     if (this.streams + this.dataFrames > 0) this.applyCredit();
-    this.left[kind]! -= 1;
+    this.left[kind]! -= kind === Flood.Reset || kind === Flood.Late ? 1 / this.patience : 1;
     return this.left[kind]! >= 0;
   }
 

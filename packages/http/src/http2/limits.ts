@@ -34,6 +34,8 @@ export interface Http2Limits {
   readonly connectionBufferBytes: number;
   /** Written in one turn. */
   readonly turnBytes: number;
+  /** Resets, and frames that come late because of them, count this many times less as an attack; at least 1. */
+  readonly resetPatience: number;
 }
 
 /** Windows of 256 KiB carry 2 Gbit/s over 1 ms; 100 streams is what RFC 9113 §6.5.2 recommends at least. */
@@ -55,6 +57,7 @@ export const http2Defaults: Http2Limits = Object.freeze({
   streamBufferBytes: 64 * 1024,
   connectionBufferBytes: 4 * 1024 * 1024,
   turnBytes: 64 * 1024,
+  resetPatience: 1,
 });
 
 /**
@@ -72,5 +75,7 @@ export const http2MeshLimits: Http2Limits = Object.freeze({
   decoderTableBytes: 16 * 1024,
   encoderTableBytes: 16 * 1024,
   connectionWindowBytes: 4 * 1024 * 1024,
+  // Callers of callers leave by the hundred when something is slow; the peer has a name, and its resets cost us 1,000/s at most.
+  resetPatience: 50,
   heldBytes: 16 * 1024 * 1024,
 });

@@ -1,4 +1,5 @@
 import { http2Defaults, http2MeshLimits } from '@weft/http';
+import type { Http2Limits } from '@weft/http';
 import type { Socket } from 'node:net';
 import type { DialTls } from '../transport/dial.ts';
 import { Http2UpstreamConnection } from './http2-upstream-connection.ts';
@@ -7,6 +8,9 @@ import { Carriage } from './request-carriage.ts';
 
 /** Opened because others are busy; more are opened only when no stream is free at all. */
 const LOAD_CONNECTIONS = 4;
+
+/** Towards an endpoint it is we who reset, and what comes late for it is no attack. */
+const plainLimits: Http2Limits = Object.freeze({ ...http2Defaults, resetPatience: http2MeshLimits.resetPatience });
 
 /** What a peer is taken to allow as long as no connection has said. */
 const STREAMS_UNTOLD = 100;
@@ -79,7 +83,7 @@ export class Http2Lane {
   }
 
   add(socket: Socket, encrypted: boolean, nowMs: number, lifetimeMs: number): Http2UpstreamConnection {
-    const limits = encrypted ? http2MeshLimits : http2Defaults;
+    const limits = encrypted ? http2MeshLimits : plainLimits;
     const connection = new Http2UpstreamConnection(socket, encrypted, this.owner, limits, nowMs, lifetimeMs);
     this.open.push(connection);
     return connection;

@@ -286,6 +286,47 @@ describe('an upgrade between sidecars', () => {
   }
 });
 
+describe('callers that leave', () => {
+  it('by the hundred, before an answer or inside one, cost others on the connection nothing', async () => {
+    const { server, port: origin } = await application((incoming, response) => {
+      if (incoming.url === '/held') return;
+      // Longer than what is on its way when the caller leaves.
+      if (incoming.url === '/large')
+        response.writeHead(200, { 'content-length': 8 * MIB }).write(Buffer.alloc(4 * MIB));
+    });
+    const pair = await SidecarPair.start(origin);
+    const { port } = await pair.web.listen();
+    try {
+      const staying = call(port, { path: '/held' }, '');
+      staying.catch(() => {});
+      for (let round = 0; round < 30; round += 1) {
+        const before = pair.web.recorder.ends.length;
+        const leaving = Array.from({ length: 20 }, (_none, index) => {
+          const sent = request({
+            port,
+            host: '127.0.0.1',
+            path: index % 2 === 0 ? '/held' : '/large',
+            headers: { host: 'orders' },
+          });
+          sent.on('error', () => {});
+          return sent.end();
+        });
+        await eventually(() => pair.web.recorder.begunCount === before + 21, 5_000);
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        for (const sent of leaving) sent.socket?.resetAndDestroy();
+        await eventually(() => pair.web.recorder.ends.length === before + 20, 5_000);
+      }
+      const counters = pair.web.plane.counters.get(ordersKey)!;
+      assert.equal(counters.connects, 1);
+      assert.equal(counters.streams, 1);
+      assert.deepEqual([...new Set(pair.web.recorder.codes)], ['downstream-reset']);
+    } finally {
+      pair.close();
+      stop(server);
+    }
+  });
+});
+
 describe('a sidecar of an older version', () => {
   it('that offers weft-http/1.1 only is called so', async () => {
     const { server: behind, port: origin } = await application((incoming, response) => void incoming.pipe(response));
