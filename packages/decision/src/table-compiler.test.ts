@@ -61,9 +61,26 @@ test('a view becomes tables', () => {
       protocol: 'Http',
       hostname: '',
       rules: [ruleFixture()],
+      certificates: [],
     })
-    .put({ type: 'listener', name: 'shop/edge/wild', port: 8000, protocol: 'Http', hostname: '*.example', rules: [] })
-    .put({ type: 'listener', name: 'shop/edge/exact', port: 8000, protocol: 'Http', hostname: 'a.example', rules: [] });
+    .put({
+      type: 'listener',
+      name: 'shop/edge/wild',
+      port: 8000,
+      protocol: 'Http',
+      hostname: '*.example',
+      rules: [],
+      certificates: [],
+    })
+    .put({
+      type: 'listener',
+      name: 'shop/edge/exact',
+      port: 8000,
+      protocol: 'Http',
+      hostname: 'a.example',
+      rules: [],
+      certificates: [],
+    });
   const tables = compile(resources);
   assert.equal(tables.mesh.trustDomain, 'cluster.local');
   assert.equal(tables.names.resolve('orders', 80, 'shop'), 'shop/orders:80');

@@ -91,6 +91,7 @@ const rows = {
   'request-body-timeout': row('downstream', 'after-send', 'client', 'never', undefined, 408, CANCELLED, CANCEL, 'close', 'info', 'the request body stalled'),
   'downstream-reset': row('downstream', 'after-send', 'client', 'never', undefined, 0, CANCELLED, CANCEL, 'close', 'info', 'the caller went away before the response was whole'),
   'downstream-write-timeout': row('downstream', 'after-head', 'client', 'never', undefined, 0, CANCELLED, CANCEL, 'close', 'info', 'the caller stopped reading'),
+  'downstream-tls-failed': row('downstream', 'before-send', 'client', 'never', undefined, 0, UNAVAILABLE, NO_ERROR, 'close', 'info', 'the TLS handshake with the caller failed'),
   'wrong-scheme': row('downstream', 'before-send', 'client', 'never', undefined, 0, UNAVAILABLE, PROTOCOL_ERROR, 'close', 'info', 'the first bytes are neither HTTP nor mesh TLS'),
 
   // HTTP/2 connections that were closed (RFC 9113 §10.5): the first for silence, the others with ENHANCE_YOUR_CALM.

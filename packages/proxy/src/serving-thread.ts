@@ -19,12 +19,14 @@ import { DataPlane } from './data-plane.ts';
 import type { Tracing } from './exchange/exchange-spans.ts';
 import type { Ingress } from './exchange/ingress.ts';
 import { TelemetryRecorder } from './exchange/recorder.ts';
+import { GatewayListener } from './listen/gateway-listener.ts';
 import { InboundListener } from './listen/inbound-listener.ts';
 import { defaultDeadlines } from './listen/listener.ts';
 import type { Listener, ListenerOptions } from './listen/listener.ts';
 import { PlainListener } from './listen/plain-listener.ts';
 import type { Log } from './log.ts';
 import type { InboundOptions, ProxyOptions } from './proxy-options.ts';
+import { CertificateFolder } from './security/certificate-folder.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
 import { ServingFacts } from './serving-facts.ts';
 import type { InForce, ListenerPlan, Serving, ServingLoad } from './serving.ts';
@@ -40,6 +42,8 @@ export interface ServingSettings {
   readonly zone: string;
   readonly meshHost: string;
   readonly inbound: readonly InboundOptions[];
+  /** Of the certificates of HTTPS listeners; empty for none. */
+  readonly certificateFolder: string;
   /** Of all threads together; 0 is no cap. */
   readonly maxConnections: number;
   readonly accessLog: AccessLogWhen;
@@ -65,8 +69,10 @@ export interface ServingPorts {
 
 /** What `workers` threads of this proxy are told. */
 export function servingSettings(options: ProxyOptions, workers: number): ServingSettings {
-  const { mode, namespace, name, serviceAccount, zone, meshHost, inbound, maxConnections, accessLog } = options;
-  return { mode, namespace, name, serviceAccount, zone, meshHost, inbound, maxConnections, accessLog, workers };
+  const { mode, namespace, name, serviceAccount, zone, meshHost, inbound, certificateFolder } = options;
+  const { maxConnections, accessLog } = options;
+  const who = { mode, namespace, name, serviceAccount, zone, meshHost };
+  return { ...who, inbound, certificateFolder, maxConnections, accessLog, workers };
 }
 
 /** Everything one thread serves with: data plane, listeners, recorder, and the identity in use. */
@@ -78,6 +84,7 @@ export class ServingThread implements Serving {
   private readonly watch: LoopWatch;
   private readonly facts: ServingFacts;
   private readonly plane: DataPlane;
+  private readonly certificates: CertificateFolder;
   private readonly listeners: Map<string, Listener>;
   /** Ports of the application that speak no HTTP, as it has shown. */
   private readonly learned: Set<number>;
@@ -92,6 +99,7 @@ export class ServingThread implements Serving {
     this.series = new SeriesTable();
     this.connectionMetrics = new ConnectionMetrics(this.series);
     this.watch = new LoopWatch();
+    this.certificates = new CertificateFolder(settings.certificateFolder, clock, ports.log);
     this.listeners = new Map();
     this.learned = new Set();
     this.tls = null;
@@ -227,7 +235,9 @@ export class ServingThread implements Serving {
 
   private listener(plan: ListenerPlan, port: number): Listener {
     const options = this.listenerOptions(plan.host, port);
-    if (plan.kind === 'gateway') return new PlainListener(options, this.ingress('gateway', '', `${plan.declaredPort}`));
+    if (plan.kind === 'gateway') {
+      return new GatewayListener(options, this.ingress('gateway', '', `${plan.declaredPort}`), this.certificates);
+    }
     if (plan.kind === 'fixed') return new PlainListener(options, this.ingress('fixed', plan.destination, ''));
     if (plan.kind === 'explicit') return new PlainListener(options, this.ingress('explicit', '', ''));
     const { applicationPort } = plan;

@@ -51,7 +51,6 @@ measure('LatencyHistogram.observeMs, 0.1 ms to 1 s', (calls) => {
 
 const scope = new RequestMetrics(table).scope({
   direction: 'outbound',
-  protocol: 'http1',
   source: 'shop/cart',
   destination: 'shop/orders',
   route: 'shop/orders',
@@ -111,6 +110,7 @@ const facts: Writable<AccessLogFacts> = {
   requestId: '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
   traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
   direction: 'outbound',
+  protocol: 'http1',
   source: 'spiffe://cluster.local/ns/shop/sa/cart',
   destination: 'shop/orders',
   method: 'GET',

@@ -239,9 +239,10 @@ const destinationRoutes = message<Body<DestinationRoutes>>('DestinationRoutes', 
 const gatewayListener = message<Body<GatewayListener>>('GatewayListener', {
   name: name(1),
   port: port(2),
-  protocol: choice(3, 'ListenerProtocol', ['Http', 'Tcp', 'Tls']),
+  protocol: choice(3, 'ListenerProtocol', ['Http', 'Tcp', 'Tls', 'Https']),
   hostname: text(4, HOST_BYTES),
   rules: list(5, routeRule, MAX_RULES),
+  certificates: texts(6, NAME_BYTES, 64),
 });
 
 const loadBalancerPolicy = message<LoadBalancerPolicy>('LoadBalancerPolicy', {

@@ -47,9 +47,10 @@ export function exampleResources(): Resource[] {
       type: 'listener',
       name: 'shop/edge/http',
       port: 8000,
-      protocol: 'Http',
+      protocol: 'Https',
       hostname: '*.example',
       rules: [exampleRule()],
+      certificates: ['shop/edge-tls', 'shop/older'],
     },
     { type: 'routes', name: 'shop/orders:80', rules: [exampleRule()] },
     {

@@ -97,6 +97,7 @@ function settingsOf(values: FlagValues, machine: Machine): ProxySettings {
       outboundPort: whole(values, 'outbound-port', -1, 65_535),
       localAddresses: isOn(values, 'local-addresses'),
       gatewayHost: values.one('gateway-host'),
+      certificateFolder: values.one('certificates'),
       gatewayPorts: gatewayPortsOf(values),
       statsPort: whole(values, 'stats-port', -1, 65_535),
       metricsPort: whole(values, 'metrics-port', -1, 65_535),

@@ -54,7 +54,22 @@ const listenerTls = object({
     'Passthrough leaves TLS to the backends and chooses them by server name.',
     'Terminate',
   ),
-  certificateRefs: foreign('For listeners that terminate TLS.'),
+  certificateRefs: optional(
+    list(
+      object({
+        group: optional(text(253, undefined, 0), 'Group of the object; "" for Secret.', ''),
+        kind: optional(text(63), 'Secret.', 'Secret'),
+        name: required(dnsNameSchema, 'Name of the Secret.'),
+        namespace: optional(
+          dnsNameSchema,
+          'Namespace of the Secret; another one needs a ReferenceGrant.',
+          "the Gateway's",
+        ),
+      }),
+      64,
+    ),
+    'Certificates of an HTTPS listener; the first that there is serves. The gateway reads them from its own folder.',
+  ),
   frontendValidation: foreign('For listeners that terminate TLS.'),
   options: foreign(),
 });
@@ -65,9 +80,9 @@ const listener = object({
   port: required(integer(1, 65_535), 'Port to listen on.'),
   protocol: required(
     text(255),
-    'HTTP, TCP, or TLS with mode Passthrough. HTTPS and UDP are understood and reported as not served.',
+    'HTTP, HTTPS, TCP, or TLS with mode Passthrough. UDP is understood and reported as not served.',
   ),
-  tls: optional(listenerTls, 'For TLS listeners.'),
+  tls: optional(listenerTls, 'For HTTPS and TLS listeners.'),
   allowedRoutes: optional(allowedRoutes, 'Routes that may attach.'),
 });
 
@@ -90,12 +105,18 @@ export const gatewaySpecSchema = object(
           message: 'TLS listeners that terminate TLS are not served',
           expected: 'Passthrough',
         });
-      } else if (protocol !== 'HTTP' && protocol !== 'TCP' && protocol !== 'TLS') {
-        const known = ['HTTPS', 'UDP'].includes(protocol);
-        const message = known
-          ? `${protocol} listeners are not served yet`
-          : `unknown protocol ${JSON.stringify(protocol)}`;
-        report(['listeners', index, 'protocol'], 'listener-not-served', { message, expected: 'HTTP, TCP or TLS' });
+      } else if (protocol === 'HTTPS' && (tls?.mode === 'Passthrough' || (tls?.certificateRefs ?? []).length === 0)) {
+        report(['listeners', index, 'tls'], 'listener-not-served', {
+          message: 'an HTTPS listener terminates TLS and needs certificateRefs',
+          expected: 'mode Terminate and certificateRefs',
+        });
+      } else if (protocol !== 'HTTP' && protocol !== 'HTTPS' && protocol !== 'TCP' && protocol !== 'TLS') {
+        const message =
+          protocol === 'UDP' ? 'UDP listeners are not served yet' : `unknown protocol ${JSON.stringify(protocol)}`;
+        report(['listeners', index, 'protocol'], 'listener-not-served', {
+          message,
+          expected: 'HTTP, HTTPS, TCP or TLS',
+        });
       }
       const key = `${port} ${protocol} ${hostname ?? ''}`;
       const first = seen.get(key);

@@ -1,6 +1,7 @@
 import { byCodeUnit } from '../canonical/canonical-bytes.ts';
 import type { ObjectOf } from '../kinds/kind-table.ts';
 import type { ObjectRef } from '../problem/problem.ts';
+import { certificateFault } from '../view/certificate-reference.ts';
 import type { Model } from '../view/model.ts';
 import { attachments } from '../view/resolve-routes.ts';
 import { isOurGateway, isServed, routeKinds } from '../view/route-attachment.ts';
@@ -20,6 +21,7 @@ export function gatewayStatus(model: Model, gateway: ObjectOf<'Gateway'>, object
     const http = routeKinds(listener).length > 0;
     const message = http ? '' : `${listener.protocol} is not served`;
     const kinds = !http || isServed(listener);
+    const fault = certificateFault(model, gateway, listener);
     return {
       name: listener.name,
       attachedRoutes: attached.filter(({ listeners: places }) => places.has(listener.name)).length,
@@ -27,9 +29,9 @@ export function gatewayStatus(model: Model, gateway: ObjectOf<'Gateway'>, object
         condition('Accepted', http, http ? 'Accepted' : 'UnsupportedProtocol', message, generation),
         condition(
           'ResolvedRefs',
-          kinds,
-          kinds ? 'ResolvedRefs' : 'InvalidRouteKinds',
-          kinds ? '' : `only ${routeKinds(listener).join(' and ')} is served there`,
+          kinds && fault === undefined,
+          kinds ? (fault?.reason ?? 'ResolvedRefs') : 'InvalidRouteKinds',
+          kinds ? (fault?.message ?? '') : `only ${routeKinds(listener).join(' and ')} is served there`,
           generation,
         ),
         condition('Conflicted', false, 'NoConflicts', '', generation),

@@ -4,6 +4,7 @@ import { mergeRequest } from '../policy/effective-traffic.ts';
 import { byAge, gatewayLayers, serviceLayers } from '../policy/policy-layers.ts';
 import { byCodeUnit } from '../canonical/canonical-bytes.ts';
 import { destinationKey, isMeshPort, readDestination } from './destination.ts';
+import { permittedCertificates } from './certificate-reference.ts';
 import type { Model } from './model.ts';
 import { portProtocol } from './port-protocol.ts';
 import type { DestinationKey, DestinationRoutes, GatewayListener, RouteRule } from './resource.ts';
@@ -16,6 +17,7 @@ import {
   isOurGateway,
   isServed,
   refsTo,
+  terminates,
 } from './route-attachment.ts';
 import { compileOpaqueRule, compileRule, matchAll, opaqueTimeouts } from './route-rule.ts';
 
@@ -66,6 +68,13 @@ export function resolveRoutes(
   return { type: 'routes', name: key, rules };
 }
 
+const listenerProtocols: Readonly<Record<string, GatewayListener['protocol']>> = {
+  HTTP: 'Http',
+  HTTPS: 'Https',
+  TCP: 'Tcp',
+  TLS: 'Tls',
+};
+
 /** The served listeners of a Gateway (`namespace/name`) in its own order; empty when it is not one of ours. */
 export function resolveGatewayListeners(model: Model, gatewayKey: string): readonly GatewayListener[] {
   const [namespace = '', name = ''] = gatewayKey.split('/');
@@ -96,9 +105,10 @@ export function resolveGatewayListeners(model: Model, gatewayKey: string): reado
       type: 'listener',
       name: `${namespace}/${name}/${listener.name}`,
       port: listener.port,
-      protocol: listener.protocol === 'TCP' ? 'Tcp' : listener.protocol === 'TLS' ? 'Tls' : 'Http',
+      protocol: listenerProtocols[listener.protocol] ?? 'Http',
       hostname: listener.hostname ?? '',
       rules,
+      certificates: terminates(listener) ? permittedCertificates(model, gateway, listener) : [],
     });
   }
   return listeners;

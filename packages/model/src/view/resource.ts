@@ -86,10 +86,12 @@ export interface GatewayListener {
   readonly name: string;
   readonly port: number;
   /** `Tls` is passed through: the server name of the ClientHello is read and nothing else. */
-  readonly protocol: 'Http' | 'Tcp' | 'Tls';
+  readonly protocol: 'Http' | 'Tcp' | 'Tls' | 'Https';
   /** Empty: any host. May start with `*.`. */
   readonly hostname: string;
   readonly rules: readonly RouteRule[];
+  /** `Https`: names of certificates (`namespace/name`), the first that the gateway has serves. Otherwise empty. */
+  readonly certificates: readonly string[];
 }
 
 export interface RouteRule {

@@ -106,9 +106,14 @@ export function isServed(listener: GatewayListenerSpec): boolean {
 
 /** The kinds of routes that a listener of its protocol takes; none when the protocol is not served. */
 export function routeKinds(listener: GatewayListenerSpec): readonly AnyRoute['kind'][] {
-  if (listener.protocol === 'HTTP') return ['HTTPRoute', 'GRPCRoute'];
+  if (listener.protocol === 'HTTP' || terminates(listener)) return ['HTTPRoute', 'GRPCRoute'];
   if (listener.protocol === 'TCP') return ['TCPRoute'];
   return listener.protocol === 'TLS' && listener.tls?.mode === 'Passthrough' ? ['TLSRoute'] : [];
+}
+
+/** Whether the gateway itself ends TLS there, with certificates of its own. */
+export function terminates({ protocol, tls }: GatewayListenerSpec): boolean {
+  return protocol === 'HTTPS' && tls?.mode !== 'Passthrough' && (tls?.certificateRefs ?? []).length > 0;
 }
 
 export function isOpaque(kind: AnyRoute['kind']): boolean {

@@ -80,7 +80,7 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
     this.home = home;
     this.waitingSinceMs = home.engine.clock.nowMs();
     this.held = null;
-    // Between sidecars ALPN has told.
+    // Behind TLS ALPN has told.
     this.opening = !encrypted;
     this.active = false;
     this.requestWhole = false;
@@ -95,7 +95,7 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
     this.discarded = 0;
     this.ending = 'completed';
     this.endingDetail = '';
-    this.reader = new Http1RequestReader(encrypted ? http1MeshLimits : home.limits, this);
+    this.reader = new Http1RequestReader(ingress.peerIdentity === '' ? home.limits : http1MeshLimits, this);
     this.exchange = new Exchange(home.engine, this, ingress);
     this.pipe = new BytePipe(socket, encrypted, this);
     this.pipe.start();
