@@ -204,8 +204,10 @@ describe('an HTTPS listener of a gateway', () => {
       await closed(socket);
       assert.equal(socket.authorized, false);
     }
-    await eventually(() => edge.fixture.connections.length === 3, 2_000);
-    for (const { code } of edge.fixture.connections) assert.equal(code, 'downstream-tls-failed');
+    // Callers of the tests before may still be leaving.
+    const refused = (): number =>
+      edge.fixture.connections.filter(({ code }) => code === 'downstream-tls-failed').length;
+    await eventually(() => refused() === outdated.length, 2_000);
   });
 
   it('takes a replaced certificate for new connections, and keeps the old one while the new is broken', async () => {
