@@ -64,6 +64,11 @@ export async function runGrpc(): Promise<Tally[]> {
         // What only grpc-java offers is asked of its server alone.
         const asked = client === server ? [...cases, ...client.extraCases] : cases;
         for (const name of asked) await runCase(tally, client, mesh.localPort(`${server.name}-server`), name);
+        await tally.check('every leg was that of two sidecars with mutual TLS', () => {
+          if (!mesh.carried('caller', 'outbound')) throw new Error('the sidecar of the caller logged none');
+          if (!mesh.carried(`${server.name}-server`, 'inbound'))
+            throw new Error('the sidecar of the server logged none');
+        });
         if (tally.failures.length > 0) console.log(mesh.output('sidecar of caller').slice(-1_500));
       }
     }

@@ -63,6 +63,13 @@ export class ProcessMesh {
     }, WAIT_MS);
   }
 
+  /** Whether a sidecar logged a request of this direction, under mutual TLS. */
+  carried(service: string, direction: 'inbound' | 'outbound'): boolean {
+    return this.output(`sidecar of ${service}`)
+      .split('\n')
+      .some((line) => line.includes(`"direction":"${direction}"`) && /"flags":\[[^\]]*"mtls"/.test(line));
+  }
+
   /** The end of what a process said. */
   output(name: string): string {
     return this.said.get(name) ?? '';
@@ -85,7 +92,7 @@ export class ProcessMesh {
     const [controlPort] = (await freePorts(1)) as [number];
     const socket = join(this.folder, 'control.sock');
     const state = join(this.folder, 'control');
-    const quiet = ['--stats-port=-1', '--metrics-port=-1', '--outbound-port=-1'];
+    const quiet = ['--stats-port=-1', '--metrics-port=-1', '--outbound-port=-1', '--access-log=always'];
     const where = ['--config', config, '--state', state, '--port', String(controlPort), '--admin-socket', socket];
     await this.weft('control', ['control', ...where, '--metrics-port=-1']);
     const sidecar = async (name: string, flags: readonly string[]): Promise<Ready> => {
