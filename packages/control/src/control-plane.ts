@@ -33,6 +33,7 @@ import {
 } from '@weft/wire';
 import { AdminDesk } from './admin-desk.ts';
 import { ChangeFeed } from './change-feed.ts';
+import { type ClusterOptions, ClusterRoom } from './cluster/cluster-room.ts';
 import { ConfigStore, type StoreUpdate } from './config-store.ts';
 import { ControlMetrics } from './control-metrics.ts';
 import { EventLog } from './event-log.ts';
@@ -55,6 +56,8 @@ export interface ControlOptions {
   readonly configFolder?: string;
   /** A source of one's own in place of the folder. */
   readonly source?: ObjectSource;
+  /** The Kubernetes cluster that is served: the source then, and where status is written. */
+  readonly cluster?: ClusterOptions;
   /** Holds the authority and what is to outlive the process; made with mode 0700, refused with another. */
   readonly stateFolder: string;
   readonly host: string;
@@ -191,7 +194,10 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   });
   closers.push(() => registry.stop());
 
-  const source = sourceOf(options);
+  const room =
+    options.cluster === undefined ? null : new ClusterRoom({ ...options.cluster, clock, wheel, random, log });
+  if (room !== null) closers.push(() => room.stop());
+  const source = room?.source ?? sourceOf(options);
   let servedDomain = '';
   const take = (weigh: () => StoreUpdate): void => {
     const startedMs = clock.nowMs();
@@ -200,6 +206,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       if (problem.severity === 'error') log.error(formatProblem(problem));
       else log.warn(formatProblem(problem));
     }
+    room?.objectsChanged(refused.map(({ key }) => key));
     for (const { ref, problems, object } of refused) {
       const kept = object === undefined ? 'it is not in force' : 'its last good version stays in force';
       const subject = `${ref.kind} ${ref.namespace === '' ? '' : `${ref.namespace}/`}${ref.name}`;
@@ -209,6 +216,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     if (changes.length > 0) {
       const effect = feed.apply(withTrustDomain(changes, options.trustDomain));
       registry.refresh(effect.objects);
+      room?.objectsChanged(effect.objects);
       const message = `configuration changed: ${changes.length} ${changes.length === 1 ? 'object' : 'objects'}`;
       events.add('info', 'configuration-changed', source.description, message);
     }
@@ -232,11 +240,21 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   const settings = resolveMesh(index.model);
   servedDomain = settings.trustDomain;
   let tls: TlsOptions = {};
-  const opened = await openIdentityDesk({
+  const root = {
     folder: join(options.stateFolder, 'ca'),
     trustDomain: settings.trustDomain,
     aliases: settings.trustDomainAliases,
     rootLifetimeMs: resolveMeshControl(index.model).rootLifetimeMs,
+  };
+  if (room !== null) {
+    const shared = await room.shareRoot(root);
+    if (!shared.ok) throw new ControlStartError(shared.error);
+  }
+  const opened = await openIdentityDesk({
+    ...root,
+    ...(room === null
+      ? {}
+      : { attestAccount: (token: string) => room.attest(token), onAuthorities: () => void room.rootsChanged() }),
     leafLifetimeMs: () => options.leafLifetimeMs ?? resolveMeshControl(index.model).leafLifetimeMs,
     clock,
     wheel,
@@ -328,6 +346,13 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       objectsRefused: refused,
     };
   };
+  room?.begin({
+    report: objects,
+    model: index.model,
+    identity,
+    records: () => store.records,
+    watchEvents: (emit) => events.watch(emit),
+  });
   const desk = new AdminDesk({
     registry,
     objects,

@@ -1,7 +1,10 @@
 /** What became of each object, as people are shown it: conditions, problems, and how many proxies have it in force. */
 import {
-  type ResourceKey,
+  type Condition as ModelCondition,
+  type ObjectKey,
+  type ObjectStatus as ModelStatus,
   type Problem,
+  type ResourceKey,
   byCodeUnit,
   programmedCondition,
   statusOf,
@@ -20,9 +23,14 @@ const FILE_KIND = 'File';
 const MAX_YAML = 1024 * 1024;
 
 /** Who of the connected proxies uses a resource, and who of them does not have its newest version. */
-interface Use {
+export interface Use {
   readonly holders: readonly Follower[];
   readonly behind: readonly Follower[];
+}
+
+/** Conditions of an object by generation, and how far proxies have come; undefined for what no proxy gets. */
+export interface Standing extends ModelStatus {
+  readonly programmed: ModelCondition | undefined;
 }
 
 export class ObjectReport {
@@ -53,6 +61,22 @@ export class ObjectReport {
         byCodeUnit(left.namespace, right.namespace) ||
         byCodeUnit(left.name, right.name),
     );
+  }
+
+  /** What became of one object, in the shape that Kubernetes keeps; undefined when nothing is known of it. */
+  standing(key: ObjectKey, uses: Map<ResourceKey, Use> = new Map()): Standing | undefined {
+    const record = this.store.records.get(key);
+    if (record === undefined) return undefined;
+    const generation = generationOf(record.raw);
+    const status = record.isRefused
+      ? statusOfRefused(record.ref, record.problems, generation)
+      : statusOf(this.index.model, key);
+    if (status === undefined) return undefined;
+    const keys = record.object === undefined ? [] : resourcesOf(this.index.model, record.object);
+    if (keys.length === 0) return { ...status, programmed: undefined };
+    const { holders, behind } = this.count(keys, uses);
+    const count = { subscribers: holders, acknowledged: holders - behind, tooOld: 0 };
+    return { ...status, programmed: programmedCondition(count, generation) };
   }
 
   private report(record: ObjectRecord, uses: Map<ResourceKey, Use>, withYaml: boolean): ObjectStatus {
@@ -162,6 +186,11 @@ function pick(condition: Omit<Condition, 'about'>): Omit<Condition, 'about'> {
 function problemOf({ code, severity, path, message, expected, fix, origin }: Problem): ObjectProblem {
   const { file = '', line = 0, column = 0 } = origin ?? {};
   return { code, severity, path, message, expected, fix, file, line, column };
+}
+
+function generationOf(raw: unknown): number {
+  const { metadata } = (raw ?? {}) as { readonly metadata?: { readonly generation?: unknown } };
+  return typeof metadata?.generation === 'number' ? metadata.generation : 0;
 }
 
 function yamlOf(raw: unknown, conditions: readonly Condition[]): string {

@@ -13,6 +13,10 @@ import type { Finish } from './finish.ts';
 
 interface ControlCommandOptions {
   readonly config: string;
+  readonly kubernetes: boolean;
+  readonly kubeconfig: string;
+  readonly context: string;
+  readonly namespace: string;
   readonly state: string;
   readonly host: string;
   readonly port: number;
@@ -28,11 +32,21 @@ interface ControlCommandOptions {
   readonly readyFile: string;
 }
 
-/** `weft control`: the control plane of a mesh, from a folder of files. */
+/** `weft control`: the control plane of a mesh, from a folder of files or a Kubernetes cluster. */
 export function controlCommand(terminal: Terminal, finish: Finish): Command {
   return new Command('control')
-    .description('start a control plane that serves a folder of YAML to sidecars and gateways')
-    .requiredOption('--config <folder>', 'folder of .yaml, .yml and .json files; changes are served as they are saved')
+    .description(
+      'start a control plane that serves a folder of YAML, or a Kubernetes cluster, to sidecars and gateways',
+    )
+    .option('--config <folder>', 'folder of .yaml, .yml and .json files; changes are served as they are saved', '')
+    .option(
+      '--kubernetes',
+      'serve a cluster in place of a folder: the one this runs in, or that of --kubeconfig',
+      false,
+    )
+    .option('--kubeconfig <path>', 'file that says how to reach the cluster (default: as a pod of it)', '')
+    .option('--context <name>', 'context of the kubeconfig (default: its current one)', '')
+    .option('--namespace <name>', 'where Lease and Secrets of the control plane are (default: its own)', '')
     .addOption(
       new Option('--state <folder>', 'keeps the certificate authority (mode 0700)')
         .env('WEFT_CONTROL_STATE')
@@ -77,6 +91,7 @@ The first start makes the root certificate of the mesh in the state folder: keep
 
 Examples:
   weft control --config ./mesh
+  weft control --kubernetes --kubeconfig ~/.kube/config --namespace weft-system
   weft control --config ./mesh --host 0.0.0.0 --advertised-host mesh.example
   weft control --config ./mesh --port 0 --metrics-port 0 --ready-file ports.json`,
     )
@@ -95,6 +110,9 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
       `--leaf-lifetime "${options.leafLifetime}": expected 1s or longer, such as 24h`,
     );
   }
+  if ((options.config === '') !== (options.kubernetes || options.kubeconfig !== '')) {
+    throw new CommandFault(exitCodes.usage, 'give either a folder with --config, or --kubernetes');
+  }
   const plain = logFormat === 'plain' || (logFormat === 'auto' && process.stderr.isTTY === true);
   const log = new DeferredLog(options.logLevel, { weft: 'control', name: options.name }, plain);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -107,9 +125,10 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
   if (warning !== '') log.warn(warning);
   const wheel = new TimerWheel(systemClock);
   wheel.start();
+  const cluster = options.config === '' ? await clusterOf(options) : undefined;
   const plane = await startControlPlane({
     name: options.name,
-    configFolder: options.config,
+    ...(cluster === undefined ? { configFolder: options.config } : { cluster }),
     stateFolder: options.state,
     host: options.host,
     port: options.port,
@@ -139,6 +158,19 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
   await ended;
   await plane.stop();
   wheel.stop();
+}
+
+/** Here, or as the kubeconfig says. */
+async function clusterOf({ kubeconfig, context, namespace, name }: ControlCommandOptions) {
+  const { inClusterAccess, kubeconfigAccess } = await import('@weft/kube');
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
+  if (kubeconfig === '' && host === '') {
+    throw new CommandFault(exitCodes.usage, 'this is no pod of a cluster; say how to reach one with --kubeconfig');
+  }
+  const access =
+    kubeconfig === '' ? inClusterAccess(host, port, systemClock) : kubeconfigAccess(kubeconfig, systemClock, context);
+  if (!access.ok) throw new CommandFault(exitCodes.unwell, access.error);
+  return { access: access.value, replica: name, namespace: namespace === '' ? access.value.namespace : namespace };
 }
 
 /** Commands find the default socket by themselves. */

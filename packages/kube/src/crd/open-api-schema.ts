@@ -24,7 +24,6 @@ export interface OpenApiSchema {
   'x-kubernetes-preserve-unknown-fields'?: true;
   'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map';
   'x-kubernetes-list-map-keys'?: string[];
-  'x-kubernetes-map-type'?: 'atomic';
   'x-kubernetes-validations'?: Validation[];
 }
 
@@ -156,10 +155,9 @@ function durationSchema({ minMs, maxMs }: NodeOf<'duration'>): OpenApiSchema {
 function listSchema({ item, min, max, uniqueBy }: NodeOf<'list'>): OpenApiSchema {
   const schema: OpenApiSchema = { type: 'array', maxItems: max, items: openApiSchema(item) };
   if (min > 0) schema.minItems = min;
-  if (uniqueBy === '') {
-    schema['x-kubernetes-list-type'] = 'set';
-    if (schema.items?.type === 'object') schema.items['x-kubernetes-map-type'] = 'atomic';
-  } else if (uniqueBy !== undefined && item.type === 'object' && item.fields.get(uniqueBy)?.required === true) {
+  // A set of objects passes as a definition, and then breaks every server-side apply: the reader alone holds those apart.
+  if (uniqueBy === '' && item.type !== 'object') schema['x-kubernetes-list-type'] = 'set';
+  else if (uniqueBy !== undefined && item.type === 'object' && item.fields.get(uniqueBy)?.required === true) {
     schema['x-kubernetes-list-type'] = 'map';
     schema['x-kubernetes-list-map-keys'] = [uniqueBy];
   } else schema['x-kubernetes-list-type'] = 'atomic';
