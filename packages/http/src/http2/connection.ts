@@ -218,6 +218,14 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     return this.table.size === 0 && (this.goawayId !== MAX_STREAM_ID || (!this.server && this.draining));
   }
 
+  /**
+   * Streams stand in each other's way: half of what may be held for slow readers is held here, or the peer has shut the
+   * connection's window while data waits for it.
+   */
+  get choked(): boolean {
+    return this.credit.strained || (this.sender.window <= 0 && this.sender.queuedBytes > 0);
+  }
+
   /** So much waits to be read by the peer that reading more from it would only add to it. */
   get congested(): boolean {
     return this.sender.output.length > 4 * this.limits.turnBytes;

@@ -27,6 +27,11 @@ export class ReceiveCredit {
     this.held = 0;
   }
 
+  /** Half of what may be held is: the connection may soon be shut to everybody. */
+  get strained(): boolean {
+    return this.held * 2 > this.limits.heldBytes;
+  }
+
   /** A DATA frame of so many bytes, padding included, has begun. False: more than was announced. */
   take(bytes: number): boolean {
     this.remaining -= bytes;
@@ -73,7 +78,9 @@ export class ReceiveCredit {
   /** What to announce for a stream now; 0 for nothing yet. A window that was measured too small grows with it. */
   dueFor(stream: Http2Stream): number {
     if (stream.creditBytes === 0 || stream.creditBytes * 2 < stream.windowBytes) return 0;
-    const grown = Math.max(0, this.growth.windowBytes - stream.windowBytes);
+    // A window that has grown is what a reader holds when it stops; nobody gets a larger one while much is held.
+    const strained = this.held * 4 > this.limits.heldBytes;
+    const grown = strained ? 0 : Math.max(0, this.growth.windowBytes - stream.windowBytes);
     const bytes = stream.creditBytes + grown;
     stream.windowBytes += grown;
     stream.receiveWindow += bytes;

@@ -304,7 +304,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   }
 
   private leaseHttp2(carriage: Carriage, nowMs: number): UpstreamStream | null {
-    const connection = this.http2.pick(carriage, nowMs);
+    const connection = this.http2.pick(carriage, nowMs, !this.isFull());
     if (connection === null) return null;
     // The request goes on one that is busy rather than wait for the one that is dialled now.
     if (connection.busy && this.http2.wanting && this.dials.size === this.http1Dials && !this.isFull()) {
@@ -316,7 +316,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   /** Gives the streams that are free to those who wait, in order of arrival. */
   private serve(connection: Http2UpstreamConnection): void {
     let index = 0;
-    while (index < this.waiters.length && connection.canLease) {
+    while (index < this.waiters.length && this.http2.mayServe(connection, !this.isFull())) {
       const { waiter: next, needsHttp1 } = this.waiters[index]!;
       if (needsHttp1 || !connection.carries(next.carriage)) {
         index += 1;

@@ -9,6 +9,12 @@ import { Carriage } from './request-carriage.ts';
 /** Opened because others are busy; more are opened only when no stream is free at all. */
 const LOAD_CONNECTIONS = 4;
 
+/**
+ * Opened because the others are choked by slow readers. What they hold is bounded for each connection, so this bounds what
+ * slow readers of one endpoint hold together.
+ */
+const MOST_CHOKED = 8;
+
 /** Towards an endpoint it is we who reset, and what comes late for it is no attack. */
 const plainLimits: Http2Limits = Object.freeze({ ...http2Defaults, resetPatience: http2MeshLimits.resetPatience });
 
@@ -61,8 +67,13 @@ export class Http2Lane {
     return true;
   }
 
-  /** The connection for one more request; null when every stream is taken, or nothing here carries it. */
-  pick(carriage: Carriage, nowMs: number): Http2UpstreamConnection | null {
+  /**
+   * The connection for one more request; null when every stream is taken, when nothing here carries it, or when all are
+   * choked and `mayOpen` another one.
+   */
+  pick(carriage: Carriage, nowMs: number, mayOpen: boolean): Http2UpstreamConnection | null {
+    const choice = mayOpen && this.open.length < MOST_CHOKED;
+    let choked: Http2UpstreamConnection | null = null;
     let best: Http2UpstreamConnection | null = null;
     let aged: Http2UpstreamConnection | null = null;
     for (const connection of this.open) {
@@ -71,6 +82,10 @@ export class Http2Lane {
         continue;
       }
       if (!connection.carries(carriage)) continue;
+      if (connection.choked) {
+        if (!choice && (choked === null || connection.streams < choked.streams)) choked = connection;
+        continue;
+      }
       if (!connection.busy) {
         best = connection;
         break;
@@ -79,7 +94,12 @@ export class Http2Lane {
     }
     // Leaving changes the list.
     aged?.retire();
-    return best;
+    return best ?? choked;
+  }
+
+  /** Whether a stream that falls free here should go to somebody who waits. */
+  mayServe(connection: Http2UpstreamConnection, mayOpen: boolean): boolean {
+    return connection.canLease && (!connection.choked || !mayOpen || this.open.length >= MOST_CHOKED);
   }
 
   add(socket: Socket, encrypted: boolean, nowMs: number, lifetimeMs: number): Http2UpstreamConnection {

@@ -173,6 +173,11 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
     return carriage !== Carriage.Http1;
   }
 
+  /** Requests would wait here for readers of other requests. */
+  get choked(): boolean {
+    return this.codec.choked;
+  }
+
   /** Requests would be served better by one more connection. */
   get busy(): boolean {
     const { codec } = this;

@@ -9,6 +9,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { meshServerOptions, uniteBundles, withoutRoot } from '@weft/identity';
+import { http2MeshLimits } from '@weft/http';
 import { ScriptedPeer, ScriptedServer, eventually } from '@weft/testkit';
 import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts';
 import { backendPolicy, ordersKey, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
@@ -284,6 +285,47 @@ describe('an upgrade between sidecars', () => {
       }
     });
   }
+});
+
+describe('callers that do not read', () => {
+  it('a hundred of them, each with more to come, do not keep a small call waiting', async () => {
+    const { server, port: origin } = await application((incoming, response) => {
+      if (incoming.url === '/small') response.end('small');
+      else response.end(Buffer.alloc(16 * MIB));
+    });
+    const pair = await SidecarPair.start(origin);
+    const { port } = await pair.web.listen();
+    const slow: IncomingMessage[] = [];
+    try {
+      for (let index = 0; index < 100; index += 1) {
+        const sent = request({ port, host: '127.0.0.1', path: '/large', agent: false, headers: { host: 'orders' } });
+        sent.on('error', () => {});
+        sent.on('response', (response) => slow.push(response.pause()));
+        sent.end();
+        // Some of them read for a while first, so that their windows grow.
+        await eventually(() => slow.length === index + 1, 5_000);
+        if (index % 10 === 0) {
+          let received = 0;
+          slow[index]!.on('data', (chunk: Buffer) => {
+            received += chunk.length;
+            if (received > 4 * MIB) slow[index]!.pause();
+          });
+          slow[index]!.resume();
+          await eventually(() => received > 4 * MIB, 5_000);
+        }
+      }
+      for (let round = 0; round < 20; round += 1) {
+        assert.equal((await call(port, { path: '/small' }, '')).text, 'small');
+      }
+      const { openHttp2, streams } = pair.web.plane.counters.get(ordersKey)!;
+      assert.equal(streams, 100);
+      assert.ok(pair.web.bufferedBytes() < openHttp2 * http2MeshLimits.heldBytes, `${pair.web.bufferedBytes()} bytes`);
+    } finally {
+      for (const response of slow) response.destroy();
+      pair.close();
+      stop(server);
+    }
+  });
 });
 
 describe('callers that leave', () => {
