@@ -39,6 +39,8 @@ export interface Proxy {
   readonly gatewayPorts: ReadonlyMap<number, number>;
   /** Destination to its loopback port. */
   readonly localPorts: ReadonlyMap<DestinationKey, number>;
+  /** Destinations whose address takes any TCP client. */
+  readonly opaqueDestinations: readonly DestinationKey[];
   readonly statsPort: number;
   readonly metricsPort: number;
   readonly adminSocket: string;
@@ -153,6 +155,10 @@ class ProxyProcess implements Proxy {
 
   get localPorts(): ReadonlyMap<DestinationKey, number> {
     return this.listeners.localPorts;
+  }
+
+  get opaqueDestinations(): readonly DestinationKey[] {
+    return this.serving.inForce.wanted.opaque;
   }
 
   get statsPort(): number {

@@ -19,6 +19,8 @@ export interface WantedListeners {
   readonly destinations: readonly DestinationKey[];
 }
 
+  /** Those of them that are carried as bytes. */
+  readonly opaque: readonly DestinationKey[];
 /** What is in force after a change. */
 export interface InForce {
   readonly version: string;

@@ -185,11 +185,12 @@ export function greeting(ready: ReadyLine, { service, namespace }: Pick<RunOptio
   const services = Object.entries(ready.localPorts).map(([key, port]) => {
     const [, ofNamespace = '', name = '', servicePort = ''] = /^([^/]+)\/(.+):(\d+)$/.exec(key) ?? [];
     const host = ofNamespace === namespace ? name : `${name}.${ofNamespace}`;
+    if (ready.opaque.includes(key)) return [`tcp://${host}:${servicePort}`, `127.0.0.1:${port}`] as const;
     return [`http://${host}${servicePort === '80' ? '' : `:${servicePort}`}/`, `http://127.0.0.1:${port}/`] as const;
   });
   if (services.length > 0) {
     const width = Math.max(...services.map(([name]) => name.length));
-    lines.push('weft: services it may call, by name through http_proxy, or at a local address:');
+    lines.push('weft: services it may call, HTTP by name through http_proxy, all at a local address:');
     for (const [name, local] of services) lines.push(`weft:   ${name.padEnd(width)}   ${local}`);
   }
   return `${lines.join('\n')}\n`;

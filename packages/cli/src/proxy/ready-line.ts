@@ -9,6 +9,8 @@ export interface ReadyLine {
   readonly inboundPorts: Readonly<Record<string, number>>;
   readonly gatewayPorts: Readonly<Record<string, number>>;
   readonly localPorts: Readonly<Record<string, number>>;
+  /** Keys of `localPorts` whose address takes any TCP client. */
+  readonly opaque: readonly string[];
   readonly statsPort: number;
   readonly metricsPort: number;
   readonly adminSocket: string;
@@ -23,6 +25,7 @@ export function readyLine(proxy: Proxy): ReadyLine {
     inboundPorts: Object.fromEntries(proxy.inboundPorts),
     gatewayPorts: Object.fromEntries(proxy.gatewayPorts),
     localPorts: Object.fromEntries(proxy.localPorts),
+    opaque: proxy.opaqueDestinations,
     statsPort: proxy.statsPort,
     metricsPort: proxy.metricsPort,
     adminSocket: proxy.adminSocket,

@@ -42,7 +42,7 @@ const STOP_MS = 2_000;
 /** One that has lived so long is replaced at once. */
 const GOOD_LIFE_MS = 10_000;
 
-const NOTHING_IN_FORCE: InForce = { version: '', refused: [], wanted: { gatewayPorts: [], destinations: [] } };
+const NOTHING_IN_FORCE: InForce = { version: '', refused: [], wanted: { gatewayPorts: [], destinations: [], opaque: [] } };
 
 /**
  * Several worker threads behind the face of one: they share the ports by `reusePort`, and limits and budgets by their
