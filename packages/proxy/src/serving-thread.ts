@@ -50,9 +50,6 @@ export interface ServingSettings {
   /** Threads that share the ports and the limits; 1 when this is the only one. */
   readonly workers: number;
 }
-  readonly opaquePorts: readonly PortRange[];
-  /** What stands behind a port that is reached by redirection only; null when nothing is captured. */
-  readonly captureProof: LocalPort | null;
 
 /** What a serving thread needs of the process around it. */
 export interface ServingPorts {
@@ -75,16 +72,7 @@ export function servingSettings(options: ProxyOptions, workers: number): Serving
   const { mode, namespace, name, serviceAccount, zone, meshHost, inbound, certificateFolder } = options;
   const { maxConnections, accessLog } = options;
   const who = { mode, namespace, name, serviceAccount, zone, meshHost };
-  return {
-    ...who,
-    inbound,
-    certificateFolder,
-    captureProof,
-    opaquePorts: options.opaquePorts ?? [],
-    maxConnections,
-    accessLog,
-    workers,
-  };
+  return { ...who, inbound, certificateFolder, maxConnections, accessLog, workers };
 }
 
 /** Everything one thread serves with: data plane, listeners, recorder, and the identity in use. */
@@ -139,14 +127,14 @@ export class ServingThread implements Serving {
     });
     this.describedTables = this.plane.tables;
     this.described = describe(this.plane.tables);
-    this.facts = new ServingFacts(this.series, this.plane, this.watch, lines, () => this.callers());
-    this.local = new Map();
-    for (const { applicationPort, applicationHost: host } of settings.inbound) {
-      // As if it had shown it: then callers are told too.
-      if (hasPort(settings.opaquePorts, applicationPort)) this.learned.add(applicationPort);
-      this.local.set(applicationPort, { applicationPort, host, port: applicationPort });
-    }
-    this.serveLocally();
+    this.facts = new ServingFacts(this.series, this.plane, this.watch, lines);
+    this.plane.serveLocally(
+      settings.inbound.map(({ applicationPort, applicationHost }) => ({
+        key: this.localKey(applicationPort),
+        host: applicationHost,
+        port: applicationPort,
+      })),
+    );
   }
 
   get inForce(): InForce {
@@ -260,55 +248,7 @@ export class ServingThread implements Serving {
       this.tls!,
       // Strict until the control plane has said otherwise.
       () => this.plane.tables.inbound(applicationPort)?.mtls ?? 'Strict',
-      () => this.inboundProtocol(applicationPort),
-    );
-  }
-
-  private inboundProtocol(port: number): ApplicationProtocol {
-    const declared = this.plane.tables.inbound(port)?.protocol ?? 'Unknown';
-    return declared === 'Unknown' && hasPort(this.settings.opaquePorts, port) ? 'Tcp' : declared;
-  }
-
-  /** The listener for a port that was dialled and is declared by the pod or by a service. */
-  private capturedPort(dialled: number): InboundListener | undefined {
-    const options = this.listenerOptions('', 0);
-    const { captureProof } = this.settings;
-    if (dialled === captureProof?.applicationPort) {
-      this.local.set(dialled, captureProof);
-      this.serveLocally();
-      // Who asks is the kubelet, which is in no mesh, and learns nothing here that the metrics port does not say.
-      return new InboundListener(
-        options,
-        dialled,
-        this.localKey(dialled),
-        this.tls!,
-        () => 'Disabled',
-        () => 'Tcp',
-      );
-    }
-    if (!this.local.has(dialled)) {
-      if (this.plane.tables.inbound(dialled) === undefined) return undefined;
-      this.local.set(dialled, { applicationPort: dialled, host: LOOPBACK, port: dialled });
-      this.serveLocally();
-    }
-    return this.inboundListener(options, dialled);
-  }
-
-  /** Throws an Error with a sentence for a person. */
-  private capture(): CaptureOptions {
-    const read = openOriginalDestinations();
-    if (!read.ok) throw new Error(read.error);
-    const { opaquePorts } = this.settings;
-    return { read: read.value, opaquePorts, isOwnAddress: (address, port) => this.isOwnAddress(address, port) };
-  }
-
-  private serveLocally(): void {
-    this.plane.serveLocally(
-      Array.from(this.local.values(), ({ applicationPort, host, port }) => ({
-        key: this.localKey(applicationPort),
-        host,
-        port,
-      })),
+      () => this.plane.tables.inbound(applicationPort)?.protocol ?? 'Unknown',
     );
   }
 
@@ -382,6 +322,7 @@ export class ServingThread implements Serving {
 }
 
 function describe(tables: Tables): InForce {
+  const destinations = [...tables.names.destinations()];
   const gatewayPorts = new Set(Array.from(tables.listeners(), ({ port }) => port));
   return {
     version: tables.version,
@@ -393,4 +334,3 @@ function describe(tables: Tables): InForce {
     },
   };
 }
-  const destinations = [...tables.names.destinations()];
