@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer, request } from 'node:http';
-import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import type { ClientRequest, IncomingMessage, RequestListener, Server } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
 import { createServer as createPlainServer } from 'node:net';
@@ -10,7 +10,8 @@ import { describe, it } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { meshServerOptions, uniteBundles, withoutRoot } from '@weft/identity';
 import { http2MeshLimits } from '@weft/http';
-import { ScriptedPeer, ScriptedServer, eventually } from '@weft/testkit';
+import { FakeClock, ScriptedPeer, ScriptedServer, eventually } from '@weft/testkit';
+import { Http2Peer } from '../fixture/http2-peer.ts';
 import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts';
 import { backendPolicy, ordersKey, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
 
@@ -323,6 +324,79 @@ describe('callers that do not read', () => {
     } finally {
       for (const response of slow) response.destroy();
       pair.close();
+      stop(server);
+    }
+  });
+});
+
+describe('an application that does not read', () => {
+  it('a hundred uploads does not keep a small call waiting', async () => {
+    const { server, port: origin } = await application((incoming, response) => {
+      if (incoming.url === '/small') response.end('small');
+    });
+    const pair = await SidecarPair.start(origin);
+    const { port } = await pair.web.listen();
+    const uploads: ClientRequest[] = [];
+    try {
+      const piece = Buffer.alloc(8 * MIB);
+      for (let index = 0; index < 100; index += 1) {
+        const headers = { host: 'orders', 'content-length': piece.length };
+        const sent = request({ port, host: '127.0.0.1', method: 'PUT', path: '/stuck', agent: false, headers });
+        sent.on('error', () => {});
+        sent.write(piece);
+        uploads.push(sent);
+        if (index % 10 === 9) assert.equal((await call(port, { path: '/small' }, '')).text, 'small');
+      }
+      const counters = pair.web.plane.counters.get(ordersKey)!;
+      await eventually(() => counters.streams === 100 && counters.stalls >= 100, 10_000);
+      for (let round = 0; round < 20; round += 1) {
+        assert.equal((await call(port, { path: '/small' }, '')).text, 'small');
+      }
+      // Of each upload here: what its stream may queue, and the read that came before its caller was told to stop.
+      assert.ok(pair.web.bufferedBytes() < 100 * 3 * 65_536, `${pair.web.bufferedBytes()} bytes`);
+    } finally {
+      for (const sent of uploads) sent.destroy();
+      pair.close();
+      stop(server);
+    }
+  });
+});
+
+describe('a sidecar that falls silent', () => {
+  it('while a call waits for it is asked by PING and given up; one that answers is waited for', async () => {
+    const clock = new FakeClock({ startMs: 1_000 });
+    const { server, port: origin } = await application(() => {});
+    const pair = await SidecarPair.start(origin, { clock, wheel: clock.wheel() });
+    const peers: Http2Peer[] = [];
+    const options = meshServerOptions(pair.ordersTls.context, ['weft-h2', 'weft-http/1.1']);
+    const silent = createTlsServer(options, (socket) => void peers.push(new Http2Peer(socket, http2MeshLimits)));
+    await new Promise<void>((resolve) => void silent.listen(0, '127.0.0.1', resolve));
+    const { port } = await pair.web.listen();
+    pair.web.serveOrders([{ ...pair.endpoint(), key: 'silent', port: (silent.address() as AddressInfo).port }], {
+      retries: { ...routeRule().retries, attempts: 0 },
+    });
+    const pass = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 500) {
+        await clock.advanceSettled(500);
+        for (let turn = 0; turn < 20; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+    };
+    try {
+      const asked = call(port, { path: '/' }, '');
+      await eventually(() => peers[0]?.requests.length === 1, 5_000);
+      await pass(35_000);
+      assert.equal(pair.web.recorder.ends.length, 0);
+      peers[0]!.deaf = true;
+      await pass(21_500);
+      assert.equal((await asked).incoming.statusCode, 502);
+      assert.deepEqual(
+        pair.web.recorder.ends.map(({ code, detail }) => `${code} ${detail}`),
+        ['upstream-reset ping-timeout'],
+      );
+    } finally {
+      pair.close();
+      silent.close();
+      for (const peer of peers) peer.kill();
       stop(server);
     }
   });
