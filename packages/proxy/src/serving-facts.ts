@@ -1,7 +1,7 @@
 import type { BackendTransition } from '@weft/decision';
 import type { DestinationKey } from '@weft/model';
 import { registerProxyFacts } from '@weft/telemetry';
-import type { LineSink, SeriesTable } from '@weft/telemetry';
+import type { CallerFacts, LineSink, SeriesTable } from '@weft/telemetry';
 import type { LoopWatch } from './admin/loop-watch.ts';
 import type { DataPlane } from './data-plane.ts';
 
@@ -14,10 +14,17 @@ interface StateChanges {
 export class ServingFacts {
   private readonly changes: Map<DestinationKey, StateChanges>;
 
-  constructor(series: SeriesTable, plane: DataPlane, watch: LoopWatch, lines: LineSink) {
+  constructor(
+    series: SeriesTable,
+    plane: DataPlane,
+    watch: LoopWatch,
+    lines: LineSink,
+    callers: () => Iterable<CallerFacts>,
+  ) {
     this.changes = new Map();
     const backends = () => [...plane.tables.backends()];
     registerProxyFacts(series, {
+      callers,
       pools: () =>
         Array.from(plane.counters, ([destination, counters]) => ({
           destination,

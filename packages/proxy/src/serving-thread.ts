@@ -12,13 +12,14 @@ import {
   TcpMetrics,
   noSpans,
 } from '@weft/telemetry';
-import type { AccessLogWhen, LineTarget, MetricsSnapshot } from '@weft/telemetry';
+import type { AccessLogWhen, CallerFacts, LineTarget, MetricsSnapshot } from '@weft/telemetry';
 import type { Changes } from '@weft/wire';
 import { LoopWatch } from './admin/loop-watch.ts';
 import { DataPlane } from './data-plane.ts';
 import type { Tracing } from './exchange/exchange-spans.ts';
 import type { Ingress } from './exchange/ingress.ts';
 import { TelemetryRecorder } from './exchange/recorder.ts';
+import { CallerTally } from './listen/caller-tally.ts';
 import { GatewayListener } from './listen/gateway-listener.ts';
 import { InboundListener } from './listen/inbound-listener.ts';
 import { defaultDeadlines } from './listen/listener.ts';
@@ -127,7 +128,7 @@ export class ServingThread implements Serving {
     });
     this.describedTables = this.plane.tables;
     this.described = describe(this.plane.tables);
-    this.facts = new ServingFacts(this.series, this.plane, this.watch, lines);
+    this.facts = new ServingFacts(this.series, this.plane, this.watch, lines, () => this.callers());
     this.plane.serveLocally(
       settings.inbound.map(({ applicationPort, applicationHost }) => ({
         key: this.localKey(applicationPort),
@@ -265,10 +266,17 @@ export class ServingThread implements Serving {
       sink: {
         accepted: () => this.connectionMetrics.accept(),
         ended: (code, detail, peer) => this.connectionEnded(code, detail, peer),
+        stalled: (caller) => this.connectionMetrics.stall(caller),
         refused: (code, detail, peer) =>
           this.ports.log.debug('request head refused', { termination: code, detail, peer }),
       },
     };
+  }
+
+  private callers(): readonly CallerFacts[] {
+    const tally = new CallerTally();
+    for (const listener of this.listeners.values()) listener.count(tally);
+    return tally.facts();
   }
 
   private ingress(kind: Ingress['kind'], destination: DestinationKey, listener: string): Ingress {
@@ -322,15 +330,10 @@ export class ServingThread implements Serving {
 }
 
 function describe(tables: Tables): InForce {
-  const destinations = [...tables.names.destinations()];
   const gatewayPorts = new Set(Array.from(tables.listeners(), ({ port }) => port));
   return {
     version: tables.version,
     refused: Array.from(tables.refused, ([key, { hash, message }]) => ({ key, hash, message })),
-    wanted: {
-      gatewayPorts: [...gatewayPorts],
-      destinations,
-      opaque: destinations.filter((key) => tables.names.protocolOf(key) === 'Tcp'),
-    },
+    wanted: { gatewayPorts: [...gatewayPorts], destinations: [...tables.names.destinations()] },
   };
 }

@@ -39,7 +39,7 @@ describe('AccessLog', () => {
       time: '2026-01-02T03:04:05.067Z',
       level: 'debug',
       direction: 'outbound',
-      protocol: 'http2',
+      protocol: 'http/2',
       method: 'GET',
       authority: 'orders',
       path: '/a/b?redacted',

@@ -27,7 +27,7 @@ export interface AccessLogFacts {
   readonly requestId: string;
   readonly traceId: string;
   readonly direction: Direction;
-  /** What the caller spoke. */
+  /** What the caller spoke; written as in the metrics (`http/2`). */
   readonly protocol: 'http1' | 'http2';
   /** SPIFFE ID of the caller. */
   readonly source: string;
@@ -134,7 +134,7 @@ export class AccessLog {
   write(facts: AccessLogFacts): string {
     const { termination } = facts;
     const path = cut(this.keepsQuery ? facts.target : redactQuery(facts.target));
-    let line = `{"time":"${this.writeTime(facts.startWallMs)}","level":"${termination.log}","direction":"${facts.direction}","protocol":"${facts.protocol}","method":${writeJsonText(facts.method)}`;
+    let line = `{"time":"${this.writeTime(facts.startWallMs)}","level":"${termination.log}","direction":"${facts.direction}","protocol":"${facts.protocol === 'http2' ? 'http/2' : 'http/1.1'}","method":${writeJsonText(facts.method)}`;
     if (facts.authority !== '') line += `,"authority":${writeJsonText(cut(facts.authority))}`;
     line += `,"path":${writeJsonText(path)}`;
     if (facts.status > 0) line += `,"status":${facts.status}`;

@@ -21,6 +21,8 @@ export { type MetricsFormat, metricsContentType, pickMetricsFormat, writeMetrics
 export { type Propagation, type TraceHeaders, propagations, readPropagated } from './propagation.ts';
 export {
   type BreakerFacts,
+  type CallerFacts,
+  type CallerKind,
   type CertificateFacts,
   type ConfigurationFacts,
   ConnectionMetrics,
@@ -31,6 +33,7 @@ export {
   type PoolFacts,
   type ProcessFacts,
   type ProxyFactSources,
+  callerKinds,
   registerProxyFacts,
 } from './proxy-facts.ts';
 export { type FillRandom, RandomIds, readRequestId } from './random-ids.ts';

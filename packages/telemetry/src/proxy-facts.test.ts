@@ -42,6 +42,7 @@ const sources: ProxyFactSources = {
     weftVersion: '0.1.0',
     nodeVersion: '26.10.0',
   }),
+  callers: () => [{ caller: 'mesh', http1Connections: 2, http2Connections: 3, streams: 40 }],
   log: () => ({ writtenLines: 10, droppedLines: 4 }),
 };
 
@@ -57,6 +58,9 @@ describe('registerProxyFacts', () => {
     for (const expected of [
       'weft_upstream_connections_open{destination="shop/orders",protocol="http/1.1"} 3',
       'weft_upstream_connections_open{destination="shop/orders",protocol="http/2"} 1',
+      'weft_downstream_connections_open{caller="mesh",protocol="http/1.1"} 2',
+      'weft_downstream_connections_open{caller="mesh",protocol="http/2"} 3',
+      'weft_downstream_streams_open{caller="mesh"} 40',
       'weft_upstream_streams_open{destination="shop/orders"} 7',
       'weft_upstream_flow_control_stalls_total{destination="shop/orders"} 6',
       'weft_upstream_connections_idle{destination="shop/orders"} 3',
@@ -106,8 +110,10 @@ describe('ConnectionMetrics', () => {
     const connections = new ConnectionMetrics(table);
     connections.accept();
     connections.finish(terminationIndex('wrong-scheme'));
+    connections.stall('edge');
     const lines = scrape(table);
     ok(lines.includes('weft_connections_accepted_total 1'));
+    ok(lines.includes('weft_downstream_flow_control_stalls_total{caller="edge"} 1'));
     ok(lines.includes('weft_connection_endings_total{termination="wrong-scheme"} 1'));
     ok(lines.includes('weft_connection_endings_total{termination="completed"} 0'));
     equal(lines.filter((line) => line.startsWith('weft_connection_endings_total{')).length, terminationCodes.length);

@@ -18,6 +18,19 @@ export interface PoolFacts {
   readonly connectFailures: number;
 }
 
+/** Who calls: the application beside a sidecar, a sidecar, somebody without an identity, somebody outside the mesh. */
+export const callerKinds = ['local', 'mesh', 'plain', 'edge'] as const;
+export type CallerKind = (typeof callerKinds)[number];
+
+/** The connections that were accepted from one kind of callers and are open. */
+export interface CallerFacts {
+  readonly caller: CallerKind;
+  readonly http1Connections: number;
+  readonly http2Connections: number;
+  /** Of the HTTP/2 connections. */
+  readonly streams: number;
+}
+
 export interface BreakerFacts {
   readonly destination: string;
   readonly state: 'closed' | 'open' | 'half-open';
@@ -82,6 +95,7 @@ export interface LogFacts {
 /** Where the facts of a proxy come from; each is asked for at a scrape and at no other time. An absent one has no metrics. */
 export interface ProxyFactSources {
   readonly pools?: () => Iterable<PoolFacts>;
+  readonly callers?: () => Iterable<CallerFacts>;
   readonly breakers?: () => Iterable<BreakerFacts>;
   readonly endpoints?: () => Iterable<EndpointFacts>;
   readonly certificates?: () => Iterable<CertificateFacts>;
@@ -95,6 +109,7 @@ export interface ProxyFactSources {
 /** Registers the metrics of everything that `sources` knows. Call it once for a table. */
 export function registerProxyFacts(table: SeriesTable, sources: ProxyFactSources): void {
   if (sources.pools !== undefined) registerPools(table, sources.pools);
+  if (sources.callers !== undefined) registerCallers(table, sources.callers);
   if (sources.breakers !== undefined) registerBreakers(table, sources.breakers);
   if (sources.endpoints !== undefined) registerEndpoints(table, sources.endpoints);
   if (sources.certificates !== undefined) registerCertificates(table, sources.certificates);
@@ -109,6 +124,7 @@ export function registerProxyFacts(table: SeriesTable, sources: ProxyFactSources
 export class ConnectionMetrics {
   private readonly byTermination: readonly Counter[];
   private readonly accepted: Counter;
+  private readonly stalls: Readonly<Record<CallerKind, Counter>>;
 
   constructor(table: SeriesTable) {
     const endings = table.counter({
@@ -120,6 +136,17 @@ export class ConnectionMetrics {
     this.accepted = table
       .counter({ name: 'weft_connections_accepted_total', help: 'Downstream connections accepted.', labels: [] })
       .resolve([]);
+    const stalls = table.counter({
+      name: 'weft_downstream_flow_control_stalls_total',
+      help: 'Times that a response had to wait for the caller of an HTTP/2 connection to take more.',
+      labels: ['caller'],
+    });
+    const [local, mesh, plain, edge] = callerKinds.map((caller) => stalls.resolve([caller]));
+    this.stalls = { local: local!, mesh: mesh!, plain: plain!, edge: edge! };
+  }
+
+  stall(caller: CallerKind): void {
+    this.stalls[caller].add(1);
   }
 
   accept(): void {
@@ -133,6 +160,34 @@ export class ConnectionMetrics {
 }
 
 const destinationLabel = ['destination'] as const;
+
+function registerCallers(table: SeriesTable, read: () => Iterable<CallerFacts>): void {
+  table.read(
+    'gauge',
+    {
+      name: 'weft_downstream_connections_open',
+      help: 'HTTP connections of callers, by the version they speak.',
+      labels: ['caller', 'protocol'],
+    },
+    (emit) => {
+      for (const { caller, http1Connections, http2Connections } of read()) {
+        emit([caller, 'http/1.1'], http1Connections);
+        emit([caller, 'http/2'], http2Connections);
+      }
+    },
+  );
+  table.read(
+    'gauge',
+    {
+      name: 'weft_downstream_streams_open',
+      help: 'Streams open on the HTTP/2 connections of callers.',
+      labels: ['caller'],
+    },
+    (emit) => {
+      for (const { caller, streams } of read()) emit([caller], streams);
+    },
+  );
+}
 
 function registerPools(table: SeriesTable, read: () => Iterable<PoolFacts>): void {
   const each = (type: 'counter' | 'gauge', name: string, help: string, value: (facts: PoolFacts) => number): void => {

@@ -1,5 +1,6 @@
 import type { Http1Limits } from '@weft/http';
 import type { TerminationCode } from '@weft/outcome';
+import type { HttpProtocol } from '../exchange/downstream-stream.ts';
 import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 
@@ -14,6 +15,7 @@ export interface ListenerDeadlines {
 /** The server side of a connection, as its listener sees it; which version of HTTP it speaks is its own affair. */
 export interface DownstreamConnection {
   readonly ingress: Ingress;
+  readonly protocol: HttpProtocol;
   /** Requests under way. */
   readonly busyCount: number;
   /** Bytes of answers that wait to be sent, and of requests that wait to be read. */
@@ -39,4 +41,6 @@ export interface ConnectionHome {
   connectionClosed(connection: DownstreamConnection, code: TerminationCode, detail: string): void;
   /** A request head was refused before it became a request, and its connection goes on. */
   headRefused(connection: DownstreamConnection, code: TerminationCode, detail: string): void;
+  /** A response waits for the caller's window (RFC 9113 §5.2). */
+  stalled(connection: DownstreamConnection): void;
 }

@@ -9,6 +9,7 @@ import { describe, it } from 'node:test';
 import { FakeClock, ScriptedPeer, eventually } from '@weft/testkit';
 import { PlaneFixture, plainEndpoint } from '../fixture/plane-fixture.ts';
 import type { SweepableListener } from '../fixture/plane-fixture.ts';
+import { CallerTally } from '../listen/caller-tally.ts';
 import { frame, framesOf, opening, requestHead, settingsAck } from '../fixture/http2-bytes.ts';
 
 type Serve = (request: IncomingMessage, response: ServerResponse) => void;
@@ -296,6 +297,10 @@ describe('back-pressure', () => {
       await once(slow, 'response');
       for (let round = 0; round < 50; round += 1) assert.equal((await get(session, '/small')).body, 'small');
       assert.ok(stage.fixture.bufferedBytes() < MIB, `${stage.fixture.bufferedBytes()} bytes are held`);
+      assert.deepEqual(new Set(stage.fixture.stalls), new Set(['local']));
+      const tally = new CallerTally();
+      stage.listener.count(tally);
+      assert.deepEqual(tally.facts()[0], { caller: 'local', http1Connections: 0, http2Connections: 1, streams: 1 });
       let received = 0;
       slow.on('data', (chunk: Buffer) => (received += chunk.length));
       await once(slow, 'end');

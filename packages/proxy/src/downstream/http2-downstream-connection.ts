@@ -5,6 +5,7 @@ import type { Http2ConnectionSink, Http2Stream, Http2StreamSink } from '@weft/ht
 import type { ByteWriter } from '@weft/kernel';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
+import type { HttpProtocol } from '../exchange/downstream-stream.ts';
 import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import { BytePipe } from '../transport/byte-pipe.ts';
@@ -109,6 +110,10 @@ export class Http2DownstreamConnection
     this.pipe.signal();
     if (pipe === null) this.pipe.start();
     if (home.draining) this.drain();
+  }
+
+  get protocol(): HttpProtocol {
+    return 'http2';
   }
 
   get busyCount(): number {
@@ -260,6 +265,10 @@ export class Http2DownstreamConnection
       this.endingDetail = detail;
     }
     this.end(FAULT_LINGER_MS);
+  }
+
+  streamStalled(): void {
+    this.home.stalled(this);
   }
 
   streamOver(seat: Http2DownstreamStream, stream: Http2Stream): void {

@@ -16,6 +16,8 @@ export interface StreamHome {
   readonly congested: boolean;
   /** The exchange of `seat` is over; what its stream still has to send, it sends without it. */
   streamOver(seat: Http2DownstreamStream, stream: Http2Stream): void;
+  /** A stream's response began to wait for the caller. */
+  streamStalled(): void;
 }
 
 /**
@@ -139,7 +141,10 @@ export class Http2DownstreamStream implements DownstreamStream, Http2StreamSink 
   }
 
   sendData(chunk: Buffer, start: number, end: number): void {
-    this.stream!.sendData(chunk, start, end);
+    const stream = this.stream!;
+    const before = stream.blocked;
+    stream.sendData(chunk, start, end);
+    if (stream.blocked && !before) this.home.streamStalled();
   }
 
   sendEnd(trailers: Head | null): void {
@@ -182,7 +187,7 @@ export class Http2DownstreamStream implements DownstreamStream, Http2StreamSink 
   }
 
   sendTunnelBytes(chunk: Buffer, start: number, end: number): void {
-    this.stream!.sendData(chunk, start, end);
+    this.sendData(chunk, start, end);
   }
 
   endTunnel(): void {

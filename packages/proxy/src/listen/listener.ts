@@ -14,7 +14,10 @@ import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import { ProtocolDetection } from './protocol-detection.ts';
 import { TcpSessions } from '../tcp/tcp-sessions.ts';
+import type { CallerKind } from '@weft/telemetry';
 import { acceptDirect, directHandles } from '../transport/node-handle.ts';
+import { callerKindOf } from './caller-tally.ts';
+import type { CallerTally } from './caller-tally.ts';
 
 /** What a listener does with the connections it accepts. */
 export interface ListenerOptions {
@@ -40,6 +43,8 @@ export interface ConnectionSink {
   ended(code: TerminationCode, detail: string, peer: string): void;
   /** A request was refused by its head, on a connection that goes on. */
   refused(code: TerminationCode, detail: string, peer: string): void;
+  /** A response waits for its caller. */
+  stalled(caller: CallerKind): void;
 }
 
 /** Deadlines of connections are looked at so often, all at once: a request then arms no timer for its connection. */
@@ -100,6 +105,11 @@ export abstract class Listener implements Http1Home {
     let busy = this.tcp.size;
     for (const connection of this.connections) busy += connection.busyCount;
     return busy;
+  }
+
+  /** Adds its connections to `tally`. */
+  count(tally: CallerTally): void {
+    for (const { ingress, protocol, busyCount } of this.connections) tally.add(ingress, protocol, busyCount);
   }
 
   /** Rejects with the system's error (`EADDRINUSE`, `EACCES`). */
@@ -166,6 +176,10 @@ export abstract class Listener implements Http1Home {
 
   /** Decides on a socket of which nothing has been read. */
   protected abstract accept(socket: Socket): void;
+
+  stalled(connection: DownstreamConnection): void {
+    this.options.sink.stalled(callerKindOf(connection.ingress));
+  }
 
   headRefused(connection: DownstreamConnection, code: TerminationCode, detail: string): void {
     this.options.sink.refused(code, detail, connection.ingress.peerIdentity);
