@@ -17,10 +17,10 @@ export interface WantedListeners {
   readonly gatewayPorts: readonly number[];
   /** Everything that may be called, by name. */
   readonly destinations: readonly DestinationKey[];
-}
-
   /** Those of them that are carried as bytes. */
   readonly opaque: readonly DestinationKey[];
+}
+
 /** What is in force after a change. */
 export interface InForce {
   readonly version: string;
