@@ -330,10 +330,15 @@ export class ServingThread implements Serving {
 }
 
 function describe(tables: Tables): InForce {
+  const destinations = [...tables.names.destinations()];
   const gatewayPorts = new Set(Array.from(tables.listeners(), ({ port }) => port));
   return {
     version: tables.version,
     refused: Array.from(tables.refused, ([key, { hash, message }]) => ({ key, hash, message })),
-    wanted: { gatewayPorts: [...gatewayPorts], destinations: [...tables.names.destinations()] },
+    wanted: {
+      gatewayPorts: [...gatewayPorts],
+      destinations,
+      opaque: destinations.filter((key) => tables.names.protocolOf(key) === 'Tcp'),
+    },
   };
 }
