@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type RequestListener, createServer } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { EndpointState } from '@weft/balance';
 import type { BackendState } from '@weft/decision';
 import { http1Defaults } from '@weft/http';
 import { TimerWheel, seededRandom, systemClock } from '@weft/kernel';
-import type { HealthCheckPolicy } from '@weft/model';
+import type { ApplicationProtocol, HealthCheckPolicy } from '@weft/model';
 import { HealthChecker } from './health-checker.ts';
 
 const policy: HealthCheckPolicy = {
@@ -58,6 +59,22 @@ test('no answer within the time-out, no HTTP, and nobody there are failures', as
   assert.deepEqual(await verdicts(t, port, policy, 1), [false]);
 });
 
+test('an endpoint that declares HTTP/2 is asked in HTTP/2', async (t) => {
+  const statuses = [200, 503, 204];
+  let asked = 0;
+  const server = createHttp2Server((request, response) => {
+    assert.equal(request.url, '/alive?deep=1');
+    response.writeHead(statuses[asked]!).end('a body');
+    asked += 1;
+  });
+  t.after(() => server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  assert.deepEqual(await verdicts(t, port, policy, 3, 'Grpc'), [true, false, true]);
+  const other = await serve(t, (_request, response) => void response.end());
+  assert.deepEqual(await verdicts(t, other, policy, 1, 'Http2'), [false]);
+});
+
 test('a TCP check passes when the connection opens, and sends nothing', async (t) => {
   let received = 0;
   const server = createTcpServer((socket) => void socket.on('error', () => {}).on('data', () => (received += 1)));
@@ -84,6 +101,7 @@ async function verdicts(
   port: number,
   healthCheck: HealthCheckPolicy,
   count: number,
+  protocol: ApplicationProtocol = 'Http1',
 ): Promise<boolean[]> {
   const wheel = new TimerWheel(systemClock);
   wheel.start();
@@ -93,7 +111,7 @@ async function verdicts(
     endpoint: { address: '127.0.0.1', port, applicationPort: port, identity: '', mesh: false },
   } as unknown as EndpointState;
   const backend = {
-    policy: { healthCheck },
+    policy: { healthCheck, protocol },
     endpoints: [endpoint],
     healthChecked: (_endpoint: EndpointState, _nowMs: number, passed: boolean) => {
       heard.push(passed);

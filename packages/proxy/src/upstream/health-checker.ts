@@ -72,14 +72,14 @@ export class HealthChecker {
     const policy = check.backend.policy.healthCheck;
     if (policy === null || check.running) return;
     check.running = true;
-    const passed = await this.probe(check.endpoint, policy).catch(() => false);
+    const passed = await this.probe(check.backend, check.endpoint, policy).catch(() => false);
     check.running = false;
     if (this.checks.get(check.endpoint) !== check) return;
     check.backend.healthChecked(check.endpoint, this.environment.tick(), passed);
     check.timer.reschedule(policy.intervalMs);
   }
 
-  private async probe(endpoint: EndpointState, policy: HealthCheckPolicy): Promise<boolean> {
+  private async probe(backend: BackendState, endpoint: EndpointState, policy: HealthCheckPolicy): Promise<boolean> {
     if (policy.type === 'Tcp') {
       const socket = await this.dial(endpoint, policy.timeoutMs);
       socket.destroy();
@@ -87,7 +87,12 @@ export class HealthChecker {
     }
     const socket = await this.dial(endpoint, policy.timeoutMs);
     try {
-      const status = await askStatus(socket, endpoint, policy);
+      // A sidecar takes the check over HTTP/1.1 and asks its application in what that speaks.
+      const { protocol } = backend.policy;
+      const http2 = !endpoint.endpoint.mesh && (protocol === 'Http2' || protocol === 'Grpc');
+      const status = http2
+        ? await (await import('./http2-health-request.ts')).askHttp2Status(socket, endpoint.endpoint, policy)
+        : await askStatus(socket, endpoint, policy);
       return policy.statuses.some(({ from, to }) => status >= from && status <= to);
     } finally {
       socket.destroy();
