@@ -67,6 +67,8 @@ export interface ControlOptions {
   readonly adminSocket: string;
   /** Loopback HTTP with `/metrics`, `/ready`, `/live`: 0 takes a free port, absent opens none. */
   readonly metricsPort?: number;
+  /** Where those are; loopback when absent. */
+  readonly metricsHost?: string;
   /** Host that tokens tell proxies to connect to; `host`, or 127.0.0.1 when that means all addresses. */
   readonly advertisedHost?: string;
   /** In place of what the Mesh object says. */
@@ -89,6 +91,10 @@ export interface ControlPlane {
   readonly port: number;
   /** 0 when none was asked for. */
   readonly metricsPort: number;
+  /** 0 when there are no webhooks. */
+  readonly webhookPort: number;
+  /** Writes status and events; true where nobody else could. */
+  readonly isLeader: () => boolean;
   readonly adminSocket: string;
   /** Rejects with one line for a person, as `Admin.CreateToken` does. Empty or absent fields as there. */
   createToken(request: TokenRequest): Promise<CreateTokenResponse>;
@@ -346,13 +352,17 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       objectsRefused: refused,
     };
   };
-  room?.begin({
-    report: objects,
-    model: index.model,
-    identity,
-    records: () => store.records,
-    watchEvents: (emit) => events.watch(emit),
-  });
+  if (room !== null) {
+    room.begin({
+      report: objects,
+      model: index.model,
+      identity,
+      records: () => store.records,
+      watchEvents: (emit) => events.watch(emit),
+    });
+    const served = await room.openWebhooks(metrics.registry);
+    if (!served.ok) throw new ControlStartError(served.error);
+  }
   const desk = new AdminDesk({
     registry,
     objects,
@@ -373,8 +383,9 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   let metricsPort = 0;
   if (options.metricsPort !== undefined) {
     const health = new HealthServer(metrics.registry, () => (isStopping ? 'stopping' : ''));
-    metricsPort = await health.listen(options.metricsPort).catch((error: unknown) => {
-      throw listenError(error, '127.0.0.1', options.metricsPort ?? 0, '--metrics-port');
+    const host = options.metricsHost ?? '127.0.0.1';
+    metricsPort = await health.listen(options.metricsPort, host).catch((error: unknown) => {
+      throw listenError(error, host, options.metricsPort ?? 0, '--metrics-port');
     });
     closers.push(() => health.close());
   }
@@ -390,6 +401,8 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     address,
     port,
     metricsPort,
+    webhookPort: room?.webhookPort ?? 0,
+    isLeader: () => room?.isLeader ?? true,
     adminSocket: options.adminSocket,
     createToken: async ({ namespace = 'default', service: name, serviceAccount = '', lifetimeMs = 0 }) =>
       orThrow(desk.createToken({ namespace, service: name, serviceAccount, lifetimeMs })),

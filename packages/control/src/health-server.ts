@@ -5,24 +5,30 @@ import type { Registry } from 'prom-client';
 const LOOPBACK = '127.0.0.1';
 const LOCAL_HOSTS = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
-/** `/metrics`, `/ready` and `/live` on loopback. A web page that had its name point here finds nothing: `Host` is checked. */
+/**
+ * `/metrics`, `/ready` and `/live`. On loopback `Host` is checked: a web page that had its name point here finds nothing. Any
+ * other address is for machines that ask by address, such as the kubelet and Prometheus.
+ */
 export class HealthServer {
   private readonly registry: Registry;
   private readonly notReady: () => string;
   private readonly server: Server;
+  private isLocal: boolean;
 
   /** `notReady` says in one line what is missing; empty when nothing is. */
   constructor(registry: Registry, notReady: () => string) {
     this.registry = registry;
     this.notReady = notReady;
+    this.isLocal = true;
     this.server = createServer((request, response) => void this.answer(request, response));
   }
 
   /** Binds; 0 takes a free port. Rejects when the port is taken. */
-  listen(port: number): Promise<number> {
+  listen(port: number, host: string = LOOPBACK): Promise<number> {
+    this.isLocal = host === LOOPBACK;
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen({ host: LOOPBACK, port }, () => {
+      this.server.listen({ host, port }, () => {
         this.server.off('error', reject);
         resolve((this.server.address() as AddressInfo).port);
       });
@@ -38,7 +44,7 @@ export class HealthServer {
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const host = (request.headers.host ?? '').replace(/:\d+$/, '');
-    if (!LOCAL_HOSTS.has(host)) return reply(response, 421, 'this server is for loopback only\n');
+    if (this.isLocal && !LOCAL_HOSTS.has(host)) return reply(response, 421, 'this server is for loopback only\n');
     if (request.method !== 'GET' && request.method !== 'HEAD') return reply(response, 405, 'GET only\n');
     switch (request.url?.split('?')[0]) {
       case '/metrics':

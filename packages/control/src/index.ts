@@ -1,3 +1,5 @@
+export type { ClusterOptions } from './cluster/cluster-room.ts';
+export type { WebhookOptions } from './cluster/webhook-room.ts';
 export type { InjectionNote } from './admission/admission-desk.ts';
 export { AdmissionServer, type AdmissionServerOptions } from './admission/admission-server.ts';
 export { WebhookIdentity, type WebhookIdentityOptions, type WebhookRootStore } from './admission/webhook-identity.ts';

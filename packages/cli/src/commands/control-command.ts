@@ -17,6 +17,16 @@ interface ControlCommandOptions {
   readonly kubeconfig: string;
   readonly context: string;
   readonly namespace: string;
+  readonly metricsHost: string;
+  readonly webhookPort: number;
+  readonly serviceHost: string;
+  readonly sidecarImage: string;
+  readonly sidecarPullPolicy: '' | 'Always' | 'IfNotPresent' | 'Never';
+  readonly sidecarPullSecrets: string;
+  readonly sidecarSize: 'small' | 'standard' | 'large';
+  readonly sidecarLogLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly capture: 'Redirect' | 'None';
+  readonly legacyIptables: boolean;
   readonly state: string;
   readonly host: string;
   readonly port: number;
@@ -66,6 +76,34 @@ export function controlCommand(terminal: Terminal, finish: Finish): Command {
         -1,
       ).default(15_014),
     )
+    .option('--metrics-host <address>', 'address of that port; 0.0.0.0 for the kubelet and Prometheus', '127.0.0.1')
+    .addOption(
+      portOption('--webhook-port <port>', 'port of the webhooks of a cluster; 0: a free one, -1: none', -1).default(-1),
+    )
+    .option('--service-host <name>', 'name by which pods and the API server reach this control plane', '')
+    .option('--sidecar-image <reference>', 'image of injected sidecars', '')
+    .addOption(
+      new Option('--sidecar-pull-policy <policy>', 'of that image (default: as Kubernetes decides)')
+        .choices(['Always', 'IfNotPresent', 'Never', ''])
+        .default(''),
+    )
+    .option('--sidecar-pull-secrets <names>', 'Secrets to pull it with, separated by commas', '')
+    .addOption(
+      new Option('--sidecar-size <size>', 'resources of sidecars')
+        .choices(['small', 'standard', 'large'])
+        .default('standard'),
+    )
+    .addOption(
+      new Option('--sidecar-log-level <level>', 'of sidecars')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .addOption(
+      new Option('--capture <how>', 'how injected pods reach their sidecar: by rules, or as their HTTP proxy')
+        .choices(['Redirect', 'None'])
+        .default('Redirect'),
+    )
+    .option('--legacy-iptables', 'write rules with legacy iptables, for nodes without nf_tables', false)
     .option('--name <name>', 'name of this control plane', hostname())
     .option('--advertised-host <host>', 'host that join tokens tell proxies to connect to (default: --host)', '')
     .option('--trust-domain <name>', 'in place of the one that the Mesh object says', '')
@@ -139,6 +177,7 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
     random: systemRandom,
     log,
     ...(options.metricsPort < 0 ? {} : { metricsPort: options.metricsPort }),
+    metricsHost: options.metricsHost,
     ...(advertisedHost === '' ? {} : { advertisedHost }),
     ...(trustDomain === '' ? {} : { trustDomain }),
     ...(leafLifetimeMs === undefined ? {} : { leafLifetimeMs }),
@@ -161,7 +200,8 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
 }
 
 /** Here, or as the kubeconfig says. */
-async function clusterOf({ kubeconfig, context, namespace, name }: ControlCommandOptions) {
+async function clusterOf(options: ControlCommandOptions) {
+  const { kubeconfig, context, namespace, name } = options;
   const { inClusterAccess, kubeconfigAccess } = await import('@weft/kube');
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
   if (kubeconfig === '' && host === '') {
@@ -170,7 +210,36 @@ async function clusterOf({ kubeconfig, context, namespace, name }: ControlComman
   const access =
     kubeconfig === '' ? inClusterAccess(host, port, systemClock) : kubeconfigAccess(kubeconfig, systemClock, context);
   if (!access.ok) throw new CommandFault(exitCodes.unwell, access.error);
-  return { access: access.value, replica: name, namespace: namespace === '' ? access.value.namespace : namespace };
+  const webhooks = webhooksOf(options);
+  return {
+    access: access.value,
+    replica: name,
+    namespace: namespace === '' ? access.value.namespace : namespace,
+    ...(webhooks === undefined ? {} : { webhooks }),
+  };
+}
+
+function webhooksOf(options: ControlCommandOptions) {
+  const { webhookPort, serviceHost, sidecarImage, host } = options;
+  if (webhookPort < 0) return undefined;
+  if (serviceHost === '' || sidecarImage === '') {
+    throw new CommandFault(exitCodes.usage, '--webhook-port goes with --service-host and --sidecar-image');
+  }
+  return {
+    host,
+    port: webhookPort,
+    dnsNames: [serviceHost],
+    controlAddress: `${serviceHost}:${options.port}`,
+    injection: {
+      image: sidecarImage,
+      imagePullPolicy: options.sidecarPullPolicy,
+      imagePullSecrets: options.sidecarPullSecrets.split(',').filter((secret) => secret !== ''),
+      capture: options.capture,
+      legacyIptables: options.legacyIptables,
+      logLevel: options.sidecarLogLevel,
+      size: options.sidecarSize,
+    },
+  };
 }
 
 /** Commands find the default socket by themselves. */

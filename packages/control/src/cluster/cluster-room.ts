@@ -5,7 +5,7 @@
  *   every replica   source, attestation, webhooks, Sync
  *   the leader      status, events, the Secret of the root when it is deleted
  */
-import { type AuthorityFolder, openAuthorityFolder } from '@weft/identity';
+import { type AuthorityFolder, openAuthorityFolder, toCaPem } from '@weft/identity';
 import { type Clock, type Random, type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
 import {
   type ClusterAccess,
@@ -21,6 +21,7 @@ import {
 } from '@weft/kube';
 import { type Model, type ObjectKey, type ResourceKey, formatProblem } from '@weft/model';
 import type { CallFault, MeshEvent } from '@weft/wire';
+import type { Registry } from 'prom-client';
 import type { Log } from '../log.ts';
 import type { AttestedAccount, IdentityDesk } from '../identity-desk.ts';
 import type { ObjectReport, Use } from '../object-report.ts';
@@ -29,6 +30,7 @@ import { KubeSource } from '../source/kube-source.ts';
 import { attestAccount } from './account-attestor.ts';
 import { copyToFolder, isFolder, publishRoot, shareRoot } from './root-secret.ts';
 import { statusToWrite } from './standing-status.ts';
+import { type WebhookOptions, WebhookRoom } from './webhook-room.ts';
 
 export interface ClusterOptions {
   readonly access: ClusterAccess;
@@ -38,6 +40,8 @@ export interface ClusterOptions {
   readonly namespace: string;
   readonly rootSecret?: string;
   readonly leaseName?: string;
+  /** Absent: no webhooks are served, and none of theirs are touched. */
+  readonly webhooks?: WebhookOptions;
 }
 
 export interface ClusterRoomOptions extends ClusterOptions {
@@ -84,6 +88,7 @@ export class ClusterRoom {
   private readonly countsTimer: Timer;
   private view: ClusterView | null;
   private root: RootSettings | null;
+  private webhooks: WebhookRoom | null;
   private endEvents: () => void;
 
   constructor(options: ClusterRoomOptions) {
@@ -147,6 +152,7 @@ export class ClusterRoom {
     this.countsTimer = wheel.create(() => this.writeAll());
     this.view = null;
     this.root = null;
+    this.webhooks = null;
     this.endEvents = () => undefined;
   }
 
@@ -183,6 +189,31 @@ export class ClusterRoom {
     this.countsTimer.reschedule(COUNTS_MS);
   }
 
+  /** Serves the webhooks, where any are wanted; the fault is one line for a person. */
+  async openWebhooks(registry: Registry): Promise<Result<true, string>> {
+    const { webhooks, namespace, clock, wheel, log } = this.options;
+    const { client, view } = this;
+    if (webhooks === undefined || view === null) return ok(true);
+    const mesh = (): { trustDomain: string; rootsPem: string } => {
+      const { trustDomain } = view.identity.bundle;
+      return { trustDomain, rootsPem: toCaPem(view.identity.bundle) };
+    };
+    const note = (from: string, pod: string, message: string): void => this.noteOnPod(from, pod, message);
+    try {
+      const common = { client, namespace, clock, wheel, log, registry, mesh, note };
+      this.webhooks = await WebhookRoom.open({ ...webhooks, ...common });
+      log.info(`webhooks are served on port ${this.webhooks.port}`);
+      return ok(true);
+    } catch (error) {
+      return fail(`the webhooks cannot be served: ${(error as Error).message}`);
+    }
+  }
+
+  /** Where the webhooks are; 0 without any. */
+  get webhookPort(): number {
+    return this.webhooks?.port ?? 0;
+  }
+
   /** Objects whose status may differ now. */
   objectsChanged(keys: Iterable<ObjectKey>): void {
     for (const key of keys) this.changed.add(key);
@@ -201,6 +232,7 @@ export class ClusterRoom {
     this.endEvents();
     this.changesTimer.cancel();
     this.countsTimer.cancel();
+    await this.webhooks?.stop();
     await Promise.all([this.writer.stop(), this.elector.stop(), this.secretWatch.stop()]);
     await this.client.close();
   }
@@ -268,6 +300,13 @@ export class ClusterRoom {
     const standing = view.report.standing(key, uses);
     const desired = standing === undefined ? undefined : statusToWrite(standing, current, view.model);
     if (desired !== undefined) this.writer.want(desired);
+  }
+
+  /** Said by the replica that was asked: each question is asked of one. */
+  private noteOnPod(namespace: string, name: string, message: string): void {
+    if (name === '') return;
+    const pod = { apiVersion: 'v1', kind: 'Pod', namespace, name };
+    void this.recorder.record(pod, 'Warning', 'Injection', message);
   }
 
   private tell({ type, subject, message, severity }: MeshEvent): void {
