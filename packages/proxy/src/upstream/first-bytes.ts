@@ -19,9 +19,11 @@ export function describeFirstBytes(chunk: Buffer, start: number, end: number): s
   return `"${text}"${shown < end ? '...' : ''}${name === '' ? '' : ` (${name})`}`;
 }
 
-/** True when the bytes could begin an HTTP/1 response, as far as they go. */
+/** True when the bytes could begin an HTTP/1 response, as far as they go; one with an empty line before it is a bad one. */
 export function looksLikeHttp1(chunk: Buffer, start: number, end: number): boolean {
-  return isPrefix('HTTP/', chunk, start, end);
+  let at = start;
+  while (at < end && (chunk[at] === 0x0d || chunk[at] === 0x0a)) at += 1;
+  return isPrefix('HTTP/', chunk, at, end);
 }
 
 /** True when they could begin a server's HTTP/2 preface, a SETTINGS frame on stream 0 (RFC 9113 §3.4), as far as they go. */
