@@ -3,6 +3,7 @@ import {
   type MetricDefinition,
   type MetricType,
   RequestMetrics,
+  TcpMetrics,
   SeriesTable,
   registerProxyFacts,
 } from '@weft/telemetry';
@@ -18,12 +19,14 @@ export function metricTable(): string {
   const table = recordingTable(registered);
   // Made for what they register.
   void new RequestMetrics(table);
+  void new TcpMetrics(table);
   void new ConnectionMetrics(table);
   // Sources are asked at a scrape only, and nothing is scraped here.
   const never = (): never => {
     throw new Error('nothing is scraped while the page is made');
   };
   registerProxyFacts(table, {
+    callers: never,
     pools: never,
     breakers: never,
     endpoints: never,

@@ -349,6 +349,8 @@ describe('back-pressure', () => {
       await eventually(() => stage.fixture.bufferedBytes() >= 65_536, 5_000);
       assert.ok(stage.fixture.bufferedBytes() < MIB, `${stage.fixture.bufferedBytes()} bytes are held`);
       let received = 0;
+      // Its own listener joins all that came, which is slow for so much.
+      peer.socket.removeAllListeners('data');
       peer.socket.on('data', (chunk: Buffer) => (received += chunk.length));
       peer.resumeReading();
       await eventually(() => received > 16 * MIB, 10_000);
@@ -531,6 +533,15 @@ describe('a drain', () => {
     assert.deepEqual(ended.map(({ stream }) => stream).toSorted(), [1, 3]);
     assert.deepEqual(stage.fixture.recorder.codes, ['completed', 'completed']);
     assert.equal(await stage.ending(peer), 'completed');
+  });
+
+  stageTest('serves callers that still come, until the listener is closed', describing, async (stage) => {
+    stage.listener.leave();
+    const session = stage.session();
+    for (let round = 0; round < 3; round += 1) assert.equal((await get(session)).status, 200);
+    const told = once(session, 'goaway');
+    stage.listener.drain();
+    await told;
   });
 
   stageTest(

@@ -109,7 +109,6 @@ export class Http2DownstreamConnection
     this.pipe.source = this;
     this.pipe.signal();
     if (pipe === null) this.pipe.start();
-    if (home.draining) this.drain();
   }
 
   get protocol(): HttpProtocol {
