@@ -41,7 +41,7 @@ for (const name of readdirSync(folder).filter((each) => each.endsWith('.yaml')))
     const namespaceLabels = said(text, 'namespace', { 'weft.dev/inject': 'enabled' });
     const outcomes = parseAllDocuments(text).flatMap((document) =>
       podTemplates(document.toJS()).map(({ pod, owner, namespace }) => {
-        const place = { namespace: namespace || 'shop', namespaceLabels };
+        const place = { namespace: namespace || 'shop', namespaceLabels, drainKey: 'key' };
         const injection = injectPod(pod, place, settings, owner);
         if (injection.kind === 'injected') {
           const patched = applied(pod, patchOf(pod, injection.pod));

@@ -1,5 +1,6 @@
 export { type ApplicationProbe, type ProbeTable, probePathPrefix, readProbeTable } from './application-probe.ts';
 export { type PodInjection, type PodPlace, injectPod } from './inject-pod.ts';
+export { drainKeyHeader } from './injected-container.ts';
 export { type LeaveReason, captureContainer, injectLabel, sidecarContainer } from './injection-verdict.ts';
 export {
   type CaptureMode,

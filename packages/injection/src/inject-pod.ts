@@ -10,6 +10,8 @@ import {
   isOurVolume,
   makeCapture,
   makeSidecar,
+  drainKeyHeader,
+  drainKeyVariable,
   makeVolumes,
   metricsVariable,
   probesVariable,
@@ -25,6 +27,8 @@ export interface PodPlace {
   /** Empty when it is not known yet, as in a file. */
   readonly namespace: string;
   readonly namespaceLabels: JsonMap;
+  /** Not to be guessed: whoever knows it can have the pod drained. An earlier injection's stays. */
+  readonly drainKey: string;
 }
 
 /** What became of a pod. */
@@ -76,8 +80,11 @@ export function injectPod(pod: JsonMap, place: PodPlace, settings: InjectionSett
   );
   const graceMs = graceOf(spec) * 1_000;
   const drainDeadlineMs = own.drainDeadlineMs ?? Math.max(0, graceMs - GRACE_RESERVE_MS);
+  const drainKey = earlier.drainKey || place.drainKey;
   const notes: string[] = [];
-  const ledContainers = containers.map((container) => waitForDrain(led(container), drainDeadlineMs > 0, notes));
+  const ledContainers = containers.map((container) =>
+    waitForDrain(led(container), drainDeadlineMs > 0 ? drainKey : '', notes),
+  );
   const scraped = scrape(mapOf(metadata['annotations']), earlier.metrics, captured);
 
   const sidecar = makeSidecar(settings, own, {
@@ -86,6 +93,7 @@ export function injectPod(pod: JsonMap, place: PodPlace, settings: InjectionSett
     probes,
     metrics: scraped.metrics,
     drainDeadlineMs,
+    drainKey,
   });
   const pullSecrets = missingSecrets(spec, settings.imagePullSecrets);
   return {
@@ -146,19 +154,24 @@ function readShape(pod: JsonMap, object: ObjectRef): Problem[] {
 }
 
 /** What the sidecar of an earlier injection was told that the pod itself does not say any more. */
-function earlierFacts(spec: JsonMap): { probes: ProbeTable; metrics: string } {
+function earlierFacts(spec: JsonMap): { probes: ProbeTable; metrics: string; drainKey: string } {
   const sidecar = mapsOf(spec['initContainers']).find(({ name }) => name === sidecarContainer);
   const variable = (wanted: string): string =>
     textOf(mapsOf(sidecar?.['env']).find(({ name }) => name === wanted)?.['value']);
   const read = readProbeTable(variable(probesVariable));
-  return { probes: read.ok ? read.value : {}, metrics: variable(metricsVariable) };
+  return {
+    probes: read.ok ? read.value : {},
+    metrics: variable(metricsVariable),
+    drainKey: variable(drainKeyVariable),
+  };
 }
 
 /** Stops an application only after its callers know: until `/drain/wait` answers, it goes on serving. */
-function waitForDrain(container: JsonMap, wait: boolean, notes: string[]): JsonMap {
+function waitForDrain(container: JsonMap, key: string, notes: string[]): JsonMap {
   const lifecycle = mapOf(container['lifecycle']);
   const path = '/drain/wait';
-  const preStop = { httpGet: { path, port: sidecarPorts.metrics, scheme: 'HTTP' } };
+  const httpHeaders = [{ name: drainKeyHeader, value: key }];
+  const preStop = { httpGet: { path, port: sidecarPorts.metrics, scheme: 'HTTP', httpHeaders } };
   if (isMap(lifecycle['preStop'])) {
     if (mapOf(lifecycle['preStop']['httpGet'])['path'] === path) return container;
     const name = textOf(container['name']);
@@ -167,7 +180,7 @@ function waitForDrain(container: JsonMap, wait: boolean, notes: string[]): JsonM
     );
     return container;
   }
-  return wait ? { ...container, lifecycle: { ...lifecycle, preStop } } : container;
+  return key !== '' ? { ...container, lifecycle: { ...lifecycle, preStop } } : container;
 }
 
 /** Where Prometheus was told to look for the application's metrics, and the annotations that send it to the sidecar. */

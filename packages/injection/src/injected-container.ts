@@ -16,6 +16,7 @@ export interface SidecarFacts {
   /** `8080/metrics`; empty when the application offers none. */
   readonly metrics: string;
   readonly drainDeadlineMs: number;
+  readonly drainKey: string;
 }
 
 const stateVolume = 'weft-state';
@@ -28,6 +29,9 @@ const TOKEN_SECONDS = 3_600;
 /** Variable by which a later injection finds the probes of an earlier one. */
 export const probesVariable = 'WEFT_APP_PROBES';
 export const metricsVariable = 'WEFT_APP_METRICS';
+export const drainKeyVariable = 'WEFT_DRAIN_KEY';
+/** Carries the key of `/drain/wait`. */
+export const drainKeyHeader = 'weft-drain-key';
 
 /**
  * The sidecar: an init container that Kubernetes keeps running, so that the application starts after it is ready and a job
@@ -64,6 +68,7 @@ export function makeSidecar(settings: InjectionSettings, pod: PodSettings, facts
         WEFT_DRAIN_DEADLINE: writeDuration(facts.drainDeadlineMs),
         [probesVariable]: Object.keys(facts.probes).length === 0 ? '' : writeProbeTable(facts.probes),
         [metricsVariable]: facts.metrics,
+        [drainKeyVariable]: facts.drainKey,
       }),
     ],
     ports: [{ name: 'weft-metrics', containerPort: sidecarPorts.metrics, protocol: 'TCP' }],

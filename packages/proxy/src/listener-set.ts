@@ -2,7 +2,7 @@ import type { StateFolder } from '@weft/identity';
 import type { DestinationKey } from '@weft/model';
 import { describeListenFault, named } from './listen-fault.ts';
 import { PortMemory } from './port-memory.ts';
-import type { ProxyOptions } from './proxy-options.ts';
+import type { CapturePorts, ProxyOptions } from './proxy-options.ts';
 import type { Serving } from './serving.ts';
 
 /** More local addresses than a laptop calls; a larger mesh is called through the proxy variable. */
@@ -37,7 +37,8 @@ export class ListenerSet {
     const { options, serving } = this;
     const memory = new PortMemory(folder);
     const opened = new Map<string, number>();
-    for (const { applicationPort } of options.inbound) {
+    if (options.capture !== undefined) await this.openCaptured(options.capture);
+    for (const { applicationPort } of options.capture === undefined ? options.inbound : []) {
       const name = `inbound ${applicationPort}`;
       const plan = { kind: 'inbound', name, host: options.meshHost, applicationPort } as const;
       const port = await named(
@@ -57,6 +58,17 @@ export class ListenerSet {
     const fault = memory.store(opened);
     if (fault !== '') options.log.warn(`ports not stored: ${fault}; a restart takes others`);
     await this.follow();
+  }
+
+  /** All of a pod's traffic comes in by two ports; peers dial the application's own. */
+  private async openCaptured({ inbound, outbound }: CapturePorts): Promise<void> {
+    const { options, serving } = this;
+    const host = '';
+    const inboundPlan = { kind: 'captured-inbound', name: 'captured inbound', host } as const;
+    await named('the listener for what arrives', serving.listen(inboundPlan, inbound));
+    const outboundPlan = { kind: 'captured-outbound', name: 'captured outbound', host } as const;
+    await named('the listener for what leaves', serving.listen(outboundPlan, outbound));
+    for (const { applicationPort } of options.inbound) this.inboundPorts.set(applicationPort, applicationPort);
   }
 
   /** Opens what the configuration in force asks for and was not open before; closes what it no longer asks for. */

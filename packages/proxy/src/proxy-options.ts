@@ -1,5 +1,6 @@
 import type { KeyAgreement } from '@weft/identity';
-import type { Clock, Random } from '@weft/kernel';
+import type { ProbeTable } from '@weft/injection';
+import type { Clock, PortRange, Random } from '@weft/kernel';
 import type { AccessLogWhen } from '@weft/telemetry';
 import type { Tracing } from './exchange/exchange-spans.ts';
 import type { Log } from './log.ts';
@@ -11,6 +12,22 @@ export interface InboundOptions {
   readonly name: string;
   /** Where the application listens. */
   readonly applicationHost: string;
+}
+
+/** How a pod attests itself to a control plane of which it knows the roots. */
+export interface PodToken {
+  /** The token as it is now: the kubelet makes a new one before the old one ends. Throws when there is none. */
+  readonly read: () => string;
+  readonly rootsPem: string;
+  readonly trustDomain: string;
+}
+
+/** Where captured connections come in. */
+export interface CapturePorts {
+  readonly inbound: number;
+  readonly outbound: number;
+  /** Leads to the metrics port, and nobody listens there: it answers when, and only when, what arrives is redirected. */
+  readonly proof: number;
 }
 
 export interface ProxyOptions {
@@ -32,6 +49,8 @@ export interface ProxyOptions {
   /** `host:port` of the control plane; empty to serve from the stored snapshot alone, or to use the token's. */
   readonly controlAddress: string;
   readonly token: string;
+  /** Attests a pod in place of a join token. */
+  readonly podToken?: PodToken;
   /** Empty keeps nothing. */
   readonly stateFolder: string;
   readonly inbound: readonly InboundOptions[];
@@ -39,6 +58,10 @@ export interface ProxyOptions {
   readonly meshHost: string;
   /** Of the explicit proxy for the local application; 0 takes a free one, -1 opens none. */
   readonly outboundPort: number;
+  /** Carried as bytes where no declaration says what they speak, both ways. */
+  readonly opaquePorts?: readonly PortRange[];
+  /** Ports that rules of the kernel redirect to; absent without such rules. Then there is no listener for each port. */
+  readonly capture?: CapturePorts;
   /** Opens a loopback address for each service that may be called, for programs that know no proxy. */
   readonly localAddresses: boolean;
   /** Address a gateway listens on. */
@@ -50,6 +73,12 @@ export interface ProxyOptions {
   readonly statsPort: number;
   readonly metricsPort: number;
   readonly metricsHost: string;
+  /** Made at the application for the kubelet, on the metrics port. */
+  readonly applicationProbes?: ProbeTable;
+  /** Who knows it may begin a drain by `/drain/wait` of the metrics port; empty or absent: nobody. */
+  readonly drainKey?: string;
+  /** Where the application's own metrics are read, to be added to ours. */
+  readonly applicationMetrics?: { readonly port: number; readonly path: string };
   /** Empty: `admin.sock` in the state folder. */
   readonly adminSocket: string;
   readonly accessLog: AccessLogWhen;

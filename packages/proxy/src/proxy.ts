@@ -15,6 +15,8 @@ import {
 import { readSnapshot } from '@weft/wire';
 import type { AppliedChanges, Changes, ConnectionFacts } from '@weft/wire';
 import { AdminServer } from './admin/admin-server.ts';
+import { ApplicationHealth } from './admin/application-health.ts';
+import { mergeMetrics, readApplicationMetrics } from './admin/application-metrics.ts';
 import type { MetricsText } from './admin/admin-server.ts';
 import { ControlLink, notConnected } from './control-link.ts';
 import { named } from './listen-fault.ts';
@@ -108,6 +110,7 @@ class ProxyProcess implements Proxy {
   private complete: boolean;
   private draining: boolean;
   private stopped: boolean;
+  private announced: Promise<void> | null;
   private drained: Promise<void> | null;
   /** As the control plane was last told. */
   private reportedReady: boolean;
@@ -132,6 +135,7 @@ class ProxyProcess implements Proxy {
     this.complete = false;
     this.draining = false;
     this.stopped = false;
+    this.announced = null;
     this.drained = null;
     this.reportedReady = false;
     this.readyWaiters = new Set();
@@ -279,7 +283,7 @@ class ProxyProcess implements Proxy {
 
   private async obtainIdentity(folder: StateFolder | null, stored: StoredState): Promise<WorkloadIdentity> {
     const { clock, wheel, random, options } = this;
-    const { log, controlAddress, token, namespace, serviceAccount, keyAgreement } = options;
+    const { log, controlAddress, token, podToken, namespace, serviceAccount, keyAgreement } = options;
     const obtained = await WorkloadIdentity.obtain({
       clock,
       wheel,
@@ -289,6 +293,7 @@ class ProxyProcess implements Proxy {
       stored,
       controlAddress,
       token,
+      ...(podToken === undefined ? {} : { podToken }),
       namespace,
       serviceAccount,
       keyAgreement,
@@ -318,7 +323,8 @@ class ProxyProcess implements Proxy {
   }
 
   private async openAdmin(): Promise<void> {
-    const { statsPort, metricsPort, metricsHost } = this.options;
+    const { statsPort, metricsPort, metricsHost, applicationProbes, drainKey = '' } = this.options;
+    const health = new ApplicationHealth(applicationProbes ?? {}, this.applicationHost);
     this.admin = new AdminServer(
       {
         notReady: () => this.notReady(),
@@ -326,9 +332,11 @@ class ProxyProcess implements Proxy {
         config: () => this.config(),
         metrics: (accept) => this.metrics(accept),
         drain: () => void this.drain(),
+        announceDrain: () => this.announceDrain(),
+        probe: (path) => health.answer(path),
         setLogLevel: (level) => this.options.setLogLevel(level),
       },
-      { statsPort, metricsPort, metricsHost, socketPath: this.adminSocket },
+      { statsPort, metricsPort, metricsHost, drainKey, socketPath: this.adminSocket },
     );
     await named('the admin interface', this.admin.listen());
   }
@@ -383,20 +391,49 @@ class ProxyProcess implements Proxy {
     return result;
   }
 
-  private async leave(): Promise<void> {
-    const { clock, wheel, serving } = this;
-    const { log, drainDeadlineMs } = this.options;
-    const deadlineMs = clock.nowMs() + drainDeadlineMs;
+  /** Tells callers that this instance goes, and waits until they know. New connections are still served. */
+  private announceDrain(): Promise<void> {
+    this.announced ??= this.announce();
+    return this.announced;
+  }
+
+  private async announce(): Promise<void> {
+    const { drainDeadlineMs, log } = this.options;
+    const patienceMs = Math.min(WITHDRAW_MS, drainDeadlineMs);
+    const connected = this.connection.state === 'connected';
     this.draining = true;
     log.info('draining');
     // From here each reply says `close`, so callers that are not told by the control plane learn it too.
-    serving.leave();
-    await this.control?.withdraw(Math.min(WITHDRAW_MS, drainDeadlineMs), () => this.report());
+    this.serving.leave();
+    const told = this.control?.withdraw(this.options.capture === undefined ? patienceMs : drainDeadlineMs, () =>
+      this.report(),
+    );
+    // Callers outside of the mesh hear by other ways, which take their time; so do all when no control plane is there.
+    const waits = this.options.capture !== undefined && (!connected || this.takesPlaintext());
+    await Promise.all([told, waits ? this.wait(patienceMs) : undefined]);
+  }
+
+  private takesPlaintext(): boolean {
+    for (const { resource } of this.store.resources.values()) {
+      if (resource.type === 'inbound' && resource.ports.some(({ mtls }) => mtls !== 'Strict')) return true;
+    }
+    return false;
+  }
+
+  private wait(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.wheel.schedule(ms, resolve));
+  }
+
+  private async leave(): Promise<void> {
+    const { clock, serving } = this;
+    const { log, drainDeadlineMs } = this.options;
+    const deadlineMs = clock.nowMs() + drainDeadlineMs;
+    await this.announceDrain();
     serving.drain();
     serving.closeIdle();
     let busy = await serving.countBusy();
     while (clock.nowMs() < deadlineMs && busy > 0) {
-      await new Promise<void>((resolve) => void wheel.schedule(QUIET_POLL_MS, resolve));
+      await this.wait(QUIET_POLL_MS);
       serving.closeIdle();
       busy = await serving.countBusy();
     }
@@ -428,9 +465,22 @@ class ProxyProcess implements Proxy {
   }
 
   private async metrics(accept: string | undefined): Promise<MetricsText> {
-    const format = pickMetricsFormat(accept);
     const merged = mergeSnapshots([this.series.snapshot(), await this.serving.readMetrics()]);
+    const { applicationMetrics } = this.options;
+    if (applicationMetrics !== undefined) {
+      const { port, path } = applicationMetrics;
+      const theirs = await readApplicationMetrics(this.applicationHost, port, path);
+      return {
+        contentType: metricsContentType.prometheus,
+        parts: mergeMetrics(writeMetrics(merged, 'prometheus'), theirs),
+      };
+    }
+    const format = pickMetricsFormat(accept);
     return { contentType: metricsContentType[format], parts: writeMetrics(merged, format) };
+  }
+
+  private get applicationHost(): string {
+    return this.options.inbound[0]?.applicationHost ?? '127.0.0.1';
   }
 
   private reportLater(): void {

@@ -1,6 +1,8 @@
+import { openOriginalDestinations } from '@weft/capture';
 import type { BackendTransition, ReceivedResource, ResourceError, Tables } from '@weft/decision';
-import type { Clock, Random, TimerWheel } from '@weft/kernel';
-import type { DestinationKey, ResourceKey } from '@weft/model';
+import { hasPort } from '@weft/kernel';
+import type { Clock, PortRange, Random, TimerWheel } from '@weft/kernel';
+import type { ApplicationProtocol, DestinationKey, ResourceKey } from '@weft/model';
 import { terminationIndex } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import {
@@ -22,6 +24,9 @@ import { TelemetryRecorder } from './exchange/recorder.ts';
 import { CallerTally } from './listen/caller-tally.ts';
 import { GatewayListener } from './listen/gateway-listener.ts';
 import { InboundListener } from './listen/inbound-listener.ts';
+import { CapturedInboundListener } from './listen/captured-inbound-listener.ts';
+import { CapturedOutboundListener } from './listen/captured-outbound-listener.ts';
+import type { CaptureOptions } from './listen/captured-outbound-listener.ts';
 import { defaultDeadlines } from './listen/listener.ts';
 import type { Listener, ListenerOptions } from './listen/listener.ts';
 import { PlainListener } from './listen/plain-listener.ts';
@@ -45,11 +50,21 @@ export interface ServingSettings {
   readonly inbound: readonly InboundOptions[];
   /** Of the certificates of HTTPS listeners; empty for none. */
   readonly certificateFolder: string;
+  readonly opaquePorts: readonly PortRange[];
+  /** What stands behind a port that is reached by redirection only; null when nothing is captured. */
+  readonly captureProof: LocalPort | null;
   /** Of all threads together; 0 is no cap. */
   readonly maxConnections: number;
   readonly accessLog: AccessLogWhen;
   /** Threads that share the ports and the limits; 1 when this is the only one. */
   readonly workers: number;
+}
+
+/** Where a port that peers dial is served. Plain data. */
+export interface LocalPort {
+  readonly applicationPort: number;
+  readonly host: string;
+  readonly port: number;
 }
 
 /** What a serving thread needs of the process around it. */
@@ -72,9 +87,24 @@ export interface ServingPorts {
 export function servingSettings(options: ProxyOptions, workers: number): ServingSettings {
   const { mode, namespace, name, serviceAccount, zone, meshHost, inbound, certificateFolder } = options;
   const { maxConnections, accessLog } = options;
+  const { capture, metricsHost, metricsPort } = options;
+  const captureProof =
+    capture === undefined ? null : { applicationPort: capture.proof, host: metricsHost, port: metricsPort };
   const who = { mode, namespace, name, serviceAccount, zone, meshHost };
-  return { ...who, inbound, certificateFolder, maxConnections, accessLog, workers };
+  return {
+    ...who,
+    inbound,
+    certificateFolder,
+    captureProof,
+    opaquePorts: options.opaquePorts ?? [],
+    maxConnections,
+    accessLog,
+    workers,
+  };
 }
+
+/** Where an application listens whose pod does not name the port. */
+const LOOPBACK = '127.0.0.1';
 
 /** Everything one thread serves with: data plane, listeners, recorder, and the identity in use. */
 export class ServingThread implements Serving {
@@ -89,6 +119,8 @@ export class ServingThread implements Serving {
   private readonly listeners: Map<string, Listener>;
   /** Ports of the application that speak no HTTP, as it has shown. */
   private readonly learned: Set<number>;
+  /** By the port that peers dial. */
+  private readonly local: Map<number, LocalPort>;
   private tls: MeshTls | null;
   private describedTables: Tables;
   private described: InForce;
@@ -129,13 +161,13 @@ export class ServingThread implements Serving {
     this.describedTables = this.plane.tables;
     this.described = describe(this.plane.tables);
     this.facts = new ServingFacts(this.series, this.plane, this.watch, lines, () => this.callers());
-    this.plane.serveLocally(
-      settings.inbound.map(({ applicationPort, applicationHost }) => ({
-        key: this.localKey(applicationPort),
-        host: applicationHost,
-        port: applicationPort,
-      })),
-    );
+    this.local = new Map();
+    for (const { applicationPort, applicationHost: host } of settings.inbound) {
+      // As if it had shown it: then callers are told too.
+      if (hasPort(settings.opaquePorts, applicationPort)) this.learned.add(applicationPort);
+      this.local.set(applicationPort, { applicationPort, host, port: applicationPort });
+    }
+    this.serveLocally();
   }
 
   get inForce(): InForce {
@@ -241,7 +273,16 @@ export class ServingThread implements Serving {
     }
     if (plan.kind === 'fixed') return new PlainListener(options, this.ingress('fixed', plan.destination, ''));
     if (plan.kind === 'explicit') return new PlainListener(options, this.ingress('explicit', '', ''));
-    const { applicationPort } = plan;
+    if (plan.kind === 'captured-outbound') {
+      return new CapturedOutboundListener(options, this.capture(), (key) => this.ingress('captured', key, ''));
+    }
+    if (plan.kind === 'captured-inbound') {
+      return new CapturedInboundListener(options, this.capture(), (dialled) => this.capturedPort(dialled));
+    }
+    return this.inboundListener(options, plan.applicationPort);
+  }
+
+  private inboundListener(options: ListenerOptions, applicationPort: number): InboundListener {
     return new InboundListener(
       options,
       applicationPort,
@@ -249,7 +290,55 @@ export class ServingThread implements Serving {
       this.tls!,
       // Strict until the control plane has said otherwise.
       () => this.plane.tables.inbound(applicationPort)?.mtls ?? 'Strict',
-      () => this.plane.tables.inbound(applicationPort)?.protocol ?? 'Unknown',
+      () => this.inboundProtocol(applicationPort),
+    );
+  }
+
+  private inboundProtocol(port: number): ApplicationProtocol {
+    const declared = this.plane.tables.inbound(port)?.protocol ?? 'Unknown';
+    return declared === 'Unknown' && hasPort(this.settings.opaquePorts, port) ? 'Tcp' : declared;
+  }
+
+  /** The listener for a port that was dialled and is declared by the pod or by a service. */
+  private capturedPort(dialled: number): InboundListener | undefined {
+    const options = this.listenerOptions('', 0);
+    const { captureProof } = this.settings;
+    if (dialled === captureProof?.applicationPort) {
+      this.local.set(dialled, captureProof);
+      this.serveLocally();
+      // Who asks is the kubelet, which is in no mesh, and learns nothing here that the metrics port does not say.
+      return new InboundListener(
+        options,
+        dialled,
+        this.localKey(dialled),
+        this.tls!,
+        () => 'Disabled',
+        () => 'Tcp',
+      );
+    }
+    if (!this.local.has(dialled)) {
+      if (this.plane.tables.inbound(dialled) === undefined) return undefined;
+      this.local.set(dialled, { applicationPort: dialled, host: LOOPBACK, port: dialled });
+      this.serveLocally();
+    }
+    return this.inboundListener(options, dialled);
+  }
+
+  /** Throws an Error with a sentence for a person. */
+  private capture(): CaptureOptions {
+    const read = openOriginalDestinations();
+    if (!read.ok) throw new Error(read.error);
+    const { opaquePorts } = this.settings;
+    return { read: read.value, opaquePorts, isOwnAddress: (address, port) => this.isOwnAddress(address, port) };
+  }
+
+  private serveLocally(): void {
+    this.plane.serveLocally(
+      Array.from(this.local.values(), ({ applicationPort, host, port }) => ({
+        key: this.localKey(applicationPort),
+        host,
+        port,
+      })),
     );
   }
 

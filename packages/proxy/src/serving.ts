@@ -9,6 +9,8 @@ export type ListenerPlan =
   | { readonly kind: 'inbound'; readonly name: string; readonly host: string; readonly applicationPort: number }
   | { readonly kind: 'explicit'; readonly name: string; readonly host: string }
   | { readonly kind: 'fixed'; readonly name: string; readonly host: string; readonly destination: DestinationKey }
+  | { readonly kind: 'captured-inbound'; readonly name: string; readonly host: string }
+  | { readonly kind: 'captured-outbound'; readonly name: string; readonly host: string }
   | { readonly kind: 'gateway'; readonly name: string; readonly host: string; readonly declaredPort: number };
 
 /** What the configuration in force asks to be listened on. */

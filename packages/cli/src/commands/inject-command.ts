@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type CaptureMode, type LogLevel, type SidecarSize, sidecarSizes } from '@weft/injection';
 import { Command, Option } from 'commander';
@@ -68,7 +69,7 @@ Examples:
         logLevel: options.logLevel,
         size: options.size,
       } as const;
-      const results = options.file.map((file) => injectDocuments(readText(file), file, settings));
+      const results = options.file.map((file) => injectDocuments(readText(file), file, settings, randomUUID));
       const faults = results.flatMap((each) => each.faults);
       for (const line of results.flatMap(({ notes }) => notes)) terminal.err(`weft: ${line}\n`);
       for (const line of faults) terminal.err(`weft: ${line}\n`);

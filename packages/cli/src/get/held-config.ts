@@ -90,7 +90,8 @@ function ruleRow(target: string, rule: RouteRule): Cell[] {
 function retriesText({ retries }: RouteRule): string {
   if (retries.attempts === 0) return 'off';
   const statuses = retries.statuses.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`));
-  return `${retries.attempts} on ${[...retries.on, ...statuses].join(', ')}`;
+  const grpc = retries.grpcStatuses.map((status) => `gRPC ${status}`);
+  return `${retries.attempts} on ${[...retries.on, ...statuses, ...grpc].join(', ')}`;
 }
 
 function matchText({ path, method, headers, queries, grpc }: RouteMatch): string {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { InjectionSettings } from '@weft/injection';
 import { parseAllDocuments } from 'yaml';
@@ -40,7 +41,12 @@ spec:
 
 describe('injecting into files', () => {
   it('changes what makes pods and leaves other documents, comments and order as they are', () => {
-    const { text, injected, faults } = injectDocuments(`${deployment}---\n${service}`, 'shop.yaml', settings);
+    const { text, injected, faults } = injectDocuments(
+      `${deployment}---\n${service}`,
+      'shop.yaml',
+      settings,
+      randomUUID,
+    );
     assert.deepEqual([injected, faults], [1, []]);
     assert.ok(
       text.startsWith('# The cart.\napiVersion: apps/v1\nkind: Deployment\nmetadata: { name: cart } # short\n'),
@@ -52,20 +58,20 @@ describe('injecting into files', () => {
   });
 
   it('gives the same text again when it is given its own', () => {
-    const once = injectDocuments(`${deployment}---\n${service}`, 'shop.yaml', settings).text;
-    assert.equal(injectDocuments(once, 'shop.yaml', settings).text, once);
+    const once = injectDocuments(`${deployment}---\n${service}`, 'shop.yaml', settings, randomUUID).text;
+    assert.equal(injectDocuments(once, 'shop.yaml', settings, randomUUID).text, once);
   });
 
   it('says of which pods it kept away, and that a text is wrong, with the file', () => {
     const left =
       'kind: Pod\nmetadata: { labels: { weft.dev/inject: disabled } }\nspec: { containers: [{ name: a }] }\n';
-    assert.deepEqual(injectDocuments(left, 'a.yaml', settings).notes, [
+    assert.deepEqual(injectDocuments(left, 'a.yaml', settings, randomUUID).notes, [
       "a.yaml: the pod is left alone: the pod's label says weft.dev/inject: disabled",
     ]);
-    const wrong = injectDocuments('kind: Pod\nspec: {}\n', 'b.yaml', settings);
+    const wrong = injectDocuments('kind: Pod\nspec: {}\n', 'b.yaml', settings, randomUUID);
     assert.match(wrong.faults.join(), /^b\.yaml: error: Pod .*spec\.containers: a pod has at least one container/);
-    assert.match(injectDocuments('a: [1', 'c.yaml', settings).faults.join(), /^c\.yaml: /);
-    assert.deepEqual(injectDocuments('', 'd.yaml', settings).faults, []);
+    assert.match(injectDocuments('a: [1', 'c.yaml', settings, randomUUID).faults.join(), /^c\.yaml: /);
+    assert.deepEqual(injectDocuments('', 'd.yaml', settings, randomUUID).faults, []);
   });
 
   it('refuses a text that would grow without end when it is read', () => {
@@ -73,6 +79,6 @@ describe('injecting into files', () => {
     for (const [letter, before] of [...'bcdefghi'].map((each, index) => [each, 'abcdefgh'[index]] as const)) {
       bomb.push(`${letter}: &${letter} [${Array.from({ length: 9 }, () => `*${before}`).join(', ')}]`);
     }
-    assert.match(injectDocuments(bomb.join('\n'), 'e.yaml', settings).faults.join(), /^e\.yaml: .*alias/i);
+    assert.match(injectDocuments(bomb.join('\n'), 'e.yaml', settings, randomUUID).faults.join(), /^e\.yaml: .*alias/i);
   });
 });

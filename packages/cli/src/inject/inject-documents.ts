@@ -28,8 +28,13 @@ const MOST_ALIASES = 100;
 /** Whoever asks by hand asks for every pod of the text; a pod's own label still says no. */
 const asked = { [injectLabel]: 'enabled' };
 
-/** Injects into every pod that the documents of `text` are or make. `file` is for messages. */
-export function injectDocuments(text: string, file: string, settings: InjectionSettings): InjectedText {
+/** Injects into every pod that the documents of `text` are or make. `file` is for messages, `makeKey` makes secrets. */
+export function injectDocuments(
+  text: string,
+  file: string,
+  settings: InjectionSettings,
+  makeKey: () => string,
+): InjectedText {
   const notes: string[] = [];
   const faults: string[] = [];
   let injected = 0;
@@ -46,7 +51,7 @@ export function injectDocuments(text: string, file: string, settings: InjectionS
     if (templates === undefined)
       faults.push(`${file}: its aliases make far more of it than stands there; write them out`);
     for (const { path, pod, owner, namespace } of templates ?? []) {
-      const result = injectPod(pod, { namespace, namespaceLabels: asked }, settings, owner);
+      const result = injectPod(pod, { namespace, namespaceLabels: asked, drainKey: makeKey() }, settings, owner);
       if (result.kind === 'refuse')
         faults.push(...result.problems.map((problem) => `${file}: ${formatProblem(problem)}`));
       else if (result.kind === 'leave') notes.push(`${file}: ${owner || 'the pod'} is left alone: ${result.message}`);

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { readJoinToken } from '@weft/identity';
-import { type Result, fail, ok, readDurationMs } from '@weft/kernel';
-import type { InboundOptions, ProxyOptions } from '@weft/proxy';
+import { type ProbeTable, readProbeTable, sidecarPorts } from '@weft/injection';
+import { type PortRange, type Result, fail, ok, readDurationMs, readPortRanges } from '@weft/kernel';
+import type { InboundOptions, PodToken, ProxyOptions } from '@weft/proxy';
 import type { FlagValues } from './flag-reader.ts';
 
 /** What a person may say about a proxy process; the rest of `ProxyOptions` is given by the program. */
@@ -55,7 +56,10 @@ function settingsOf(values: FlagValues, machine: Machine): ProxySettings {
   }
   if (mode === 'sidecar' && gateway !== '') refuse('gateway', gateway, 'nothing in --mode sidecar');
   const [gatewayNamespace = '', gatewayName = ''] = gateway.split('/');
-  const token = tokenOf(values, machine);
+  const given = tokenOf(values, machine);
+  const podToken = podTokenOf(values, machine, given);
+  const token = podToken === undefined ? given : '';
+  const captured = captureOf(values);
   const subject = token === '' ? undefined : readJoinToken(token);
   const joined = subject?.ok === true ? subject.value : undefined;
   const service = values.one('service');
@@ -94,7 +98,13 @@ function settingsOf(values: FlagValues, machine: Machine): ProxySettings {
       stateFolder: state,
       inbound: inboundOf(values),
       meshHost,
-      outboundPort: whole(values, 'outbound-port', -1, 65_535),
+      outboundPort: captured ? -1 : whole(values, 'outbound-port', -1, 65_535),
+      opaquePorts: opaquePortsOf(values),
+      drainKey: values.one('drain-key'),
+      applicationProbes: probesOf(values),
+      ...applicationMetricsOf(values),
+      ...(captured ? { capture: capturePorts } : {}),
+      ...(podToken === undefined ? {} : { podToken }),
       localAddresses: isOn(values, 'local-addresses'),
       gatewayHost: values.one('gateway-host'),
       certificateFolder: values.one('certificates'),
@@ -119,6 +129,52 @@ function tokenOf(values: FlagValues, machine: Machine): string {
   const text = machine.readFile(path);
   if (text === undefined) throw new SettingFault(`--token-file ${path} cannot be read; check the path and its mode`);
   return text.trim();
+}
+
+/** Ports of an injected pod, where the rules of its capture lead. */
+const capturePorts = {
+  inbound: sidecarPorts.inbound,
+  outbound: sidecarPorts.outbound,
+  proof: sidecarPorts.captureProof,
+};
+
+function captureOf(values: FlagValues): boolean {
+  const text = values.one('capture');
+  if (text !== '' && text !== 'redirect') refuse('capture', text, 'redirect, or nothing');
+  return text === 'redirect';
+}
+
+function opaquePortsOf(values: FlagValues): readonly PortRange[] {
+  const text = values.one('opaque-ports');
+  return readPortRanges(text) ?? refuse('opaque-ports', text, 'ports and ranges, such as 3306,9000-9010');
+}
+
+function probesOf(values: FlagValues): ProbeTable {
+  const text = values.one('app-probes');
+  const read = readProbeTable(text);
+  return read.ok ? read.value : refuse('app-probes', text.slice(0, 40), read.error);
+}
+
+function applicationMetricsOf(values: FlagValues): Pick<ProxyOptions, 'applicationMetrics'> {
+  const text = values.one('app-metrics');
+  if (text === '') return {};
+  const parts = /^(\d{1,5})(\/[\x21-\x7e]*)$/.exec(text);
+  const port = Number(parts?.[1] ?? 0);
+  if (parts === null || !isPort(port)) refuse('app-metrics', text, 'PORT/PATH, such as 9102/metrics');
+  return { applicationMetrics: { port, path: parts[2]! } };
+}
+
+/** A token of Kubernetes is a JWT; a join token begins with its own version. */
+function podTokenOf(values: FlagValues, machine: Machine, text: string): PodToken | undefined {
+  if (!/^eyJ[\w-]*\.[\w-]+\.[\w-]+$/.test(text)) return undefined;
+  const rootsPem = values.one('roots');
+  if (!rootsPem.includes('BEGIN CERTIFICATE')) refuse('roots', '', "PEM of the mesh's roots, which this token needs");
+  const path = values.one('token-file');
+  return {
+    read: () => (path === '' ? undefined : machine.readFile(path)?.trim()) ?? text,
+    rootsPem,
+    trustDomain: values.one('trust-domain'),
+  };
 }
 
 function inboundOf(values: FlagValues): InboundOptions[] {

@@ -11,14 +11,15 @@ export type InjectionNote = (namespace: string, pod: string, message: string) =>
  * carry the label, or that of pods that carry it themselves. So no namespace has to be looked up while a pod waits.
  */
 export function answerInjection(
-  { namespace, object, operation }: AdmissionQuestion,
+  { uid, namespace, object, operation }: AdmissionQuestion,
   asked: 'namespace' | 'pod',
   settings: InjectionSettings,
   note: InjectionNote,
 ): AdmissionAnswer {
   if (operation !== 'CREATE') return admitted;
+  // The API server makes the identifier of a question from 122 random bits, and shows it to nobody else.
   const namespaceLabels: JsonMap = asked === 'namespace' ? { [injectLabel]: 'enabled' } : {};
-  const injection = injectPod(object, { namespace, namespaceLabels }, settings);
+  const injection = injectPod(object, { namespace, namespaceLabels, drainKey: uid }, settings);
   if (injection.kind === 'refuse') {
     return { ...admitted, allowed: false, message: injection.problems.map(formatProblem).join('; ') };
   }

@@ -31,6 +31,7 @@ describe('the admin interfaces', () => {
   const socketPath = join(folder, 'admin.sock');
   let notReady = '';
   let drains = 0;
+  let announced = 0;
   let level = 'info';
   const admin = new AdminServer(
     {
@@ -39,13 +40,18 @@ describe('the admin interfaces', () => {
       config: () => ({ secret: 'names' }),
       metrics: () => ({ contentType: 'text/plain', parts: ['weft_up 1\n', '# EOF\n'] }),
       drain: () => void (drains += 1),
+      announceDrain: () => {
+        announced += 1;
+        return Promise.resolve();
+      },
+      probe: (path) => Promise.resolve({ status: path.endsWith('/livez') ? 200 : 404, text: path }),
       setLogLevel: (word) => {
         if (!['debug', 'info'].includes(word)) return false;
         level = word;
         return true;
       },
     },
-    { statsPort: 0, metricsPort: 0, metricsHost: '127.0.0.1', socketPath },
+    { statsPort: 0, metricsPort: 0, metricsHost: '127.0.0.1', drainKey: 'secret', socketPath },
   );
   const tcp = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> =>
     ask({ host: '127.0.0.1', port: admin.statsPort, path, method, headers });
@@ -103,6 +109,23 @@ describe('the admin interfaces', () => {
     notReady = '';
   });
 
+  it('begin a drain on the open port for whoever has the key, and for nobody else', async () => {
+    const wait = (headers: Record<string, string>): Promise<Answer> =>
+      ask({ host: '127.0.0.1', port: admin.metricsPort, path: '/drain/wait', headers });
+    for (const headers of [{}, { 'weft-drain-key': '' }, { 'weft-drain-key': 'secreT' }]) {
+      assert.equal((await wait(headers)).status, 403);
+    }
+    assert.equal(announced, 0);
+    assert.deepEqual(await wait({ 'weft-drain-key': 'secret' }), { status: 200, text: 'callers know\n' });
+    assert.equal(announced, 1);
+  });
+
+  it('answer the kubelet for the application', async () => {
+    const at = (path: string): Promise<Answer> => ask({ host: '127.0.0.1', port: admin.metricsPort, path });
+    assert.deepEqual(await at('/app-health/web/livez'), { status: 200, text: '/app-health/web/livez\n' });
+    assert.equal((await at('/app-health/web/other')).status, 404);
+  });
+
   it('serve metrics whole', async () => {
     const answer = await ask({ host: '127.0.0.1', port: admin.metricsPort, path: '/metrics' });
     assert.deepEqual(answer, { status: 200, text: 'weft_up 1\n# EOF\n' });
@@ -118,10 +141,12 @@ describe('the admin socket', () => {
     config: () => ({}),
     metrics: () => ({ contentType: 'text/plain', parts: [] }),
     drain: () => {},
+    announceDrain: () => Promise.resolve(),
+    probe: () => Promise.resolve({ status: 404, text: '' }),
     setLogLevel: () => true,
   };
   const adminAt = (path: string): AdminServer =>
-    new AdminServer(port, { statsPort: -1, metricsPort: -1, metricsHost: '127.0.0.1', socketPath: path });
+    new AdminServer(port, { statsPort: -1, metricsPort: -1, metricsHost: '127.0.0.1', drainKey: '', socketPath: path });
 
   after(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,7 +1,10 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { drainKeyHeader, probePathPrefix } from '@weft/injection';
+import type { ProbeAnswer } from './application-health.ts';
 
 /** What the outside may ask a proxy. Values are plain data, written as JSON. */
 export interface AdminPort {
@@ -12,6 +15,10 @@ export interface AdminPort {
   config(): unknown;
   metrics(accept: string | undefined): MetricsText | Promise<MetricsText>;
   drain(): void;
+  /** Resolves when callers know that this instance goes, or need not be waited for. */
+  announceDrain(): Promise<void>;
+  /** Makes a probe of the kubelet at the application; `path` begins with `/app-health/`. */
+  probe(path: string): Promise<ProbeAnswer>;
   /** False when the word is no level. */
   setLogLevel(level: string): boolean;
 }
@@ -25,9 +32,11 @@ export interface MetricsText {
 export interface AdminAddresses {
   /** Loopback port of `/stats` and `/ready`; 0 takes a free one, -1 opens none. */
   readonly statsPort: number;
-  /** Port of `/metrics`, `/ready` and `/live`; 0 takes a free one, -1 opens none. */
+  /** Port of `/metrics`, `/ready`, `/live`, `/app-health/` and `/drain/wait`; 0 takes a free one, -1 opens none. */
   readonly metricsPort: number;
   readonly metricsHost: string;
+  /** What `/drain/wait` must be asked with: the port is open to the whole network, a drain is not. Empty: it is not served. */
+  readonly drainKey: string;
   /** UNIX socket, mode 0600, of everything that changes or shows much; empty opens none. */
   readonly socketPath: string;
 }
@@ -135,7 +144,20 @@ export class AdminServer {
     if (request.url === '/ready') this.sendReady(response);
     else if (request.url === '/live') send(response, 200, 'live\n');
     else if (request.url === '/metrics') await this.sendMetrics(request, response);
-    else send(response, 404, 'there are /metrics, /ready and /live\n');
+    else if (request.url === '/drain/wait') await this.waitForDrain(request, response);
+    else if (request.url?.startsWith(probePathPrefix) === true) {
+      const { status, text } = await this.port.probe(request.url);
+      send(response, status, `${text}\n`);
+    } else send(response, 404, 'there are /metrics, /ready, /live, /app-health/... and /drain/wait\n');
+  }
+
+  private async waitForDrain(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!isSame(request.headers[drainKeyHeader], this.addresses.drainKey)) {
+      send(response, 403, 'only for the kubelet, with the key that the injector put into the pod\n');
+      return;
+    }
+    await this.port.announceDrain();
+    send(response, 200, 'callers know\n');
   }
 
   private async sendMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -176,6 +198,13 @@ export class AdminServer {
     if (why === '') send(response, 200, 'ready\n');
     else send(response, 503, `not ready: ${why}\n`);
   }
+}
+
+/** In constant time: a key is not to be guessed byte by byte. */
+function isSame(given: string | string[] | undefined, key: string): boolean {
+  if (key === '' || typeof given !== 'string') return false;
+  const [left, right] = [given, key].map((text) => createHash('sha256').update(text).digest());
+  return timingSafeEqual(left!, right!);
 }
 
 function isLoopbackHost(host: string | undefined): boolean {

@@ -11,13 +11,42 @@ import type { ListenerOptions } from './listener.ts';
 export class CapturedInboundListener extends Listener {
   protected override readonly direct = false;
   private readonly capture: CaptureOptions;
-  private readonly listenerOf: (port: number) => Listener | undefined;
+  private readonly makeListener: (port: number) => Listener | undefined;
+  /** By port of the application. None of them listens itself. */
+  private readonly ports: Map<number, Listener>;
 
-  /** `listenerOf` gives the listener for a port of the application; it was begun, and listens nowhere itself. */
-  constructor(options: ListenerOptions, capture: CaptureOptions, listenerOf: (port: number) => Listener | undefined) {
+  /** `makeListener` makes the listener for a declared port; undefined for others. */
+  constructor(options: ListenerOptions, capture: CaptureOptions, makeListener: (port: number) => Listener | undefined) {
     super(options);
     this.capture = capture;
-    this.listenerOf = listenerOf;
+    this.makeListener = makeListener;
+    this.ports = new Map();
+  }
+
+  override get openCount(): number {
+    return this.sum((listener) => listener.openCount);
+  }
+
+  override get busyCount(): number {
+    return this.sum((listener) => listener.busyCount);
+  }
+
+  override bufferedBytes(): number {
+    return this.sum((listener) => listener.bufferedBytes());
+  }
+
+  override leave(): void {
+    super.leave();
+    for (const listener of this.ports.values()) listener.leave();
+  }
+
+  override closeIdle(): void {
+    for (const listener of this.ports.values()) listener.closeIdle();
+  }
+
+  override destroy(): void {
+    super.destroy();
+    for (const listener of this.ports.values()) listener.destroy();
   }
 
   protected override accept(socket: Socket): void {
@@ -29,5 +58,22 @@ export class CapturedInboundListener extends Listener {
     const listener = this.listenerOf(original.port);
     if (listener === undefined) this.refuse(socket, 'misdirected', `port ${original.port} is not declared`);
     else listener.take(socket);
+  }
+
+  private listenerOf(port: number): Listener | undefined {
+    const known = this.ports.get(port);
+    if (known !== undefined) return known;
+    const made = this.makeListener(port);
+    if (made === undefined) return undefined;
+    made.begin();
+    if (this.draining) made.leave();
+    this.ports.set(port, made);
+    return made;
+  }
+
+  private sum(figure: (listener: Listener) => number): number {
+    let total = 0;
+    for (const listener of this.ports.values()) total += figure(listener);
+    return total;
   }
 }

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import type { OriginalDestination, OriginalDestinationReader } from '@weft/capture';
+import { hasPort } from '@weft/kernel';
+import type { PortRange } from '@weft/kernel';
 import type { DestinationKey } from '@weft/model';
 import type { Ingress } from '../exchange/ingress.ts';
 import { Listener } from './listener.ts';
@@ -8,6 +10,8 @@ import type { ListenerOptions } from './listener.ts';
 /** What a listener of captured connections is told beside what every listener is. */
 export interface CaptureOptions {
   readonly read: OriginalDestinationReader;
+  /** Carried as bytes where nothing says what they speak. */
+  readonly opaquePorts: readonly PortRange[];
   /** True for an address that this process listens on. */
   isOwnAddress(address: string, port: number): boolean;
 }
@@ -44,7 +48,8 @@ export class CapturedOutboundListener extends Listener {
     }
     const ingress = this.ingressOf(key);
     const protocol = names.protocolOf(key);
-    if (protocol === 'Tcp') this.tcp.open(socket, ingress);
+    const opaque = protocol === 'Unknown' && hasPort(this.capture.opaquePorts, port);
+    if (protocol === 'Tcp' || opaque) this.tcp.open(socket, ingress);
     else if (protocol === 'Unknown') this.detect(socket, ingress, null);
     else this.open(socket, false, ingress);
   }

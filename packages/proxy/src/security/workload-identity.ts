@@ -15,11 +15,12 @@ import {
   workloadId,
 } from '@weft/identity';
 import type { JoinToken, StateFolder, StoredState, TrustBundle, WorkloadSvid } from '@weft/identity';
-import { fail, ok } from '@weft/kernel';
+import { fail, fullJitterBackoffMs, ok } from '@weft/kernel';
 import type { Clock, Random, Result, Timer, TimerWheel } from '@weft/kernel';
 import { issueCertificate } from '@weft/wire';
 import type { ClientTls, IssueResponse, TrustBundleMessage } from '@weft/wire';
 import type { Log } from '../log.ts';
+import type { PodToken } from '../proxy-options.ts';
 import { MeshTls } from './mesh-tls.ts';
 
 export interface WorkloadIdentityOptions {
@@ -34,12 +35,17 @@ export interface WorkloadIdentityOptions {
   readonly controlAddress: string;
   /** A join token; empty when the stored leaf is to do. */
   readonly token: string;
+  /** Of a pod, in place of a join token. */
+  readonly podToken?: PodToken;
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly keyAgreement: 'hybrid' | 'classical';
 }
 
 const PINNED_ROOT_TIMEOUT_MS = 5_000;
+/** About a minute; then the kubelet starts the process again, and waits longer each time. */
+const MOST_POD_ATTEMPTS = 30;
+const LONGEST_POD_WAIT_MS = 4_000;
 
 /** The wall clock may jump while the monotonic one that timers follow does not: look again once a day at least. */
 const LONGEST_WAIT_MS = 86_400_000;
@@ -90,6 +96,7 @@ export class WorkloadIdentity {
     if (fromFolder !== undefined) {
       return ok(new WorkloadIdentity(options, options.controlAddress, fromFolder.svid, fromFolder.bundle));
     }
+    if (options.podToken !== undefined) return WorkloadIdentity.obtainAsPod(options, options.podToken);
     if (token === '') {
       const why =
         stored.svid === undefined ? 'there is no stored certificate' : 'the stored certificate cannot be used';
@@ -105,7 +112,12 @@ export class WorkloadIdentity {
     if (!pinned.ok) return pinned;
     const { keyPem, csr } = makeKeyAndCsr();
     const tls = joinTls(pinned.value, clock);
-    const issued = await issueCertificate(address, tls, { csr, joinToken: read.value.credential, serviceAccountToken: '', certificate: null });
+    const issued = await issueCertificate(address, tls, {
+      csr,
+      joinToken: read.value.credential,
+      serviceAccountToken: '',
+      certificate: null,
+    });
     if (!issued.ok) return fail(issueFault(issued.error.code, issued.error.message, address));
     const svid = readWorkloadSvid(keyPem, chainPem(issued.value));
     if (!svid.ok) return fail(`the control plane issued a certificate that cannot be used (${svid.error})`);
@@ -113,6 +125,34 @@ export class WorkloadIdentity {
     const identity = new WorkloadIdentity(options, address, svid.value, bundle);
     identity.store();
     return ok(identity);
+  }
+
+  /** Asks until a control plane answers: pods and their mesh are often started together. */
+  private static async obtainAsPod(
+    options: WorkloadIdentityOptions,
+    podToken: PodToken,
+  ): Promise<Result<WorkloadIdentity, string>> {
+    const { clock, wheel, random, log, controlAddress } = options;
+    const roots = readTrustBundle(podToken.rootsPem, podToken.trustDomain);
+    if (!roots.ok) return fail(`the roots of the mesh cannot be read (${roots.error}); inject the pod anew`);
+    for (let attempt = 0; ; attempt += 1) {
+      const { keyPem, csr } = makeKeyAndCsr();
+      const request = { csr, joinToken: '', serviceAccountToken: podToken.read(), certificate: null };
+      const issued = await issueCertificate(controlAddress, joinTls(roots.value, clock), request);
+      if (issued.ok) {
+        const svid = readWorkloadSvid(keyPem, chainPem(issued.value));
+        if (!svid.ok) return fail(`the control plane issued a certificate that cannot be used (${svid.error})`);
+        const bundle = bundleOf(issued.value.trustBundle, roots.value) ?? roots.value;
+        const identity = new WorkloadIdentity(options, controlAddress, svid.value, bundle);
+        identity.store();
+        return ok(identity);
+      }
+      const { code, message } = issued.error;
+      if (attempt === MOST_POD_ATTEMPTS) return fail(`${code}: ${message}`);
+      log.warn(`no certificate yet: ${code}: ${message}`, { control: controlAddress });
+      const waitMs = 100 + fullJitterBackoffMs(random, attempt, 200, LONGEST_POD_WAIT_MS);
+      await new Promise<void>((resolve) => void wheel.schedule(waitMs, resolve));
+    }
   }
 
   /** Starts renewing. */
