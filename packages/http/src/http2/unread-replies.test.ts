@@ -22,7 +22,7 @@ test('a peer that earns its PINGs with data and reads none of the answers is clo
       onPong() {},
       onStreamClosed() {},
       onGoaway() {},
-      onConnectionEnd: (_code, errorCode, detail) => void ends.push(`${http2ErrorName(errorCode)} ${detail}`),
+      onConnectionEnd: (_code, errorCode, detail) => void ends.push(http2ErrorName(errorCode), detail),
     },
   );
   const post = Buffer.from([0x83, 0x86, 0x84, 0x01, 0x01, 0x61]);
@@ -35,6 +35,6 @@ test('a peer that earns its PINGs with data and reads none of the answers is clo
   const pair = Buffer.concat([frame(0, 0, 1, Buffer.from('x')), frame(6, 0, 0, Buffer.from('12345678'))]);
   let pairs = 0;
   for (; pairs < 2_000 && ends.length === 0; pairs += 1) connection.feed(pair, 0, pair.length, 1);
-  assert.deepEqual(ends, ['enhance-your-calm flood-unread-replies']);
+  assert.deepEqual(ends, ['enhance-your-calm', 'flood-unread-replies']);
   assert.ok(connection.output.length < 64 * 1024, `${connection.output.length} bytes after ${pairs} pairs`);
 });
