@@ -530,6 +530,10 @@ test('RFC 9218: a priority is parsed, from the head and from PRIORITY_UPDATE, an
   assert.deepEqual([stream.urgency, stream.incremental], [6, false]);
 });
 
+function whole(bytes: Buffer): [Buffer, number, number, number] {
+  return [bytes, 0, bytes.length, 0];
+}
+
 /** Floods: what is repeated, and the token it ends with. */
 const floods: readonly (readonly [string, string, (at: number) => Buffer[], string])[] = [
   [
@@ -617,6 +621,41 @@ describe('floods end with ENHANCE_YOUR_CALM within 500 events, in a burst or spr
       });
     }
   }
+
+  for (const [row, what, make] of floods) {
+    test(`${row} ${what}: a flooder that reads nothing costs less than 64 KiB until it is gone`, () => {
+      const server = serve([]);
+      let events = 0;
+      for (; events < 2_000 && server.errorCode < 0; events += 1) {
+        for (const bytes of make(events)) server.connection.feed(bytes, 0, bytes.length, events);
+      }
+      assert.ok(server.connection.dead);
+      assert.ok(server.connection.output.length < 65_536, `${server.connection.output.length} bytes wait to be read`);
+      assert.equal(server.connection.queuedBytes, 0);
+      assert.equal(server.connection.streams, 0);
+      for (const { stream } of server.streams) assert.ok(stream!.closed && stream!.queue.length === 0);
+    });
+  }
+
+  test('H2-4: a bomb of references to one large entry is stopped by what it counts, request after request', () => {
+    const server = serve([]);
+    const insert = Buffer.concat([
+      Buffer.from('40016b', 'hex'),
+      Buffer.from([0x7f, 0xa1, 0x1e]),
+      Buffer.alloc(4_000, 0x76),
+    ]);
+    // 4,000 bytes by one byte each: 15,000 of them would be 60 MB.
+    const bomb = Buffer.alloc(15_000, 0xbe);
+    server.connection.feed(...whole(frame(Headers, WHOLE, 1, Buffer.concat([get, insert]))));
+    let sent = 0;
+    for (let id = 3; id < 1_000 && server.errorCode < 0; id += 2, sent += 1) {
+      server.connection.feed(...whole(frame(Headers, WHOLE, id, Buffer.concat([get, bomb]))));
+      server.take();
+    }
+    assert.equal(server.detail, 'flood-reset');
+    assert.ok(sent <= 500);
+    assert.equal(server.streams.length, 1, 'none of them was seen by anyone');
+  });
 
   test('H2-8: windows that let one byte out at a time end the same way', () => {
     const server = serve([frame(Settings, 0, 0, setting(4, 0)), ...request(get)]);

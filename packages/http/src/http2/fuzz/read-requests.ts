@@ -62,24 +62,23 @@ export class Nghttp2Reader {
     this.whole = whole;
     const [near, far] = duplexPair();
     const output: Buffer[] = [];
-    let closed = false;
-    let answered = false;
+    const seen = { closed: false, answered: false };
     far.on('data', (chunk: Buffer) => {
       output.push(chunk);
-      answered ||= chunk.includes(LAST_WORDS);
+      seen.answered ||= chunk.includes(LAST_WORDS);
     });
-    for (const side of [near, far]) side.on('error', () => {}).on('close', () => (closed = true));
+    for (const side of [near, far]) side.on('error', () => {}).on('close', () => (seen.closed = true));
     this.server.emit('connection', near);
     far.write(bytes);
     far.write(frame(FrameType.Ping, 0, 0, LAST_WORDS));
     // Bytes may leave it in the middle of a frame, and then it answers nothing: so many turns are enough for all it does.
-    for (let turn = 0; turn < PATIENCE_TURNS && !answered && !closed; turn += 1) await nextTurn();
+    for (let turn = 0; turn < PATIENCE_TURNS && !seen.answered && !seen.closed; turn += 1) await nextTurn();
     for (let turn = 0; turn < 3; turn += 1) await nextTurn();
     const said = Buffer.concat(output);
     far.destroy();
     near.destroy();
     const { resets, death } = faultsOf(said);
-    return { whole, resets, death: death === '' && closed ? 'closed' : death, details: [] };
+    return { whole, resets, death: death === '' && seen.closed ? 'closed' : death, details: [] };
   }
 
   private onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
