@@ -18,3 +18,6 @@ export { LeaseElector, type LeaseElectorOptions } from './write/lease-elector.ts
 export { type SecretContent, SecretStore } from './write/secret-store.ts';
 export { StatusWriter, type StatusWriterOptions } from './write/status-writer.ts';
 export { type AccessQuestion, type ReviewedToken, reviewAccess, reviewToken } from './write/token-review.ts';
+export { type PolicyRule, clusterRules, ownRules } from './install/access-objects.ts';
+export { type KubeObject, installObjects } from './install/install-objects.ts';
+export { type InstallValues, defaultInstallValues } from './install/install-values.ts';
