@@ -84,7 +84,9 @@ describe('requests in front of node:http', () => {
     application.closeAllConnections();
   });
 
-  for (const example of smugglingCases.filter(({ side }) => side === 'request')) {
+  // The port serves HTTP/2 by its preface, which is refused by the HTTP/1.1 reader only.
+  const isPreface = (bytes: string): boolean => bytes.startsWith('PRI * HTTP/2.0\r\n\r\nSM');
+  for (const example of smugglingCases.filter(({ side, bytes }) => side === 'request' && !isPreface(bytes))) {
     it(`${example.row}: ${example.name} (${example.verdict})`, async () => {
       seen.length = 0;
       bytes = 0;

@@ -382,7 +382,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
     }
     this.dialUpTo(Math.min(this.http1Waiters, atOnce), true);
     const shared = this.waiters.length - this.http1Waiters;
-    if (shared === 0) return;
+    if (shared === 0 || this.http2.unsettled) return;
     // How many streams a connection takes, and whether it is one of HTTP/2 at all, the first one tells.
     const first = this.http2.open.length === 0;
     const wanted = Math.ceil(shared / this.http2.streamsEach(this.policy.maxRequestsPerConnection));

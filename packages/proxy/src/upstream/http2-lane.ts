@@ -60,6 +60,12 @@ export class Http2Lane {
     return carriage === Carriage.Http1 || (carriage === Carriage.ExtendedConnect && this.upgrades === false);
   }
 
+  /** A peer is about to say how many streams it takes. */
+  get unsettled(): boolean {
+    for (const connection of this.open) if (!connection.settled) return true;
+    return false;
+  }
+
   /** True when one more connection would relieve the others. */
   get wanting(): boolean {
     if (this.open.length === 0 || this.open.length >= LOAD_CONNECTIONS) return false;

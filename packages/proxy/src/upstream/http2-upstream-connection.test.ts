@@ -252,6 +252,58 @@ describe('requests to an endpoint that speaks HTTP/2', () => {
   );
 });
 
+describe('a connection more', () => {
+  stageTest(
+    'is opened when so many calls are under way that one thread of the peer would be busy with them',
+    async (stage) => {
+      stage.serve();
+      // All at once, on a peer that has not said yet how many it takes.
+      const first = Array.from({ length: 128 }, (_none, index) => stage.ask('GET', `/${index}`));
+      const peer = await stage.servers[0]!.accept();
+      await eventually(() => peer.requests.length === 128, 10_000);
+      assert.equal(stage.servers[0]!.peers.length, 1);
+      // It goes on the busy one, and the next connection is made meanwhile.
+      const more = stage.ask('GET', '/more');
+      await eventually(() => peer.requests.length === 129, 2_000);
+      const second = await stage.servers[0]!.accept();
+      await eventually(() => stage.counters.openHttp2 === 2, 2_000);
+      const last = stage.ask('GET', '/last');
+      (await second.request()).reply(200, 'ok');
+      await last;
+      for (const asked of peer.requests) asked.reply(200, 'ok');
+      await Promise.all([...first, more]);
+      assert.equal(stage.servers[0]!.peers.length, 2);
+    },
+    { limits: { concurrentStreams: 1_000 } },
+  );
+});
+
+describe('an endpoint that is removed', () => {
+  stageTest(
+    'answers what is under way, and its connection ends then',
+    async (stage) => {
+      stage.serve();
+      const idle = stage.servers[1]!;
+      const warm = stage.ask('GET', '/warm');
+      await eventually(() => stage.servers.some(({ peers }) => peers.length === 1), 2_000);
+      const used = stage.servers.find(({ peers }) => peers.length === 1)!;
+      (await used.peers[0]!.request()).reply(200, 'ok');
+      await warm;
+      const other = used === idle ? stage.servers[0]! : idle;
+      const long = stage.ask('GET', '/long');
+      const held = await (await other.accept()).request();
+      stage.fixture.serveOrders([], {}, { protocol: 'Http2' });
+      await eventually(() => used.peers[0]!.closed, 2_000);
+      assert.equal(other.peers[0]!.closed, false);
+      held.reply(200, 'late');
+      assert.equal((await long).text, 'late');
+      await eventually(() => other.peers[0]!.closed, 2_000);
+      assert.ok(other.peers[0]!.left && used.peers[0]!.left, 'both were left by GOAWAY');
+    },
+    { servers: 2 },
+  );
+});
+
 describe('GOAWAY', () => {
   stageTest(
     'fails no request: what it does not cover goes elsewhere whatever its method, the rest is answered',
@@ -354,6 +406,30 @@ describe('a connection that dies', () => {
 });
 
 describe('time', () => {
+  stageTest(
+    'ends a request whose body the peer does not take',
+    async (stage) => {
+      const server = stage.servers[0]!;
+      const timeouts = { ...routeRule().timeouts, streamIdleMs: 0 };
+      stage.fixture.serveOrders([plainEndpoint(server.port)], { timeouts }, { protocol: 'Http2' });
+      server.slow = true;
+      const stuck = stage.ask('PUT', '/stuck', 'x'.repeat(1_000_000));
+      const peer = await server.accept();
+      await eventually(() => stage.counters.stalls > 0, 5_000);
+      await stage.pass(299_000);
+      assert.deepEqual(stage.codes, []);
+      await stage.pass(2_000);
+      assert.equal((await stuck).status, 504);
+      assert.deepEqual(stage.codes, ['stream-idle-timeout']);
+      const next = stage.ask('GET', '/next');
+      await peer.request();
+      (await peer.request()).reply(200, 'ok');
+      assert.equal((await next).status, 200);
+      assert.equal(stage.counters.connects, 1);
+    },
+    { fake: true },
+  );
+
   stageTest(
     'ends a connection whose peer does not acknowledge our settings',
     async (stage) => {
