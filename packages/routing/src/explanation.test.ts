@@ -56,6 +56,24 @@ test('every match passed over says which field did not fit, or what stood above 
   );
 });
 
+test('of gRPC matches service and method decide, and say so', () => {
+  const grpc = (service: string, method = ''): Partial<Match> => ({ grpc: { type: 'Exact', service, method } });
+  const compiled = compileMatchTable([rule(grpc('', 'Get')), rule(grpc('a.B')), rule(grpc('a.B', 'Get')), rule({})]);
+  assert.ok(compiled.ok);
+  const seen = (path: string): unknown[] => {
+    const view = { method: 'POST', authority: 'h', path, query: '', valueOf: () => undefined };
+    const { winner, passedOver } = explain(compiled.value, view);
+    return [winner?.rule, ...passedOver.map(({ entry, field, name, expected }) => [entry.rule, field, name, expected])];
+  };
+  assert.deepEqual(seen('/a.B/Get'), [
+    2,
+    [0, 'precedence', 'service and method', ''],
+    [1, 'precedence', 'service and method', ''],
+    [3, 'precedence', 'path type', ''],
+  ]);
+  assert.deepEqual(seen('/a.B/Put').slice(0, 2), [1, [0, 'path', '', '/*/Get']]);
+});
+
 test('when nothing matches there is no winner, and every match has a reason of its own', () => {
   const compiled = compileMatchTable([rule({ method: 'POST' }), rule({ path: { type: 'Exact', value: '/a' } })]);
   assert.ok(compiled.ok);

@@ -14,7 +14,7 @@ import type { WorkloadInstance } from './workload-index.ts';
 
 function object(kind: string, name: string, spec: unknown, namespace = 'default', metadata: object = {}): ConfigObject {
   const group: Readonly<Record<string, string>> = { Service: 'v1', Namespace: 'v1' };
-  const gatewayApi = ['Gateway', 'GatewayClass', 'HTTPRoute'].includes(kind)
+  const gatewayApi = ['Gateway', 'GatewayClass', 'HTTPRoute', 'GRPCRoute'].includes(kind)
     ? 'gateway.networking.k8s.io/v1'
     : undefined;
   const apiVersion =
@@ -143,6 +143,25 @@ test('whatever a change alters is among the resources and objects it names', () 
     () => ({ type: 'Remove', key: `WorkloadEntry/default/${pick(['w0', 'w1', 'w2'])}` }),
     () => upsert(route(pick(['r1', 'r2']), pick(names), pick(names), pick(['default', 'web']))),
     () => ({ type: 'Remove', key: `HTTPRoute/${pick(['default', 'web'])}/${pick(['r1', 'r2'])}` }),
+    () =>
+      upsert(
+        object(
+          'GRPCRoute',
+          pick(['r0', 'g1']),
+          {
+            parentRefs: [
+              pick([
+                { group: '', kind: 'Service', name: pick(names), namespace: 'default' },
+                { name: 'edge', namespace: 'default' },
+              ]),
+            ],
+            hostnames: pick([[], ['a.example'], ['b.example']]),
+            rules: [{ matches: [{ method: { service: pick(['s.A', 's.B']) } }] }],
+          },
+          pick(['default', 'web']),
+        ),
+      ),
+    () => ({ type: 'Remove', key: `GRPCRoute/${pick(['default', 'web'])}/${pick(['r0', 'g1'])}` }),
     () => upsert(traffic()),
     () => ({ type: 'Remove', key: `TrafficPolicy/${pick(['default', 'web'])}/${pick(['p', 'q'])}` }),
     () =>
@@ -204,6 +223,7 @@ test('whatever a change alters is among the resources and objects it names', () 
           'edge',
           {
             parentRefs: [{ name: 'edge', namespace: 'default' }],
+            hostnames: pick([[], ['*.example'], ['b.example']]),
             rules: [{ backendRefs: [{ name: pick(names), namespace: 'default', port: 80 }] }],
           },
           'web',

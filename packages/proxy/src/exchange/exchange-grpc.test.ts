@@ -90,6 +90,13 @@ const field = (head: string, name: string): string | undefined =>
 
 const retries = { ...routeRule().retries, grpcStatuses: [8, 14], backoffBaseMs: 100, backoffMaxMs: 1_000 };
 const timeouts = routeRule().timeouts;
+const outlierDetection = {
+  consecutiveErrors: 2,
+  successRate: null,
+  baseEjectionMs: 10_000,
+  maxEjectionMs: 300_000,
+  maxEjectedPercent: 100,
+};
 
 describe('a gRPC call', () => {
   stageTest(
@@ -193,35 +200,30 @@ describe('a gRPC call', () => {
     { retries },
   );
 
-  stageTest(
-    'that fails in its trailers counts against the endpoint as one that fails in its head',
-    async (stage) => {
-      let peer: ScriptedPeer | undefined;
-      for (let round = 0; round < 2; round += 1) {
-        await stage.client.send(call());
-        peer ??= await stage.server.accept();
-        await heard(peer, MESSAGE);
-        await peer.send(`${BEGUN}0\r\nGrpc-Status: 14\r\n\r\n`);
-        await heard(stage.client, '0\r\nGrpc-Status: 14\r\n\r\n');
-        await eventually(() => assert.equal(stage.endings.length, round + 1), 2_000);
-      }
-      assert.deepEqual(stage.endings[1], { code: 'completed', status: 200, grpcStatus: 14 });
-      assert.deepEqual(
-        stage.fixture.transitions.map(({ type }) => type),
-        ['ejected'],
-      );
-    },
-    {},
-    {
-      outlierDetection: {
-        consecutiveErrors: 2,
-        successRate: null,
-        baseEjectionMs: 10_000,
-        maxEjectionMs: 300_000,
-        maxEjectedPercent: 100,
+  for (const where of ['trailers', 'head'] as const) {
+    const answer = where === 'head' ? trailersOnly(14) : `${BEGUN}0\r\nGrpc-Status: 14\r\n\r\n`;
+    stageTest(
+      `that ends UNAVAILABLE in its ${where} counts against the endpoint`,
+      async (stage) => {
+        let peer: ScriptedPeer | undefined;
+        for (let round = 0; round < 2; round += 1) {
+          await stage.client.send(call());
+          peer ??= await stage.server.accept();
+          await heard(peer, MESSAGE);
+          await peer.send(answer);
+          await heard(stage.client, where === 'head' ? '\r\n\r\n' : '0\r\nGrpc-Status: 14\r\n\r\n');
+          await eventually(() => assert.equal(stage.endings.length, round + 1), 2_000);
+        }
+        assert.deepEqual(stage.endings[1], { code: 'completed', status: 200, grpcStatus: 14 });
+        assert.deepEqual(
+          stage.fixture.transitions.map(({ type }) => type),
+          ['ejected'],
+        );
       },
-    },
-  );
+      {},
+      { outlierDetection },
+    );
+  }
 });
 
 describe('a gRPC-Web call', () => {

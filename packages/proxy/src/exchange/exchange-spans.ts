@@ -17,7 +17,7 @@ export interface Tracing {
 export function putSpans(sink: SpanSink, exchange: ExchangeFacts, code: TerminationCode, endWallMs: number): void {
   const { span, durationMs, firstTryMs, startMs } = exchange;
   if (span === null || !span.sampled) return;
-  const failed = terminations[code].fault !== 'none' || exchange.status >= 500;
+  const failed = terminations[code].fault !== 'none' || exchange.status >= 500 || exchange.grpcStatus > 0;
   const startWallMs = endWallMs - durationMs;
   sink.put({
     context: span,
@@ -57,6 +57,7 @@ function attributes(exchange: ExchangeFacts, code: TerminationCode): Span['attri
   return {
     'http.request.method': head.method,
     'http.response.status_code': exchange.status,
+    ...grpcAttributes(exchange),
     'url.path': head.path,
     'server.address': head.authority,
     'weft.direction': ingress.kind === 'inbound' ? 'inbound' : 'outbound',
@@ -67,11 +68,16 @@ function attributes(exchange: ExchangeFacts, code: TerminationCode): Span['attri
   };
 }
 
+function grpcAttributes({ grpcStatus }: ExchangeFacts): Span['attributes'] {
+  return grpcStatus < 0 ? {} : { 'rpc.system': 'grpc', 'rpc.grpc.status_code': grpcStatus };
+}
+
 function clientAttributes(exchange: ExchangeFacts, code: TerminationCode): Span['attributes'] {
   const { head, endpoint } = exchange;
   return {
     'http.request.method': head.method,
     'http.response.status_code': exchange.status,
+    ...grpcAttributes(exchange),
     'http.request.resend_count': exchange.attempts - 1,
     'network.peer.address': endpoint?.endpoint.address ?? '',
     'network.peer.port': endpoint?.endpoint.port ?? 0,
