@@ -199,6 +199,19 @@ describe('requests to an endpoint that speaks HTTP/2', () => {
     { limits: { concurrentStreams: 1 } },
   );
 
+  stageTest(
+    'wait for what a new peer says it takes, so that none of a burst is refused',
+    async (stage) => {
+      stage.serve({ maxPerEndpoint: 1 });
+      const answers = Array.from({ length: 30 }, (_none, index) => stage.ask('POST', `/${index}`, 'x'));
+      const peer = await stage.servers[0]!.accept();
+      for (let index = 0; index < 30; index += 1) (await peer.request()).reply(200, 'ok');
+      for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
+      assert.deepEqual(stage.fixture.recorder.retries, []);
+    },
+    { limits: { concurrentStreams: 3 } },
+  );
+
   stageTest('move to a new connection after maxRequestsPerConnection streams', async (stage) => {
     stage.serve({ maxRequestsPerConnection: 2 });
     for (let round = 0; round < 4; round += 1) {

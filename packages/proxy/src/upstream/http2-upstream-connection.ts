@@ -136,8 +136,9 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
     return this.requests > 0;
   }
 
+  /** Until the peer has said how many streams it takes, one: what it would refuse of a burst costs tries. */
   get canLease(): boolean {
-    return !this.leaving && this.codec.canOpen;
+    return !this.leaving && this.codec.canOpen && (this.codec.settingsSeen || this.codec.streams === 0);
   }
 
   get congested(): boolean {
