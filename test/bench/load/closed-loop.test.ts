@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readWrkReport } from './closed-loop.ts';
+import { readH2loadReport, readWrkReport } from './closed-loop.ts';
 import { ReplyReader } from './reply-reader.ts';
 
 const clean = `Running 2s test @ http://127.0.0.1:9999/
@@ -43,4 +43,12 @@ test('a reply ends with its last byte, however it is cut', () => {
       assert.equal(reader.status, Number(reply.slice(9, 12)));
     }
   }
+});
+
+test('of a report of h2load the answers and the failures are read', () => {
+  const report = (failed: number, good: number): string =>
+    `finished in 5.00s, 24690.20 req/s, 1.2MB/s\nrequests: 123451 total, 123579 started, 123451 done, ${good} succeeded, ${failed} failed, 0 errored, 0 timeout\nstatus codes: ${good} 2xx, 0 3xx, 0 4xx, 0 5xx\n`;
+  assert.deepEqual(readH2loadReport(report(0, 123_451), 5), { completed: 123_451, errors: 0, seconds: 5 });
+  assert.equal(readH2loadReport(report(3, 123_448), 5).errors, 3);
+  assert.throws(() => readH2loadReport('could not connect', 5), /could not connect/);
 });

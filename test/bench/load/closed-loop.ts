@@ -3,6 +3,9 @@ import { findProgram } from '../workbench.ts';
 import type { Workbench } from '../workbench.ts';
 import { LoadDriver } from './load-driver.ts';
 
+/** Runs of h2load that may end without a request. */
+const IDLE_RUNS = 5;
+
 export interface ClosedResult {
   readonly completed: number;
   readonly errors: number;
@@ -37,6 +40,49 @@ export function startClosedLoop(workbench: Workbench): ClosedLoop {
   };
 }
 
+/** The same over HTTP/2 by prior knowledge, so many requests under way on each connection. h2load; throws where there is none. */
+export function startStreamLoop(workbench: Workbench, streams: number): ClosedLoop {
+  const h2load = findProgram('h2load');
+  if (h2load === undefined) throw new Error('needs h2load (Debian: nghttp2-client)');
+  return {
+    what: 'h2load',
+    async run(port, host, connections, seconds) {
+      const whole = Math.max(1, Math.round(seconds));
+      for (let again = 0; ; again += 1) {
+        const text = await outputOf(workbench, h2load, [
+          ...['-c', String(connections), '-m', String(streams), '-D', String(whole), '-T', '10', '-N', '10'],
+          `--connect-to=127.0.0.1:${port}`,
+          `http://${host}/`,
+        ]);
+        const result = readH2loadReport(text, whole);
+        // On a busy machine it sometimes ends its time before it has begun, and has sent nothing.
+        if (result.completed > 0 || again === IDLE_RUNS) return result;
+      }
+    },
+    stop: async () => {},
+  };
+}
+
+async function outputOf(workbench: Workbench, command: string, args: readonly string[]): Promise<string> {
+  const running = workbench.start({ command, args, processor: 'load', piped: true });
+  let text = '';
+  running.child.stdout!.setEncoding('utf8').on('data', (part: string) => (text += part));
+  await new Promise((resolve) => running.child.once('close', resolve));
+  await running.stop();
+  return text;
+}
+
+/** Throws when it is no report. */
+export function readH2loadReport(text: string, seconds: number): ClosedResult {
+  const requests = /requests: \d+ total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed/.exec(text);
+  const statuses = /status codes: (\d+) 2xx/.exec(text);
+  if (requests === null || statuses === null) {
+    throw new Error(`h2load: ${text.trim().split('\n').at(-1) ?? 'said nothing'}`);
+  }
+  const completed = Number(requests[1]);
+  return { completed, errors: Math.max(Number(requests[2]), completed - Number(statuses[1])), seconds };
+}
+
 async function runWrk(
   workbench: Workbench,
   wrk: string,
@@ -46,16 +92,7 @@ async function runWrk(
   seconds: number,
 ): Promise<ClosedResult> {
   const args = ['-t1', `-c${connections}`, `-d${Math.max(1, Math.round(seconds))}s`, '-H', `Host: ${host}`];
-  const running = workbench.start({
-    command: wrk,
-    args: [...args, `http://127.0.0.1:${port}/`],
-    processor: 'load',
-    piped: true,
-  });
-  let text = '';
-  running.child.stdout!.setEncoding('utf8').on('data', (part: string) => (text += part));
-  await new Promise((resolve) => running.child.once('close', resolve));
-  await running.stop();
+  const text = await outputOf(workbench, wrk, [...args, `http://127.0.0.1:${port}/`]);
   return readWrkReport(text);
 }
 

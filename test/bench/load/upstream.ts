@@ -16,10 +16,11 @@ export interface Upstream {
   stop(): Promise<void>;
 }
 
-/** nginx where it is: half the cost of our own, so that the generator's processor is not what limits. */
-export async function startUpstream(workbench: Workbench): Promise<Upstream> {
+/** `http2`: by prior knowledge. nginx where it is: half the cost of our own, so that the generator's processor is not what limits. */
+export async function startUpstream(workbench: Workbench, http2 = false): Promise<Upstream> {
   const nginx = findProgram('nginx');
-  return nginx === undefined ? startOwn(workbench) : startNginx(workbench, nginx);
+  if (nginx === undefined && http2) throw new Error('needs nginx as the upstream (Debian: nginx-light)');
+  return nginx === undefined ? startOwn(workbench) : startNginx(workbench, nginx, http2);
 }
 
 async function startOwn(workbench: Workbench): Promise<Upstream> {
@@ -33,13 +34,13 @@ async function startOwn(workbench: Workbench): Promise<Upstream> {
   };
 }
 
-async function startNginx(workbench: Workbench, command: string): Promise<Upstream> {
+async function startNginx(workbench: Workbench, command: string, http2: boolean): Promise<Upstream> {
   const [port, statusPort] = (await freePorts(2)) as [number, number];
   const folder = workbench.makeFolder('upstream');
   const file = join(folder, 'nginx.conf');
   const servers = `  default_type text/plain;
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port}${http2 ? ' http2' : ''} backlog=4096;
     location / { return 200 "${'x'.repeat(67)}"; }
   }
   server {
@@ -52,7 +53,7 @@ async function startNginx(workbench: Workbench, command: string): Promise<Upstre
   let asked = 0;
   return {
     port,
-    what: 'nginx',
+    what: http2 ? 'nginx over HTTP/2' : 'nginx',
     async served() {
       asked += 1;
       // "accepts handled requests", then the three numbers; our own questions are among them.

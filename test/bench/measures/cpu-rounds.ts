@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SubjectName } from '../figure.ts';
-import { startClosedLoop } from '../load/closed-loop.ts';
+import { startClosedLoop, startStreamLoop } from '../load/closed-loop.ts';
 import type { ClosedLoop } from '../load/closed-loop.ts';
 import { startUpstream } from '../load/upstream.ts';
 import type { Upstream } from '../load/upstream.ts';
@@ -12,7 +12,7 @@ import { cpuNs } from '../process-usage.ts';
 import { median } from '../statistics.ts';
 import { benchHost } from '../subjects/subject.ts';
 import { deployAll } from './measure.ts';
-import type { BenchContext, Deployed, Shape } from './measure.ts';
+import type { BenchContext, Deployed, Shape, Spoken } from './measure.ts';
 
 /** V8 has optimised what is hot by then. */
 const WARM_UP_REQUESTS = 50_000;
@@ -28,39 +28,84 @@ export interface CpuRounds {
   readonly absent: readonly string[];
 }
 
+export interface CpuRoundsWay {
+  readonly spoken?: Spoken;
+  /** Requests under way on each connection; more than one over HTTP/2 only. */
+  readonly streams?: number;
+  /** Peers that take part with HTTP/2 between the two of a pair as well; the better of their two legs counts. */
+  readonly bothLegs?: readonly SubjectName[];
+  /** Peers whose pair over HTTP/2 is named in the notes, and counts for nothing. */
+  readonly notedLegs?: readonly SubjectName[];
+}
+
 export async function takeCpuRounds(
   context: BenchContext,
   shape: Shape,
   connections: number,
   names: readonly SubjectName[],
+  { spoken = {}, streams = 1, bothLegs = [], notedLegs = [] }: CpuRoundsWay = {},
 ): Promise<CpuRounds> {
   const { workbench, options, say } = context;
-  const upstream = await startUpstream(workbench);
-  const loop = startClosedLoop(workbench);
-  const deployment = await deployAll(context, shape, upstream.port, names);
+  const http2 = spoken.application === 'http2';
+  const loop = http2 ? startStreamLoop(workbench, streams) : startClosedLoop(workbench);
+  const upstream = await startUpstream(workbench, http2);
+  const deployment = await deployAll(context, shape, upstream.port, names, spoken);
+  const second = await deployAll(context, shape, upstream.port, [...bothLegs, ...notedLegs], {
+    ...spoken,
+    leg: 'http2',
+  });
+  const over = new Set(second.deployed);
+  const labelOf = (subject: Deployed): string => (over.has(subject) ? `${subject.name} over HTTP/2` : subject.name);
   const seconds = options.seconds ?? 5;
-  const rounds: Partial<Record<SubjectName, number[]>> = {};
-  const perSecond: Partial<Record<SubjectName, number[]>> = {};
+  const absent = [...deployment.absent];
+  const taken = new Map<Deployed, { us: number[]; perSecond: number[] }>();
   try {
     say(
-      `${connections} connections, ${options.rounds} rounds of ${seconds} s, ${loop.what} and ${upstream.what} on the other processor`,
+      `${connections} connections${streams > 1 ? ` of ${streams} streams` : ''}, ${options.rounds} rounds of ${seconds} s, ${loop.what} and ${upstream.what} on the other processor`,
     );
-    for (const subject of deployment.deployed) await warmUp(loop, subject, connections);
+    let taking = [...deployment.deployed, ...second.deployed];
+    /** A peer that fails is absent from then on; Weft that fails ends the measure. */
+    const orAbsent = async (subject: Deployed, take: () => Promise<void>): Promise<void> => {
+      try {
+        await take();
+      } catch (error) {
+        if (subject.name === 'weft') throw error;
+        taking = taking.filter((each) => each !== subject);
+        taken.delete(subject);
+        if (taking.every(({ name }) => name !== subject.name)) absent.push(subject.name);
+        say(`${labelOf(subject)} is absent: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    };
+    for (const subject of taking) await orAbsent(subject, () => warmUp(loop, subject, connections));
     for (let round = 1; round <= options.rounds; round += 1) {
       const line: string[] = [];
-      for (const subject of deployment.deployed) {
-        const taken = await takeRound(loop, upstream, subject, connections, seconds);
-        (rounds[subject.name] ??= []).push(taken.usPerRequest);
-        (perSecond[subject.name] ??= []).push(taken.perSecond);
-        line.push(`${subject.name} ${taken.usPerRequest.toFixed(1)} us`);
+      for (const subject of taking) {
+        await orAbsent(subject, async () => {
+          const { usPerRequest, perSecond } = await takeRound(loop, upstream, subject, connections, streams, seconds);
+          const of = taken.get(subject) ?? { us: [], perSecond: [] };
+          taken.set(subject, of);
+          of.us.push(usPerRequest);
+          of.perSecond.push(perSecond);
+          line.push(`${labelOf(subject)} ${usPerRequest.toFixed(1)} us`);
+        });
       }
       say(`round ${round}: ${line.join(', ')}`);
     }
   } finally {
-    await Promise.all([deployment.stop(), loop.stop(), upstream.stop()]);
+    await Promise.all([deployment.stop(), second.stop(), loop.stop(), upstream.stop()]);
   }
-  const throughput = Object.entries(perSecond).map(([name, values]) => `${name} ${Math.round(median(values))}`);
-  return { rounds, absent: deployment.absent, notes: [`requests/s: ${throughput.join(', ')}`] };
+  const rounds: Partial<Record<SubjectName, number[]>> = {};
+  const costs: string[] = [];
+  const throughput: string[] = [];
+  for (const [subject, { us, perSecond }] of taken) {
+    const other = rounds[subject.name];
+    const counts = !over.has(subject) || bothLegs.includes(subject.name);
+    if (counts && (other === undefined || median(us) < median(other))) rounds[subject.name] = us;
+    costs.push(`${labelOf(subject)} ${median(us).toFixed(1)}`);
+    throughput.push(`${labelOf(subject)} ${Math.round(median(perSecond))}`);
+  }
+  const notes = [`requests/s: ${throughput.join(', ')}`];
+  return { rounds, absent, notes: over.size > 0 ? [`us/request: ${costs.join(', ')}`, ...notes] : notes };
 }
 
 async function warmUp(loop: ClosedLoop, subject: Deployed, connections: number): Promise<void> {
@@ -80,6 +125,7 @@ async function takeRound(
   upstream: Upstream,
   subject: Deployed,
   connections: number,
+  streams: number,
   seconds: number,
 ): Promise<{ usPerRequest: number; perSecond: number }> {
   const servedBefore = await upstream.served();
@@ -88,9 +134,11 @@ async function takeRound(
   const spentNs = cpuNs(subject.groups) - before;
   await sleep(SETTLE_MS);
   const served = (await upstream.served()) - servedBefore;
-  if (result.errors > 0) throw new Error(`${subject.name}: ${result.errors} errors among ${result.completed} requests`);
-  // Each connection may have one request that was served and not waited for.
-  if (served < result.completed || served > result.completed + connections) {
+  if (result.errors > 0 || result.completed === 0) {
+    throw new Error(`${subject.name}: ${result.errors} errors among ${result.completed} requests`);
+  }
+  // Each stream of a connection may have one request that was served and not waited for.
+  if (served < result.completed || served > result.completed + connections * streams) {
     throw new Error(`${subject.name}: the generator counted ${result.completed} requests, the upstream ${served}`);
   }
   return { usPerRequest: spentNs / 1_000 / result.completed, perSecond: result.completed / result.seconds };

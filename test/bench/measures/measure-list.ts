@@ -2,10 +2,11 @@ import { apply } from './apply.ts';
 import { connections } from './connections.ts';
 import { garbage } from './garbage.ts';
 import { h1Plain } from './h1-plain.ts';
+import { h2With1, h2With16 } from './h2.ts';
 import { idle } from './idle.ts';
 import { latency1k } from './latency-1k.ts';
 import type { Measure } from './measure.ts';
-import { mtlsPair } from './mtls-pair.ts';
+import { mtlsPair, mtlsPairHttp2 } from './mtls-pair.ts';
 import { push } from './push.ts';
 import { soak } from './soak.ts';
 import { syscalls } from './syscalls.ts';
@@ -21,5 +22,8 @@ export const measures: readonly Measure[] = [
   push,
   syscalls,
   garbage,
+  h2With16,
+  h2With1,
+  mtlsPairHttp2,
   soak,
 ];

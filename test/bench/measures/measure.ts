@@ -2,7 +2,7 @@
 import type { BenchOptions } from '../bench-options.ts';
 import type { SubjectName, Taken } from '../figure.ts';
 import type { PairCertificates } from '../subjects/pair-certificates.ts';
-import type { Role, Sidecar, Subject } from '../subjects/subject.ts';
+import type { Application, Leg, Role, Sidecar, Subject } from '../subjects/subject.ts';
 import type { Workbench } from '../workbench.ts';
 
 export interface BenchContext {
@@ -42,6 +42,12 @@ export interface Deployment {
 
 export type Shape = 'one' | 'pair';
 
+/** What is spoken, where it is not HTTP/1.1. */
+export interface Spoken {
+  readonly application?: Application;
+  readonly leg?: Leg;
+}
+
 /**
  * Starts every subject that can take part, all before the first round: those that wait cost nothing. A peer that does
  * not start is absent; Weft that does not start fails the measure.
@@ -51,6 +57,7 @@ export async function deployAll(
   shape: Shape,
   upstreamPort: number,
   names?: readonly SubjectName[],
+  spoken: Spoken = {},
 ): Promise<Deployment> {
   const deployed: Deployed[] = [];
   const absent: string[] = [];
@@ -62,7 +69,7 @@ export async function deployAll(
     try {
       const reason = reasonAbsent(subject, shape === 'one' ? ['plain'] : ['client', 'server']);
       if (reason !== undefined) throw new Error(reason);
-      deployed.push(await deploy(context, subject, shape, upstreamPort));
+      deployed.push(await deploy(context, subject, shape, upstreamPort, undefined, spoken));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (subject.name === 'weft') {
@@ -82,9 +89,10 @@ export async function deploy(
   shape: Shape,
   upstreamPort: number,
   probe?: string,
+  spoken: Spoken = {},
 ): Promise<Deployed> {
   const { workbench, certificates } = context;
-  const common = { workbench, certificates, ...(probe === undefined ? {} : { probe }) };
+  const common = { workbench, certificates, ...spoken, ...(probe === undefined ? {} : { probe }) };
   const sidecars: Sidecar[] = [];
   if (shape === 'one') sidecars.push(await subject.start({ ...common, role: 'plain', upstreamPort }));
   else {

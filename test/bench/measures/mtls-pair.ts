@@ -20,3 +20,27 @@ export const mtlsPair: Measure = {
     ];
   },
 };
+
+export const mtlsPairHttp2: Measure = {
+  name: 'mtls-pair-h2',
+  what: "the same, beside the better leg of Envoy's, HTTP/1.1 or HTTP/2",
+  byDefault: true,
+  async take(context) {
+    const names = ['weft', 'haproxy', 'envoy'] as const;
+    const taken = await takeCpuRounds(context, 'pair', 32, names, {
+      bothLegs: ['envoy'],
+      notedLegs: ['haproxy'],
+    });
+    return [
+      {
+        ...taken,
+        name: 'mtls-pair-h2',
+        unit: 'us/request',
+        limits: [
+          { kind: 'ratio', against: ['haproxy'], must: 1.1, goal: 0.85 },
+          { kind: 'ratio', against: ['envoy'], must: 0.5, goal: 0.4 },
+        ],
+      },
+    ];
+  },
+};

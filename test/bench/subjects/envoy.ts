@@ -76,7 +76,11 @@ function envoyProgram(): string | undefined {
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json | undefined };
 
-function configuration({ role, upstreamPort, certificates }: SubjectStart, port: number): Json {
+function configuration(options: SubjectStart, port: number): Json {
+  const { role, upstreamPort, certificates, application = 'http1', leg = 'http1' } = options;
+  const [accepted, sent] = [role === 'server' ? leg : application, role === 'client' ? leg : application];
+  const filter: Json = application === 'tcp' ? tcpProxy : httpManager(accepted === 'http2');
+  const alpn = application === 'tcp' ? [] : [leg === 'http2' ? 'h2' : 'http/1.1'];
   const unlimited = {
     priority: 'DEFAULT',
     max_connections: 100_000,
@@ -91,8 +95,8 @@ function configuration({ role, upstreamPort, certificates }: SubjectStart, port:
           address: addressOf(port),
           filter_chains: [
             {
-              filters: [{ name: 'http', typed_config: httpManager }],
-              ...(role === 'server' ? { transport_socket: tlsSocket('Downstream', role, certificates) } : {}),
+              filters: [{ name: application, typed_config: filter }],
+              ...(role === 'server' ? { transport_socket: tlsSocket('Downstream', role, certificates, alpn) } : {}),
             },
           ],
         },
@@ -103,21 +107,22 @@ function configuration({ role, upstreamPort, certificates }: SubjectStart, port:
           type: 'STATIC',
           connect_timeout: '5s',
           circuit_breakers: { thresholds: [unlimited] },
+          ...(sent === 'http2' ? { typed_extension_protocol_options: http2Upstream } : {}),
           load_assignment: {
             cluster_name: 'out',
             endpoints: [{ lb_endpoints: [{ endpoint: { address: addressOf(upstreamPort) } }] }],
           },
-          ...(role === 'client' ? { transport_socket: tlsSocket('Upstream', role, certificates) } : {}),
+          ...(role === 'client' ? { transport_socket: tlsSocket('Upstream', role, certificates, alpn) } : {}),
         },
       ],
     },
   };
 }
 
-const httpManager: Json = {
+const httpManager = (http2: boolean): Json => ({
   '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
   stat_prefix: 'in',
-  codec_type: 'HTTP1',
+  codec_type: http2 ? 'HTTP2' : 'HTTP1',
   generate_request_id: false,
   http_filters: [
     {
@@ -133,6 +138,19 @@ const httpManager: Json = {
       { name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'out', timeout: '0s' } }] },
     ],
   },
+});
+
+const tcpProxy: Json = {
+  '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+  stat_prefix: 'in',
+  cluster: 'out',
+};
+
+const http2Upstream: Json = {
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+    '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+    explicit_http_config: { http2_protocol_options: {} },
+  },
 };
 
 function addressOf(port: number): Json {
@@ -143,6 +161,7 @@ function tlsSocket(
   side: 'Downstream' | 'Upstream',
   role: 'client' | 'server',
   files: SubjectStart['certificates'],
+  alpn: readonly string[],
 ): Json {
   const { root, serverCertificate, serverKey, clientCertificate, clientKey } = needCertificates(files);
   const [certificate, key] = role === 'server' ? [serverCertificate, serverKey] : [clientCertificate, clientKey];
@@ -159,7 +178,7 @@ function tlsSocket(
           tls_maximum_protocol_version: 'TLSv1_3',
           ecdh_curves: ['X25519'],
         },
-        alpn_protocols: ['http/1.1'],
+        alpn_protocols: alpn,
         tls_certificates: [{ certificate_chain: { filename: certificate }, private_key: { filename: key } }],
         validation_context: { trusted_ca: { filename: root } },
       },

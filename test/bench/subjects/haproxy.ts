@@ -25,30 +25,30 @@ export const haproxy: Subject = {
   },
 };
 
-function configuration({ role, upstreamPort, certificates }: SubjectStart, port: number): string {
-  let bind = '';
-  let server = '';
+function configuration(options: SubjectStart, port: number): string {
+  const { role, upstreamPort, certificates, application = 'http1', leg = 'http1' } = options;
+  const alpn = application === 'tcp' ? '' : ` alpn ${leg === 'http2' ? 'h2' : 'http/1.1'}`;
+  let bind = role !== 'server' && application === 'http2' ? ' proto h2' : '';
+  let server = role !== 'client' && application === 'http2' ? ' proto h2' : '';
   if (role === 'server') {
     const { serverBoth, root } = needCertificates(certificates);
-    bind = ` ssl crt ${serverBoth} ca-file ${root} verify required ssl-min-ver TLSv1.3 curves X25519 ciphersuites TLS_AES_128_GCM_SHA256 alpn http/1.1`;
+    bind = ` ssl crt ${serverBoth} ca-file ${root} verify required ssl-min-ver TLSv1.3 curves X25519 ciphersuites TLS_AES_128_GCM_SHA256${alpn}`;
   }
   if (role === 'client') {
     const { clientBoth, root } = needCertificates(certificates);
     // The group is the server's choice: 2.6 has no word for it on this side.
-    server = ` ssl crt ${clientBoth} ca-file ${root} verify required ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256 alpn http/1.1`;
+    server = ` ssl crt ${clientBoth} ca-file ${root} verify required ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256${alpn}`;
   }
   return `global
   nbthread 1
   maxconn 8000
 defaults
-  mode http
+  mode ${application === 'tcp' ? 'tcp' : 'http'}
   no log
-  option http-keep-alive
-  http-reuse always
-  timeout connect 5s
+${application === 'tcp' ? '' : '  option http-keep-alive\n  http-reuse always\n'}  timeout connect 5s
   timeout client 1h
   timeout server 1h
-  timeout http-keep-alive 1h
+${application === 'tcp' ? '' : '  timeout http-keep-alive 1h'}
 frontend in
   bind 127.0.0.1:${port}${bind}
   default_backend out

@@ -34,7 +34,8 @@ export const nginx: Subject = {
   absent: () => (findProgram('nginx') === undefined ? 'not on the PATH (Debian: nginx-light)' : undefined),
   version: () => versionLine('nginx', ['-v']),
   async start(options) {
-    const { workbench } = options;
+    const { workbench, application = 'http1' } = options;
+    if (application !== 'http1') throw new Error('takes part over HTTP/1.1 only');
     const [port] = (await freePorts(1)) as [number];
     const folder = workbench.makeFolder('nginx');
     const file = join(folder, 'nginx.conf');

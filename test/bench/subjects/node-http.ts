@@ -5,15 +5,19 @@ import { nodeCommand } from './subject.ts';
 import type { Subject } from './subject.ts';
 
 const program = fileURLToPath(new URL('node-http-program.ts', import.meta.url));
+const http2Program = fileURLToPath(new URL('node-http2-program.ts', import.meta.url));
 
-/** What a proxy costs that is written over `node:http` and a keep-alive Agent, with nothing else in it. */
+/** What a proxy costs that is written over `node:http` and a keep-alive Agent (`node:http2` and one session for HTTP/2), with nothing else in it. */
 export const nodeHttp: Subject = {
   name: 'node',
   absent: () => undefined,
   version: () => `Node ${process.version}, node:http`,
-  async start({ workbench, role, upstreamPort, certificates, probe }) {
+  async start({ workbench, role, upstreamPort, certificates, probe, application = 'http1', leg = 'http1' }) {
+    if (application === 'tcp' || leg === 'http2' || (application === 'http2' && role !== 'plain')) {
+      throw new Error('takes part over HTTP/1.1, and over plain HTTP/2, only');
+    }
     const [port] = (await freePorts(1)) as [number];
-    const args = [program, role, String(port), String(upstreamPort)];
+    const args = [application === 'http2' ? http2Program : program, role, String(port), String(upstreamPort)];
     if (role !== 'plain') {
       const files = needCertificates(certificates);
       args.push(

@@ -5,10 +5,19 @@ import type { PairCertificates } from './pair-certificates.ts';
 import { probeProgram } from './probe.ts';
 
 /**
- * `plain` takes HTTP/1.1 and passes it on as HTTP/1.1. A pair is a `client`, which takes HTTP/1.1 and passes it on over
- * mutual TLS, and a `server`, which takes that and passes it on as HTTP/1.1.
+ * `plain` takes what applications speak and passes it on as it is. A pair is a `client`, which takes that and passes it on over
+ * mutual TLS, and a `server`, which takes what comes over mutual TLS and passes it on as applications speak it.
  */
 export type Role = 'plain' | 'client' | 'server';
+
+/**
+ * What the applications on both ends speak: HTTP/1.1 unless said otherwise. `http2` is HTTP/2 by prior knowledge, `tcp` is bytes that
+ * nobody looks into.
+ */
+export type Application = 'http1' | 'http2' | 'tcp';
+
+/** What the two of a pair speak over TLS, where the subject has the choice: HTTP/1.1 unless said otherwise. Weft always chooses itself. */
+export type Leg = 'http1' | 'http2';
 
 /** The `Host` of every request. Weft routes by it; the others pass everything on. */
 export const benchHost = 'echo';
@@ -18,6 +27,8 @@ export interface SubjectStart {
   readonly role: Role;
   /** Where it passes requests on to: the upstream, or the `server` of its pair. */
   readonly upstreamPort: number;
+  readonly application?: Application;
+  readonly leg?: Leg;
   /** For the two roles of a pair. */
   readonly certificates: PairCertificates | undefined;
   /** Folder for the sockets of probes, which are then loaded into subjects that run on Node; see probe.ts. */

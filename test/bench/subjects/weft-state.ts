@@ -8,10 +8,11 @@ import { createAuthority, openStateFolder, readAuthority, toCaPem, workloadId, w
 import type { Authority } from '@weft/identity';
 import { systemClock } from '@weft/kernel';
 import { builtInDefaults } from '@weft/model';
-import type { Resource } from '@weft/model';
+import type { ApplicationProtocol, Resource } from '@weft/model';
 import { encodeSnapshot, versionResource } from '@weft/wire';
 import type { Workbench } from '../workbench.ts';
 import { benchHost } from './subject.ts';
+import type { Application } from './subject.ts';
 
 export const benchNamespace = 'bench';
 export const benchTrustDomain = 'bench.test';
@@ -70,14 +71,15 @@ export async function writeState(
 }
 
 /** What a caller of `echo` holds; every policy at its default, as a user has it who configured nothing. */
-export function callerResources(endpointPort: number, mesh: boolean): Resource[] {
+export function callerResources(endpointPort: number, mesh: boolean, application: Application = 'http1'): Resource[] {
   const defaults = builtInDefaults;
+  const protocol = protocolOf(application);
   return [
     meshSettings,
     {
       type: 'names',
       name: benchNamespace,
-      services: [{ service: benchHost, ports: [{ port: 80, name: 'http', protocol: 'Http1' }], addresses: [] }],
+      services: [{ service: benchHost, ports: [{ port: 80, name: 'http', protocol }], addresses: [] }],
     },
     {
       type: 'routes',
@@ -98,7 +100,7 @@ export function callerResources(endpointPort: number, mesh: boolean): Resource[]
     {
       type: 'backend',
       name: destination,
-      protocol: 'Http1',
+      protocol,
       loadBalancer: defaults.loadBalancer,
       connections: defaults.connections,
       circuitBreaker: defaults.circuitBreaker,
@@ -126,16 +128,20 @@ export function callerResources(endpointPort: number, mesh: boolean): Resource[]
 }
 
 /** What a workload holds that only answers. */
-export function answererResources(applicationPort: number): Resource[] {
+export function answererResources(applicationPort: number, application: Application = 'http1'): Resource[] {
   return [
     meshSettings,
     {
       type: 'inbound',
       name: `${benchNamespace}/server`,
       identity: benchId('server'),
-      ports: [{ port: applicationPort, name: 'http', protocol: 'Http1', mtls: 'Strict' }],
+      ports: [{ port: applicationPort, name: 'http', protocol: protocolOf(application), mtls: 'Strict' }],
     },
   ];
+}
+
+function protocolOf(application: Application): ApplicationProtocol {
+  return application === 'tcp' ? 'Tcp' : application === 'http2' ? 'Http2' : 'Http1';
 }
 
 export const meshSettings: Resource = {

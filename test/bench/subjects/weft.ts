@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '@weft/testkit';
 import type { Running, Workbench } from '../workbench.ts';
@@ -22,6 +23,8 @@ export interface WeftStart {
   readonly applicationPort: number;
   /** Folder of the probe's socket. */
   readonly probe?: string;
+  /** With an address of its own for each destination, for what is no HTTP. */
+  readonly local?: boolean;
   /** `host:port`; absent to serve from the folder alone. */
   readonly controlAddress?: string;
   readonly token?: string;
@@ -48,6 +51,7 @@ export async function startWeftSidecar(options: WeftStart): Promise<Running> {
     'key-agreement': 'classical',
     'drain-deadline': '1s',
     ...(role === 'server' ? { port: `http=${applicationPort}` } : {}),
+    ...(options.local === true ? { 'local-addresses': 'true', 'ready-file': join(stateFolder, 'ready') } : {}),
     ...(controlAddress === undefined ? {} : { control: controlAddress }),
     ...(token === undefined ? {} : { token }),
   };
@@ -60,21 +64,41 @@ export const weft: Subject = {
   name: 'weft',
   absent: () => undefined,
   version: () => `Weft on Node ${process.version}, bundled`,
-  async start({ workbench, role, upstreamPort, probe }): Promise<Sidecar> {
+  async start({ workbench, role, upstreamPort, probe, application = 'http1' }): Promise<Sidecar> {
     const [port] = (await freePorts(1)) as [number];
     const stateFolder = workbench.makeFolder(`weft-${role}`, 0o700);
     if (role === 'server') {
-      await writeState(stateFolder, 'server', answererResources(upstreamPort), [`inbound ${upstreamPort} ${port}`]);
+      await writeState(stateFolder, 'server', answererResources(upstreamPort, application), [
+        `inbound ${upstreamPort} ${port}`,
+      ]);
     } else {
-      await writeState(stateFolder, 'client', callerResources(upstreamPort, role === 'client'), [`outbound ${port}`]);
+      await writeState(stateFolder, 'client', callerResources(upstreamPort, role === 'client', application), [
+        `outbound ${port}`,
+      ]);
     }
     const applicationPort = role === 'server' ? upstreamPort : 0;
     const probed = probe === undefined ? {} : { probe };
-    const running = await startWeftSidecar({ workbench, role, stateFolder, applicationPort, ...probed });
+    const local = application === 'tcp' && role !== 'server';
+    const running = await startWeftSidecar({ workbench, role, stateFolder, applicationPort, local, ...probed });
     await workbench.untilListening(running, port);
-    return { port, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };
+    const taken = local ? await untilLocalPort(stateFolder) : port;
+    return { port: taken, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };
   },
 };
+
+/** Where the one destination of a caller has its own address. */
+async function untilLocalPort(stateFolder: string): Promise<number> {
+  const file = join(stateFolder, 'ready');
+  const endMs = performance.now() + 10_000;
+  while (!existsSync(file)) {
+    if (performance.now() > endMs) throw new Error('not ready in 10 s');
+    await sleep(5);
+  }
+  const { localPorts } = JSON.parse(readFileSync(file, 'utf8')) as { localPorts: Record<string, number> };
+  const [port] = Object.values(localPorts);
+  if (port === undefined) throw new Error('no local address');
+  return port;
+}
 
 let bundled: Promise<string> | undefined;
 
