@@ -1,11 +1,12 @@
 /**
- * Conformance suites of others, and ours beside them: `npm run conformance -- h2spec|hpack|grpc|client|all`. Each installs its tool
+ * Conformance suites of others, and ours beside them: `npm run conformance -- h2spec|hpack|grpc|client|python|all`. Each installs its tool
  * by its ordinary client when it is absent. The last line is `N passed, N failed`; the exit code is 1 when one failed.
  */
 import { runClientRole } from './client-role/client-suite.ts';
 import { runGrpc } from './grpc/grpc-suite.ts';
 import { runH2spec } from './h2spec/h2spec-suite.ts';
 import { runHpack } from './hpack/hpack-suite.ts';
+import { runPython } from './python/python-suite.ts';
 import type { Tally } from './tally.ts';
 
 const suites: ReadonlyMap<string, () => Promise<Tally[]>> = new Map([
@@ -13,6 +14,7 @@ const suites: ReadonlyMap<string, () => Promise<Tally[]>> = new Map([
   ['hpack', runHpack],
   ['grpc', runGrpc],
   ['client', runClientRole],
+  ['python', runPython],
 ]);
 
 const asked = process.argv.slice(2);

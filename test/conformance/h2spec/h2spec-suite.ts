@@ -20,7 +20,7 @@ interface Subject {
 
 const subjects: readonly Subject[] = [
   { name: 'codec', flags: [], start: startCodecTarget },
-  { name: 'inbound side, plain', flags: [], start: startPlainTarget },
+  { name: 'inbound side, plain', flags: [], start: () => startPlainTarget() },
   { name: 'inbound side, mutual TLS', flags: [], start: startMeshTarget },
 ];
 

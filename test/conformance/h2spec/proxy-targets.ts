@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -12,8 +13,8 @@ interface Sidecar {
 }
 
 /** The inbound side of a sidecar that admits plaintext, before an HTTP/1.1 application: what a caller without Weft meets. */
-export async function startPlainTarget(): Promise<Target> {
-  const { pair, close } = await startSidecar();
+export async function startPlainTarget(application: RequestListener = shortAnswer): Promise<Target> {
+  const { pair, close } = await startSidecar(application);
   pair.mode = 'Permissive';
   return { port: pair.inbound.port, close };
 }
@@ -23,7 +24,7 @@ export async function startPlainTarget(): Promise<Target> {
  * does: what it hears on a plain socket goes over such a connection, byte for byte, and its end with it.
  */
 export async function startMeshTarget(): Promise<Target> {
-  const sidecar = await startSidecar();
+  const sidecar = await startSidecar(shortAnswer);
   const { pair } = sidecar;
   const sockets = new Set<Socket>();
   const door = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
@@ -59,11 +60,13 @@ export async function startMeshTarget(): Promise<Target> {
   };
 }
 
-async function startSidecar(): Promise<Sidecar> {
-  const application = createHttpServer((request, response) => {
-    request.resume();
-    request.on('end', () => response.end('conformance\n'));
-  });
+function shortAnswer(request: IncomingMessage, response: ServerResponse): void {
+  request.resume();
+  request.on('end', () => response.end('conformance\n'));
+}
+
+async function startSidecar(answer: RequestListener): Promise<Sidecar> {
+  const application = createHttpServer(answer);
   await listen(application);
   const pair = await SidecarPair.start((application.address() as AddressInfo).port);
   return {

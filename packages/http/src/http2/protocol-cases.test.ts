@@ -180,6 +180,15 @@ const serverCases: Readonly<Record<string, readonly Case[]>> = {
     ],
     ['PRIORITY of four bytes (H2-2)', [...request(get), frame(Priority, 0, 1, number(0))], ['rst 1 frame-size-error']],
     ['PRIORITY on stream 0', [frame(Priority, 0, 0, Buffer.alloc(5))], ['goaway protocol-error priority-on-stream-0']],
+    [
+      'what RFC 9113 §5.3.2 took back: dependencies on streams there are none of, and exclusive ones',
+      [
+        frame(Headers, WHOLE | 32, 1, Buffer.concat([number(2 ** 31 + 77), Buffer.from([255]), get])),
+        frame(Priority, 0, 3, Buffer.concat([number(2 ** 31 + 1), Buffer.from([0])])),
+        frame(Headers, WHOLE | 32, 3, Buffer.concat([number(5), Buffer.from([0]), get])),
+      ],
+      [],
+    ],
     ['PRIORITY on an idle stream', [frame(Priority, 0, 9, Buffer.alloc(5))], []],
     [
       'RST_STREAM of three bytes',

@@ -175,6 +175,15 @@ describe('an inbound listener', () => {
     }
   });
 
+  it('refuses bytes that are neither HTTP nor TLS under Permissive, without an answer', async () => {
+    pair.mode = 'Permissive';
+    const client = await ScriptedPeer.connect(pair.inbound.port);
+    await client.send('INVALID CONNECTION PREFACE\r\n\r\n');
+    await client.closed();
+    assert.equal(client.unread.length, 0);
+    assert.ok(pair.orders.connections.some(({ code, detail }) => `${code} ${detail}` === 'protocol-unknown not-http'));
+  });
+
   it('refuses the PROXY protocol under Permissive', async () => {
     pair.mode = 'Permissive';
     const client = await ScriptedPeer.connect(pair.inbound.port);
