@@ -1,0 +1,236 @@
+/**
+ * Two captured pods without a cluster: network namespaces joined by a router, rules of the kernel, real sidecars as the user of
+ * their own, a control plane in the router. The applications know of nothing.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const weftBin = fileURLToPath(new URL('../../packages/cli/bin/weft.cjs', import.meta.url));
+const PATIENCE_MS = 20_000;
+const SIDECAR = 15_001;
+const APPLICATION = 1_000;
+const ORDERS = '10.99.0.5';
+const LEDGER = '10.99.0.6';
+const tools = ['ip', 'nft', 'curl', 'setpriv'].filter((tool) => spawnSync('which', [tool]).status !== 0);
+const skip =
+  process.getuid?.() !== 0
+    ? 'makes network namespaces; run it as root'
+    : tools.length > 0 && `needs ${tools.join(', ')}; install iproute2, nftables, curl and util-linux`;
+
+const router = `weft-e2e-router-${process.pid}`;
+const pods = {
+  cart: { namespace: `weft-e2e-cart-${process.pid}`, address: '10.78.1.2', gateway: '10.78.1.1' },
+  orders: { namespace: `weft-e2e-orders-${process.pid}`, address: '10.78.2.2', gateway: '10.78.2.1' },
+} as const;
+type Pod = keyof typeof pods;
+
+const mesh = `
+apiVersion: v1
+kind: Service
+metadata: { name: orders, namespace: shop }
+spec: { clusterIP: ${ORDERS}, selector: { app: orders }, ports: [{ port: 80, targetPort: 8080, appProtocol: http }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: ledger, namespace: shop }
+spec: { clusterIP: ${LEDGER}, selector: { app: orders }, ports: [{ port: 5432, targetPort: 9090, appProtocol: tcp }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: cart, namespace: shop }
+spec: { selector: { app: cart }, ports: [{ port: 80, targetPort: 8080, appProtocol: http }] }
+---
+apiVersion: weft.dev/v1alpha1
+kind: WorkloadEntry
+metadata: { name: orders, namespace: shop }
+spec: { address: ${pods.orders.address}, labels: { app: orders }, serviceAccount: orders }
+---
+apiVersion: weft.dev/v1alpha1
+kind: Mesh
+metadata: { name: default }
+spec: { required: { authentication: { mtls: { mode: Strict } } } }
+`;
+
+/** Says who called, in HTTP on one port and as bytes on another. */
+const application = `
+require('http').createServer((q, r) => r.end([q.headers.host, q.headers['weft-client-identity'], q.url].join(' '))).listen(8080);
+require('net').createServer((s) => s.end('ledger\\n')).listen(9090);
+require('http').createServer((q, r) => r.end('hidden')).listen(7070);
+`;
+
+describe('captured pods', { skip }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-captured-'));
+  const children: ChildProcess[] = [];
+  let output = '';
+
+  function start(namespace: string, user: number, command: string, args: readonly string[], env = {}): void {
+    const inside = ['netns', 'exec', namespace, 'setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+    const child = spawn('ip', [...inside, command, ...args], {
+      env: { ...process.env, HOME: folder, NODE_DISABLE_COMPILE_CACHE: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => void (output += `${namespace}: ${chunk.toString()}`));
+    }
+    children.push(child);
+  }
+
+  function run(namespace: string, user: number, ...command: readonly string[]): string {
+    const inside = ['netns', 'exec', namespace, 'setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+    const { stdout, stderr, status } = spawnSync('ip', [...inside, ...command], {
+      encoding: 'utf8',
+      timeout: PATIENCE_MS,
+    });
+    return status === 0 ? stdout : `ended with ${status}: ${stdout}${stderr}`;
+  }
+
+  /** As an application of the pod, or from outside of all pods. */
+  const curl = (from: Pod | 'outside', ...args: readonly string[]): string =>
+    run(from === 'outside' ? router : pods[from].namespace, APPLICATION, 'curl', '-sS', '--max-time', '5', ...args);
+
+  async function until(what: string, holds: () => boolean): Promise<void> {
+    const deadlineMs = performance.now() + PATIENCE_MS;
+    while (!holds()) {
+      assert.ok(performance.now() < deadlineMs, `${what}\n${output}`);
+      await new Promise((resolve) => void setTimeout(resolve, 100));
+    }
+  }
+
+  before(async () => {
+    ip('netns', 'add', router);
+    ip('-n', router, 'link', 'set', 'lo', 'up');
+    for (const { namespace, address, gateway } of Object.values(pods)) {
+      const cable = `v${address.split('.')[2]}`;
+      ip('netns', 'add', namespace);
+      ip('-n', namespace, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', cable, 'netns', router);
+      ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
+      ip('-n', router, 'addr', 'add', `${gateway}/24`, 'dev', cable);
+      for (const [name, link] of [
+        [namespace, 'lo'],
+        [namespace, 'eth0'],
+        [router, cable],
+      ] as const) {
+        ip('-n', name, 'link', 'set', link, 'up');
+      }
+      ip('-n', namespace, 'route', 'add', 'default', 'via', gateway);
+    }
+    ip('netns', 'exec', router, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+    mkdirSync(join(folder, 'mesh'));
+    writeFileSync(join(folder, 'mesh', 'mesh.yaml'), mesh);
+    // Others pass through it, and find what is theirs.
+    chmodSync(folder, 0o711);
+    mkdirSync(join(folder, 'sidecars'));
+    chownSync(join(folder, 'sidecars'), SIDECAR, SIDECAR);
+    const socket = join(folder, 'control.sock');
+    const control = [
+      'control',
+      '--config',
+      join(folder, 'mesh'),
+      '--state',
+      join(folder, 'control'),
+      '--admin-socket',
+      socket,
+    ];
+    const where = ['--host', '0.0.0.0', '--port', '15012', '--advertised-host', pods.cart.gateway];
+    start(router, 0, process.execPath, [weftBin, ...control, ...where, '--metrics-port', '-1']);
+    start(router, APPLICATION, process.execPath, [
+      '-e',
+      "require('http').createServer((q, r) => r.end('outside')).listen(9000)",
+    ]);
+    await until('no control plane', () => existsSync(socket));
+    for (const [name, { namespace, address, gateway }] of Object.entries(pods)) {
+      const applied = run(
+        namespace,
+        0,
+        process.execPath,
+        weftBin,
+        ...'capture apply --prove --inbound=all --outbound=all --exclude-inbound-ports=15020'.split(' '),
+      );
+      assert.match(applied, /rules written with nft\nproven: IPv4 leaves by port 15001\n/);
+      const token = run(
+        router,
+        0,
+        process.execPath,
+        weftBin,
+        'token',
+        'create',
+        '--admin-socket',
+        socket,
+        '--namespace',
+        'shop',
+        '--service',
+        name,
+      );
+      const own = name === 'cart' ? '--service cart --port http=8080' : '--port http=8080 --port 9090';
+      const place = `--mesh-host ${address} --metrics-host ${address} --state ${join(folder, 'sidecars', name)}`;
+      const flags = `--namespace shop --name ${name} --label app=${name} --capture redirect --control ${gateway}:15012 ${place} ${own}`;
+      const probes = {
+        '/app-health/web/livez': {
+          type: 'http',
+          port: 8080,
+          scheme: 'http',
+          path: '/live',
+          headers: [],
+          timeoutMs: 1_000,
+        },
+      };
+      start(namespace, SIDECAR, process.execPath, [weftBin, 'proxy', ...flags.split(' ')], {
+        WEFT_TOKEN: token.trim(),
+        WEFT_APP_PROBES: JSON.stringify(probes),
+      });
+      start(namespace, APPLICATION, process.execPath, ['-e', application]);
+    }
+    const ready = (name: Pod): boolean => curl('outside', `http://${pods[name].address}:15020/ready`) === 'ready\n';
+    await until('the sidecars are not ready', () => ready('cart') && ready('orders'));
+  });
+
+  after(() => {
+    for (const child of children) child.kill('SIGKILL');
+    for (const name of [router, ...Object.values(pods).map(({ namespace }) => namespace)]) {
+      spawnSync('ip', ['netns', 'del', name]);
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('call a service by its virtual address, whatever host they name, and are known by their identity', () => {
+    for (const host of ['orders', 'anything.example']) {
+      const answer = curl('cart', '-H', `Host: ${host}`, `http://${ORDERS}/a?b=c`);
+      assert.equal(answer, `${host} spiffe://cluster.local/ns/shop/sa/cart /a?b=c`, output);
+    }
+  });
+
+  it('carry what is no HTTP to the service of the address', () => {
+    assert.equal(curl('cart', `telnet://${LEDGER}:5432`), 'ledger\n', output);
+  });
+
+  it('reach what is outside of the mesh as it is', () => {
+    assert.equal(curl('cart', `http://${pods.cart.gateway}:9000/`), 'outside', output);
+  });
+
+  it('serve nobody in plaintext under Strict, and no port that is not declared', () => {
+    assert.match(curl('outside', `http://${pods.orders.address}:8080/`), /^ended with (52|56)/);
+    assert.match(curl('outside', `http://${pods.orders.address}:7070/`), /^ended with (52|56)/);
+  });
+
+  it('answer the kubelet: capture shown from outside by a port where nobody listens, and the application probed from inside', () => {
+    assert.equal(curl('outside', `http://${pods.orders.address}:15021/ready`), 'ready\n');
+    assert.equal(curl('outside', `http://${pods.orders.address}:15020/app-health/web/livez`), 'ok\n');
+  });
+
+  it('refuse a call to the ports of capture themselves instead of going round for ever', () => {
+    for (const port of [15_001, 15_006]) {
+      assert.match(curl('outside', `http://${pods.orders.address}:${port}/`), /^ended with (52|56)/);
+      assert.match(curl('cart', `http://${pods.cart.address}:${port}/`), /^ended with (52|56)/);
+    }
+    assert.match(curl('outside', `http://${pods.orders.address}:15020/metrics`), /loop-detected"?,?.*\} [1-9]/);
+  });
+});
+
+function ip(...args: readonly string[]): void {
+  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
