@@ -42,6 +42,8 @@ export interface ClusterOptions {
   readonly leaseName?: string;
   /** Absent: no webhooks are served, and none of theirs are touched. */
   readonly webhooks?: WebhookOptions;
+  /** Told of each request to the API server: for a test that compares them with what is granted. */
+  readonly onCall?: (method: string, path: string) => void;
 }
 
 export interface ClusterRoomOptions extends ClusterOptions {
@@ -95,6 +97,7 @@ export class ClusterRoom {
     const { access, clock, wheel, random, log, namespace, replica } = options;
     this.options = options;
     this.client = new KubeClient(access, {
+      ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
       onBreaker: (state) => {
         if (state === 'open') log.warn('the API server fails; it is left alone for some seconds at a time');
         else if (state === 'closed') log.info('the API server answers again');

@@ -24,6 +24,12 @@ export interface KubeStream {
 /** What the breaker did, for logs. */
 export type BreakerState = 'open' | 'half-open' | 'closed';
 
+export interface KubeClientOptions {
+  readonly onBreaker?: (state: BreakerState) => void;
+  /** Told of each request before it is sent. */
+  readonly onCall?: (method: string, path: string) => void;
+}
+
 const JSON_TYPE = 'application/json';
 const HEADERS_TIMEOUT_MS = 10_000;
 const BODY_TIMEOUT_MS = 30_000;
@@ -38,12 +44,14 @@ const BREAKER_RESET_MS = 5000;
 export class KubeClient {
   readonly access: ClusterAccess;
   private agent: Agent;
+  private readonly onCall: (method: string, path: string) => void;
   private readonly breaker: CircuitBreaker<[KubeRequest], Result<unknown, KubeFault>>;
   private readonly streams: Set<AbortController>;
 
-  constructor(access: ClusterAccess, options: { readonly onBreaker?: (state: BreakerState) => void } = {}) {
+  constructor(access: ClusterAccess, options: KubeClientOptions = {}) {
     this.access = access;
     this.agent = agentFor(access);
+    this.onCall = options.onCall ?? ((): void => undefined);
     this.streams = new Set();
     this.breaker = new CircuitBreaker((request: KubeRequest) => this.send(request), {
       timeout: false,
@@ -149,6 +157,7 @@ export class KubeClient {
   }
 
   private options({ method, path, body, contentType = JSON_TYPE, accept = JSON_TYPE }: KubeRequest) {
+    this.onCall(method, path);
     const token = this.access.token();
     return {
       origin: this.access.server,
