@@ -26,6 +26,8 @@ export interface CountedStart {
   readonly controlAddress?: string;
   /** False leaves the probe out: the process is as users run it. */
   readonly probed: boolean;
+  /** `plain` sends to a sidecar of role `server` at `upstreamPort`, over mutual TLS. */
+  readonly mesh?: boolean;
 }
 
 export function callerView(upstreamPort: number): Resource[] {
@@ -42,7 +44,7 @@ export async function startCountedSidecar(start: CountedStart): Promise<CountedS
   if (role === 'server') {
     await writeState(stateFolder, 'server', answererResources(upstreamPort), [`inbound ${upstreamPort} ${port}`]);
   } else {
-    await writeState(stateFolder, 'client', callerView(upstreamPort), [`outbound ${port}`]);
+    await writeState(stateFolder, 'client', callerResources(upstreamPort, start.mesh === true), [`outbound ${port}`]);
   }
   const running = await startWeftSidecar({
     workbench,
