@@ -116,6 +116,7 @@ export class DataPlane implements Engine {
     this.recorder = options.recorder;
     this.tcp = {
       recorder: options.tcpRecorder,
+      carriers: new Set(),
       dialTcp: () => this.tls?.dialTcp() ?? null,
       connections: (backend) => this.connections(backend),
       learned: (applicationPort) => options.onLearned(applicationPort),
@@ -179,6 +180,7 @@ export class DataPlane implements Engine {
         if (entry !== undefined && entry.pool.target.identity !== '') entry.pool.renew(dial);
       }
       for (const entry of this.leaving) if (entry.pool.target.identity !== '') entry.pool.renew(dial);
+      for (const carrier of this.tcp.carriers) carrier.renewed(tls.dialTcp().vouched);
     });
   }
 

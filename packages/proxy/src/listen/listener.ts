@@ -233,6 +233,7 @@ export abstract class Listener implements Http1Home {
     const nowMs = this.engine.tick();
     this.sweeper.reschedule(SWEEP_MS, nowMs);
     for (const connection of this.connections) connection.sweep(nowMs, this.options.deadlines);
+    this.tcp.sweep(nowMs);
   }
 
   private admit(socket: Socket): void {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { BackendState } from '@weft/decision';
 import type { ConnectionPolicy } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
@@ -9,12 +10,20 @@ export interface TcpEnvironment {
   readonly recorder: TcpRecorder;
   /** Mesh TLS with `weft-tcp` inside; null until this process has an identity. */
   dialTcp(): DialTls | null;
+  /** Those that carry connections right now: they hear when the roots change. */
+  readonly carriers: Set<TcpCarrier>;
   /** This worker's share of what the policy allows. */
   connections(backend: BackendState): ConnectionPolicy;
   /** The application on this port speaks no HTTP. */
   learned(applicationPort: number): void;
   /** True for an address that this process listens on. */
   isOwnAddress(address: string, port: number): boolean;
+}
+
+/** Carries connections to peers that must be vouched for. */
+export interface TcpCarrier {
+  /** Ends those whose endpoint is vouched for by no root in force. */
+  renewed(vouched: (socket: Socket) => boolean): void;
 }
 
 /** Takes the facts of TCP connections. Decides nothing. */

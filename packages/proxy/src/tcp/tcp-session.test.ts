@@ -4,9 +4,10 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { SidecarPair } from '../fixture/mesh-fixture.ts';
-import { PlaneFixture, ordersKey, plainEndpoint } from '../fixture/plane-fixture.ts';
-import { eventually } from '@weft/testkit';
+import { connect as connectTls } from 'node:tls';
+import { FakeClock, eventually } from '@weft/testkit';
+import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts';
+import { PlaneFixture, backendPolicy, ordersKey, plainEndpoint } from '../fixture/plane-fixture.ts';
 
 /** The names of `orders` with a port that is declared to be TCP. */
 const tcpNames = {
@@ -30,6 +31,22 @@ async function call(port: number): Promise<Socket> {
   socket.on('error', () => {});
   await once(socket, 'connect');
   return socket;
+}
+
+/** The other side has ended the connection, one way or the other. */
+function gone(socket: Socket): Promise<void> {
+  socket.resume();
+  return new Promise((resolve) => {
+    if (socket.destroyed || socket.readableEnded) resolve();
+    for (const event of ['end', 'close']) socket.once(event, () => resolve());
+  });
+}
+
+/** Connects and is refused, before or after the connection stands. */
+async function refused(port: number): Promise<void> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  socket.on('error', () => {});
+  await gone(socket);
 }
 
 async function readAll(socket: Socket): Promise<Buffer> {
@@ -128,3 +145,238 @@ describe('a TCP connection through two sidecars', () => {
     server.close();
   });
 });
+
+describe('what a TCP connection may do', () => {
+  let fixture: PlaneFixture;
+  let clock: FakeClock;
+  let echo: { server: Server; port: number };
+  let silent: { server: Server; port: number };
+
+  before(async () => {
+    echo = await serve((socket) => void socket.pipe(socket));
+    silent = await serve(() => {});
+  });
+
+  after(() => {
+    echo.server.close();
+    silent.server.close();
+  });
+
+  function begin(): void {
+    clock = new FakeClock();
+    fixture = new PlaneFixture({ clock, wheel: clock.wheel() });
+    fixture.put(tcpNames);
+  }
+
+  const endings = (): string[] => fixture.tcpRecorder.ends.map(({ code }) => code);
+
+  it('ends when nothing has moved for the idle time of its rule, and not before', async () => {
+    begin();
+    const timeouts = { requestMs: 0, backendRequestMs: 0, connectMs: 0, streamIdleMs: 60_000 };
+    fixture.serveOrders([plainEndpoint(echo.port)], { timeouts });
+    const listener = await fixture.listen();
+    const socket = await call(listener.port);
+    socket.write('x');
+    await once(socket, 'data');
+    clock.advance(59_000);
+    listener.sweepNow();
+    assert.deepEqual(endings(), []);
+    socket.write('y');
+    await once(socket, 'data');
+    clock.advance(59_000);
+    listener.sweepNow();
+    assert.deepEqual(endings(), []);
+    clock.advance(1_000);
+    listener.sweepNow();
+    assert.deepEqual(endings(), ['stream-idle-timeout']);
+    await gone(socket);
+    fixture.close();
+  });
+
+  it('ends beyond its lifetime once it is quiet, so that nothing under way is cut', async () => {
+    begin();
+    const connections = { ...backendPolicy().connections, maxLifetimeMs: 10_000 };
+    fixture.serveOrders([plainEndpoint(echo.port)], {}, { connections });
+    const listener = await fixture.listen();
+    const socket = await call(listener.port);
+    for (let second = 0; second < 16; second += 4) {
+      socket.write('x');
+      await once(socket, 'data');
+      clock.advance(4_000);
+    }
+    assert.deepEqual(endings(), []);
+    clock.advance(2_000);
+    assert.deepEqual(endings(), ['connection-lifetime']);
+    await gone(socket);
+    fixture.close();
+  });
+
+  it('goes to an endpoint that has room, and is refused when none has', async () => {
+    begin();
+    const connections = { ...backendPolicy().connections, maxPerEndpoint: 1 };
+    const endpoints = [plainEndpoint(echo.port), plainEndpoint(silent.port)];
+    fixture.serveOrders(endpoints, {}, { connections });
+    const listener = await fixture.listen();
+    const sockets = [await call(listener.port), await call(listener.port)];
+    await eventually(() => listener.openCount === 2, 5_000);
+    await refused(listener.port);
+    assert.deepEqual(endings(), ['pending-limit']);
+    sockets[0]!.resetAndDestroy();
+    sockets[1]!.resetAndDestroy();
+    await eventually(() => endings().length === 3, 5_000);
+    const [, first, second] = fixture.tcpRecorder.ends;
+    assert.notEqual(first?.endpoint, second?.endpoint);
+    fixture.close();
+  });
+
+  it('counts towards the requests of a service', async () => {
+    begin();
+    fixture.serveOrders([plainEndpoint(echo.port)], {}, { maxRequests: 1 });
+    const listener = await fixture.listen();
+    const first = await call(listener.port);
+    await eventually(() => listener.openCount === 1, 5_000);
+    await refused(listener.port);
+    assert.deepEqual(endings(), ['request-limit']);
+    first.destroy();
+    fixture.close();
+  });
+
+  it('keeps a drain waiting, and is cut at its end', async () => {
+    begin();
+    fixture.serveOrders([plainEndpoint(echo.port)]);
+    const listener = await fixture.listen();
+    const socket = await call(listener.port);
+    socket.write('x');
+    await once(socket, 'data');
+    listener.drain();
+    listener.closeIdle();
+    assert.equal(listener.busyCount, 1);
+    socket.write('still served');
+    await once(socket, 'data');
+    listener.destroy();
+    assert.deepEqual(endings(), ['drain-deadline']);
+    fixture.close();
+  });
+
+  it('ends with a reset where the other end was reset: a part is never taken for the whole', async () => {
+    begin();
+    const { server, port } = await serve((socket) => {
+      socket.write('half');
+      socket.once('data', () => socket.resetAndDestroy());
+    });
+    fixture.serveOrders([plainEndpoint(port)]);
+    const socket = await call((await fixture.listen()).port);
+    let error = '';
+    socket.on('error', (fault: NodeJS.ErrnoException) => (error = fault.code ?? ''));
+    await once(socket, 'data');
+    socket.write('go on');
+    await eventually(() => socket.destroyed, 5_000);
+    assert.equal(error, 'ECONNRESET');
+    assert.deepEqual(endings(), ['upstream-cut']);
+    fixture.close();
+    server.close();
+  });
+
+  it('is refused where no rule has the server name, and where nothing is known of the destination', async () => {
+    begin();
+    fixture.put({ ...tcpNames });
+    const listener = await fixture.listen();
+    const socket = await call(listener.port);
+    await eventually(() => fixture.demanded.length === 1, 5_000);
+    clock.advance(1_000);
+    await gone(socket);
+    assert.deepEqual(endings(), ['no-config']);
+    fixture.close();
+  });
+
+  it('is routed by the server name of its ClientHello, which reaches the endpoint untouched', async () => {
+    begin();
+    const { server, port } = await serve((socket) => void socket.pipe(socket));
+    const hello = await clientHello('b.example.com');
+    fixture.serveOrders([plainEndpoint(port)], { route: 'TLSRoute shop/b', hostnames: ['b.example.com'] });
+    const listener = await fixture.listen();
+    const socket = await call(listener.port);
+    // In pieces, as a slow network brings it.
+    socket.write(hello.subarray(0, 3));
+    await eventually(() => true, 10);
+    socket.end(hello.subarray(3));
+    assert.deepEqual(await readAll(socket), hello);
+    await eventually(() => endings().length === 1, 5_000);
+    assert.equal(fixture.tcpRecorder.ends[0]?.serverName, 'b.example.com');
+    const other = await call(listener.port);
+    other.write(await clientHello('c.example.com'));
+    await gone(other);
+    assert.deepEqual(endings(), ['completed', 'no-route']);
+    fixture.close();
+    server.close();
+  });
+});
+
+describe('a connection between sidecars', () => {
+  it('ends with a reset on the caller’s side when the application was reset', async () => {
+    const { server, port } = await serve((socket) => {
+      socket.write('half');
+      socket.once('data', () => socket.resetAndDestroy());
+    });
+    const pair = await SidecarPair.start(port);
+    pair.web.put(tcpNames);
+    const socket = await call((await pair.web.listen()).port);
+    let error = '';
+    socket.on('error', (fault: NodeJS.ErrnoException) => (error = fault.code ?? ''));
+    await once(socket, 'data');
+    socket.write('go on');
+    await eventually(() => socket.destroyed, 5_000);
+    assert.equal(error, 'ECONNRESET');
+    assert.equal(pair.web.tcpRecorder.ends[0]?.code, 'upstream-cut');
+    pair.close();
+    server.close();
+  });
+
+  it('outlives a renewed leaf and ends with the root that vouched for it, at both ends', async () => {
+    const { server, port } = await serve((socket) => void socket.pipe(socket));
+    const pair = await SidecarPair.start(port);
+    pair.web.put(tcpNames);
+    const socket = await call((await pair.web.listen()).port);
+    socket.write('x');
+    await once(socket, 'data');
+    pair.ordersTls.update(await makeSvid(pair.authority, 'orders'), pair.authority.bundle);
+    pair.webTls.update(await makeSvid(pair.authority, 'web'), pair.authority.bundle);
+    socket.write('y');
+    await once(socket, 'data');
+    const other = await makeAuthority();
+    pair.ordersTls.update(await makeSvid(other, 'orders'), other.bundle);
+    await eventually(() => pair.orders.tcpRecorder.ends.length === 1, 5_000);
+    assert.equal(pair.orders.tcpRecorder.ends[0]?.code, 'policy-cut');
+    await eventually(() => socket.destroyed, 5_000);
+    pair.close();
+    server.close();
+  });
+
+  it('is cut by the caller’s sidecar too when the root of the server is gone', async () => {
+    const { server, port } = await serve((socket) => void socket.pipe(socket));
+    const pair = await SidecarPair.start(port);
+    pair.web.put(tcpNames);
+    const socket = await call((await pair.web.listen()).port);
+    socket.write('x');
+    await once(socket, 'data');
+    const other = await makeAuthority();
+    pair.webTls.update(await makeSvid(other, 'web'), other.bundle);
+    await eventually(() => pair.web.tcpRecorder.ends.length === 1, 5_000);
+    assert.equal(pair.web.tcpRecorder.ends[0]?.code, 'policy-cut');
+    pair.close();
+    server.close();
+  });
+});
+
+/** What a TLS client of this name sends first. */
+async function clientHello(servername: string): Promise<Buffer> {
+  const { server, port } = await serve(() => {});
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const client = connectTls({ port, host: '127.0.0.1', servername });
+  client.on('error', () => {});
+  const [socket] = await accepted;
+  const [hello] = (await once(socket, 'data')) as [Buffer];
+  client.destroy();
+  server.close();
+  return hello;
+}

@@ -4,12 +4,13 @@ import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import { TcpSession } from './tcp-session.ts';
 import type { SessionHome, SessionStart } from './tcp-session.ts';
+import type { TcpCarrier } from './tcp-environment.ts';
 
 /** A dead peer's connection is found after about so long without a byte. */
 const KEEP_ALIVE_MS = 60_000;
 
 /** The TCP connections of one listener. */
-export class TcpSessions implements SessionHome {
+export class TcpSessions implements SessionHome, TcpCarrier {
   readonly engine: Engine;
   private readonly sessions: Set<TcpSession>;
   private readonly ended: (code: TerminationCode, detail: string, peer: string) => void;
@@ -43,6 +44,7 @@ export class TcpSessions implements SessionHome {
       ...start,
     });
     this.sessions.add(session);
+    if (this.sessions.size === 1) this.engine.tcp.carriers.add(this);
     session.begin();
     return session;
   }
@@ -52,7 +54,6 @@ export class TcpSessions implements SessionHome {
     for (const session of this.sessions) session.sweep(nowMs);
   }
 
-  /** Ends those whose endpoint is vouched for by no root in force. */
   renewed(vouched: (socket: Socket) => boolean): void {
     for (const session of this.sessions) {
       const { upstreamSocket, endpoint } = session;
@@ -68,6 +69,7 @@ export class TcpSessions implements SessionHome {
 
   sessionEnded(session: TcpSession, code: TerminationCode, detail: string, counted: boolean): void {
     this.sessions.delete(session);
+    if (this.sessions.size === 0) this.engine.tcp.carriers.delete(this);
     if (counted) this.ended(code, detail, session.ingress.peerIdentity);
   }
 }
