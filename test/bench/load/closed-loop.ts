@@ -50,7 +50,11 @@ export function startStreamLoop(workbench: Workbench, streams: number): ClosedLo
       const whole = Math.max(1, Math.round(seconds));
       for (let again = 0; ; again += 1) {
         const text = await outputOf(workbench, h2load, [
-          ...['-c', String(connections), '-m', String(streams), '-D', String(whole), '-T', '10', '-N', '10'],
+          `--clients=${connections}`,
+          `--max-concurrent-streams=${streams}`,
+          `--duration=${whole}`,
+          '--connection-active-timeout=10',
+          '--connection-inactivity-timeout=10',
           `--connect-to=127.0.0.1:${port}`,
           `http://${host}/`,
         ]);

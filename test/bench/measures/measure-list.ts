@@ -1,6 +1,7 @@
 import { apply } from './apply.ts';
 import { connections } from './connections.ts';
 import { garbage } from './garbage.ts';
+import { grpcStream } from './grpc-stream.ts';
 import { h1Plain } from './h1-plain.ts';
 import { h2With1, h2With16 } from './h2.ts';
 import { idle } from './idle.ts';
@@ -9,6 +10,7 @@ import type { Measure } from './measure.ts';
 import { mtlsPair, mtlsPairHttp2 } from './mtls-pair.ts';
 import { push } from './push.ts';
 import { soak } from './soak.ts';
+import { streams } from './streams.ts';
 import { syscalls } from './syscalls.ts';
 
 /** In the order of the default run. */
@@ -25,5 +27,7 @@ export const measures: readonly Measure[] = [
   h2With16,
   h2With1,
   mtlsPairHttp2,
+  grpcStream,
+  streams,
   soak,
 ];

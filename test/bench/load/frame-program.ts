@@ -1,0 +1,234 @@
+/** Run by frame-driver.ts. */
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answerLines } from '../line-program.ts';
+import {
+  FrameConnection,
+  field,
+  flags,
+  frame,
+  frameTypes,
+  messageBytes,
+  requestFields,
+  uint32,
+} from './frame-connection.ts';
+import type { FrameEvents } from './frame-connection.ts';
+import type { FloodKind, FrameCommand, FrameReply } from './frame-driver.ts';
+
+type Of<D extends FrameCommand['do']> = Extract<FrameCommand, { do: D }>;
+
+/** A flood that lasts so long was not stopped. */
+const ENDURED_MS = 3_000;
+/** Written in one turn; the socket says when it has had enough. */
+const BURST_FRAMES = 200;
+
+const held: FrameConnection[] = [];
+
+function startUpstream(): Promise<FrameReply> {
+  const server = createServer({ noDelay: true }, (socket) => {
+    const connection: FrameConnection = new FrameConnection(socket, true, {
+      headers: (stream, end) => connection.answer(stream, end),
+      data: (stream, length, end) => connection.echo(stream, length, end),
+      ended: () => {},
+    });
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', 4_096, () => resolve({ port: (server.address() as AddressInfo).port }));
+  });
+}
+
+function dial(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => resolve(socket));
+    socket.once('error', reject);
+  });
+}
+
+async function runMessages(run: Of<'messages'>): Promise<FrameReply> {
+  const fields = requestFields(run.host, true);
+  const connections: FrameConnection[] = [];
+  let completed = 0;
+  let errors = 0;
+  let running = true;
+  let farewell = '';
+  for (let index = 0; index < run.connections; index += 1) {
+    const socket = await dial(run.port);
+    const connection: FrameConnection = new FrameConnection(socket, false, {
+      headers: (_stream, end) => void (end && running && (errors += 1)),
+      data(stream, length) {
+        stream.received += length;
+        while (stream.received >= messageBytes) {
+          stream.received -= messageBytes;
+          completed += 1;
+          if (running) connection.sendMessage(stream);
+        }
+      },
+      ended() {
+        if (running) errors += 1;
+        farewell = connection.farewell;
+      },
+    });
+    connections.push(connection);
+    for (let stream = 0; stream < run.streams; stream += 1) connection.sendMessage(connection.open(fields, false));
+    connection.flush();
+  }
+  const startMs = performance.now();
+  const before = completed;
+  await sleep(run.seconds * 1_000);
+  const counted = completed - before;
+  const seconds = (performance.now() - startMs) / 1_000;
+  running = false;
+  for (const { socket } of connections) socket.destroy();
+  return { completed: counted, errors, farewell, seconds };
+}
+
+async function hold(run: Of<'hold'>): Promise<FrameReply> {
+  const fields = requestFields(run.host, true);
+  for (let index = 0; index < run.connections; index += 1) {
+    const socket = await dial(run.port);
+    let wanted = run.streams;
+    await new Promise<void>((resolve, reject) => {
+      const connection: FrameConnection = new FrameConnection(socket, false, {
+        headers: (_stream, end) => {
+          wanted -= 1;
+          if (end) reject(new Error('a stream was answered and ended'));
+          else if (wanted === 0) resolve();
+        },
+        data: () => {},
+        ended: () => reject(new Error(connection.farewell || 'the connection was closed')),
+      });
+      held.push(connection);
+      for (let stream = 0; stream < run.streams; stream += 1) connection.open(fields, false);
+      connection.flush();
+    });
+  }
+  return { completed: held.reduce((sum, { streams }) => sum + streams.size, 0) };
+}
+
+async function flood(run: Of<'flood'>): Promise<FrameReply> {
+  const endMs = performance.now() + run.seconds * 1_000;
+  const closedMs: number[] = [];
+  let endured = 0;
+  while (performance.now() < endMs) {
+    const ms = await floodOnce(run, endMs);
+    if (ms === undefined) continue;
+    if (ms >= ENDURED_MS) endured += 1;
+    closedMs.push(ms);
+    // Whoever is cut off comes back, but not in the same instant.
+    await sleep(50);
+  }
+  return { closedMs, endured };
+}
+
+/** Undefined when the time was up first. */
+async function floodOnce({ port, host, kind }: Of<'flood'>, endMs: number): Promise<number | undefined> {
+  const socket = await dial(port);
+  const state = { closed: false, steps: 0 };
+  const ignore: FrameEvents = {
+    headers: () => {},
+    data: () => {},
+    ended: (id) => void (id === 0 && (state.closed = true)),
+  };
+  const connection = new FrameConnection(socket, false, ignore);
+  const startMs = performance.now();
+  const write = makeFlood(kind, connection, host);
+  while (!state.closed && performance.now() < Math.min(endMs, startMs + ENDURED_MS)) {
+    for (let count = 0; count < BURST_FRAMES && !state.closed; count += 1) write(state.steps++);
+    connection.flush();
+    await (socket.writableNeedDrain && !state.closed
+      ? drained(socket)
+      : new Promise((resolve) => setImmediate(resolve)));
+  }
+  const ms = performance.now() - startMs;
+  socket.destroy();
+  return state.closed || ms >= ENDURED_MS ? ms : undefined;
+}
+
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      socket.off('drain', done).off('close', done);
+      resolve();
+    };
+    const timer = setTimeout(done, 100);
+    socket.once('drain', done).once('close', done);
+  });
+}
+
+/** What writes the frames of the nth step. */
+function makeFlood(kind: FloodKind, connection: FrameConnection, host: string): (step: number) => void {
+  const get = requestFields(host, false);
+  const call = requestFields(host, true);
+  const none = Buffer.alloc(0);
+  switch (kind) {
+    case 'rapid-reset':
+      return () => {
+        const { id } = connection.open(get, true);
+        connection.raw(frame(frameTypes.reset, 0, id, uint32(8)));
+      };
+    case 'made-you-reset':
+      // Credit of nothing is an error of the stream, which the server has to reset.
+      return () => {
+        const { id } = connection.open(get, true);
+        connection.raw(frame(frameTypes.windowUpdate, 0, id, uint32(0)));
+      };
+    case 'continuation':
+      return (step) => {
+        if (step === 0) connection.raw(frame(frameTypes.headers, flags.endStream, 1, get));
+        else connection.raw(frame(frameTypes.continuation, 0, 1, field(`x-${step}`, 'y'.repeat(64))));
+      };
+    case 'settings':
+      return () => connection.raw(frame(frameTypes.settings, 0, 0, Buffer.from([0, 5, 0, 0, 0x40, 0])));
+    case 'ping':
+      return () => connection.raw(frame(frameTypes.ping, 0, 0, Buffer.alloc(8)));
+    case 'empty-data':
+      return (step) => {
+        if (step === 0) connection.open(call, false);
+        else connection.raw(frame(frameTypes.data, 0, 1, none));
+      };
+    case 'priority':
+      return (step) =>
+        connection.raw(frame(frameTypes.priority, 0, 1 + 2 * (step % 1_000), Buffer.from([0, 0, 0, 0, 16])));
+    case 'window-update':
+      return () => connection.raw(frame(frameTypes.windowUpdate, 0, 0, uint32(1)));
+    case 'tiny-windows':
+      // One byte of each body, and one more, and one more.
+      return (step) => {
+        if (step === 0) connection.raw(frame(frameTypes.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 1])));
+        if (step < 90) connection.open(get, true);
+        else connection.raw(frame(frameTypes.windowUpdate, 0, 1 + 2 * (step % 90), uint32(1)));
+      };
+    case 'hpack-bomb':
+      return (step) => {
+        const entry = step === 0 ? [Buffer.from([0x40]), field('x-bomb', 'z'.repeat(4_000)).subarray(1)] : [];
+        const fields = Buffer.concat([get, ...entry, Buffer.alloc(4_000, 0xbe)]);
+        connection.open(fields, true);
+      };
+    case 'table-size': {
+      // Down to nothing and up again, as often as a block holds.
+      const flips = Buffer.concat(Array.from({ length: 1_000 }, () => Buffer.from([0x20, 0x3f, 0xe1, 0x1f])));
+      const fields = Buffer.concat([flips, get]);
+      return () => connection.open(fields, true);
+    }
+  }
+}
+
+async function obey(command: FrameCommand): Promise<FrameReply> {
+  switch (command.do) {
+    case 'upstream':
+      return startUpstream();
+    case 'messages':
+      return runMessages(command);
+    case 'hold':
+      return hold(command);
+    case 'release':
+      for (const { socket } of held.splice(0)) socket.destroy();
+      return {};
+    case 'flood':
+      return flood(command);
+  }
+}
+
+await answerLines(obey);
