@@ -300,4 +300,51 @@ describe('a gRPC-Web call', () => {
     },
     { route: 'GRPCRoute shop/orders', filters: [{ type: 'CORS', cors }] },
   );
+
+  it('that came before its destination was known is translated from its first byte', async () => {
+    const stage = await Stage.open({});
+    const { fixture } = stage;
+    fixture.put({
+      type: 'names',
+      name: 'shop',
+      services: [{ service: 'later', ports: [{ port: 80, name: 'grpc', protocol: 'Grpc' }], addresses: [] }],
+    });
+    const listener = await fixture.listen({ kind: 'explicit' });
+    for (const [text, whole] of [
+      ['AAAAAAJoaQ==', true],
+      ['AAAAAAJoaQ', false],
+    ] as const) {
+      const client = await ScriptedPeer.connect(listener.port);
+      const demanded = fixture.demanded.length;
+      await client.send(call('', 'application/grpc-web-text', text).replaceAll('orders', 'later'));
+      await eventually(() => fixture.demanded.length > demanded, 2_000);
+      fixture.put({ type: 'routes', name: 'shop/later:80', rules: [routeRule({ route: 'GRPCRoute shop/later' })] });
+      if (whole) {
+        const peer = await stage.server.accept();
+        assert.match(await heard(peer, 'hi\r\n0\r\n\r\n'), /\0\0\0\0\x02hi/);
+        await peer.send(trailersOnly(0));
+        assert.equal(field(await heard(client, '\r\n\r\n'), 'grpc-status'), '0');
+        fixture.remove('routes:shop/later:80');
+      } else assert.equal(field(await heard(client, '\r\n\r\n'), 'grpc-status'), '3');
+      client.destroy();
+    }
+    await stage.close();
+  });
+
+  stageTest(
+    'whose server answers early with something else still sends it what it understands',
+    async (stage) => {
+      const head = call('', 'application/grpc-web-text', 'AAAAAAJoaQ==');
+      await stage.client.send(head.slice(0, -6));
+      const peer = await stage.server.accept();
+      await heard(peer, '\r\n\r\n');
+      await peer.send('HTTP/1.1 429 Too Many Requests\r\nContent-Length: 10\r\n\r\nslow');
+      await heard(stage.client, 'slow');
+      await stage.client.send(head.slice(-6));
+      await heard(peer, 'hi\r\n0\r\n\r\n');
+      await peer.send(' down.');
+      await heard(stage.client, ' down.');
+    },
+    { route: 'GRPCRoute shop/orders' },
+  );
 });

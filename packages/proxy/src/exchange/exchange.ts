@@ -13,12 +13,9 @@ import {
   TargetForm,
   GrpcKind,
   encodeGrpcMessage,
-  grpcKindOf,
   isIdempotentMethod,
   noEdits,
   readAuthority,
-  readGrpcTimeoutMs,
-  writeGrpcTimeout,
 } from '@weft/http';
 import type { Timer } from '@weft/kernel';
 import type { DestinationKey } from '@weft/model';
@@ -30,9 +27,8 @@ import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts
 import { Carriage, carriageOf } from '../upstream/request-carriage.ts';
 import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
 import type { DownstreamStream, HttpProtocol } from './downstream-stream.ts';
-import { RequestSlot, requestSlotCount } from './head-slots.ts';
-import { bridgeFor } from './grpc-web-bridge.ts';
-import type { GrpcWebBridge } from './grpc-web-bridge.ts';
+import { requestSlotCount } from './head-slots.ts';
+import { GRPC_UNAVAILABLE, GrpcCall, readGrpcStatus } from './grpc-call.ts';
 import { KeptBody } from './kept-body.ts';
 import { prepareRequestHead, startRequestSpan } from './request-head.ts';
 import { fillResponseSlots } from './response-slots.ts';
@@ -52,13 +48,6 @@ const CONFIG_WAIT_MS = 1_000;
  * time-out in use (1 s) by as much as a busy machine may be late.
  */
 const FRESH_WITHIN_MS = 750;
-
-/** google.rpc.Code. */
-const GRPC_UNKNOWN = 2;
-const GRPC_UNAVAILABLE = 14;
-
-/** A caller's clock starts before ours and its news take their time: within this of its deadline it has run out. */
-const DEADLINE_SLACK_MS = 5;
 
 /**
  * Where an exchange stands. Everything that can wait is a state here and nothing else waits.
@@ -119,12 +108,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   private responseBegun: boolean;
   private requestTrailers: Head | null;
   private readonly kept: KeptBody;
-  /** The request is a gRPC call, of this kind. */
-  private grpc: GrpcKind;
-  /** Translates a gRPC-Web call; null for all others. */
-  private web: GrpcWebBridge | null;
-  /** The caller's own deadline; `Infinity` without one. */
-  private grpcDeadlineMs: number;
+  private readonly call: GrpcCall;
   private tryStarted: boolean;
   private tryStartMs: number;
   private sentMs: number;
@@ -187,9 +171,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.responseBegun = false;
     this.requestTrailers = null;
     this.kept = new KeptBody();
-    this.grpc = GrpcKind.None;
-    this.web = null;
-    this.grpcDeadlineMs = Number.POSITIVE_INFINITY;
+    this.call = new GrpcCall();
     this.tryStarted = false;
     this.tryStartMs = 0;
     this.sentMs = 0;
@@ -252,9 +234,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.requestTrailers = null;
     this.responseTrailers = null;
     this.kept.whole = true;
-    this.grpc = head.methodId === MethodId.Post ? grpcKindOf(head) : GrpcKind.None;
-    this.web = null;
-    this.grpcDeadlineMs = Number.POSITIVE_INFINITY;
+    this.call.begin(head);
     this.requestDeadlineMs = Number.POSITIVE_INFINITY;
     this.tryDeadlineMs = Number.POSITIVE_INFINITY;
     this.idleMs = 0;
@@ -268,9 +248,10 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.requestBytes += end - start;
     this.lastMovedMs = this.engine.nowMs;
     if (this.state === State.Idle) return;
-    if (this.web === null) this.takeRequestData(chunk, start, end);
+    const { web } = this.call;
+    if (web === null) this.takeRequestData(chunk, start, end);
     else {
-      const bytes = this.web.request(chunk, start, end);
+      const bytes = web.request(chunk, start, end);
       if (bytes === undefined) this.refuseRequestBody('malformed-request-body', 'base64');
       else if (bytes.length > 0) this.takeRequestData(bytes, 0, bytes.length);
     }
@@ -282,7 +263,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
 
   onRequestEnd(): void {
     if (this.requestWhole) return;
-    if (this.web !== null && !this.web.requestWhole) {
+    if (this.call.web !== null && !this.call.web.requestWhole) {
       this.refuseRequestBody('malformed-request-body', 'base64');
       return;
     }
@@ -308,9 +289,8 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   /** The caller's connection is gone, or is being taken away. */
   abort(cause: TerminationCode, detail: string): void {
     if (!this.active) return;
-    const late = this.engine.nowMs >= this.grpcDeadlineMs - DEADLINE_SLACK_MS;
     // A gRPC caller whose deadline is over goes away at the very moment when ours would end: the same failure.
-    const code = cause === 'downstream-reset' && late ? 'request-timeout' : cause;
+    const code = cause === 'downstream-reset' && this.call.isLate(this.engine.nowMs) ? 'request-timeout' : cause;
     if (this.state === State.Config) this.engine.recorder.begun(this);
     this.finishTry(code);
     this.finish(code, detail);
@@ -390,9 +370,10 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   onUpstreamData(chunk: Buffer, start: number, end: number): void {
     this.responseBytes += end - start;
     this.lastMovedMs = this.engine.nowMs;
-    if (this.web === null) this.downstream.sendData(chunk, start, end);
+    const { web } = this.call;
+    if (web === null) this.downstream.sendData(chunk, start, end);
     else {
-      const bytes = this.web.response(chunk, start, end);
+      const bytes = web.response(chunk, start, end);
       this.downstream.sendData(bytes, 0, bytes.length);
     }
     if (this.downstream.blocked) this.stream?.pauseResponse();
@@ -453,34 +434,25 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
 
   /** The deadline a caller has set, and whether it speaks gRPC-Web to a service that does not. */
   private admitGrpc(backend: BackendState): void {
-    const { head, decision } = this;
-    const index = head.field(FieldId.GrpcTimeout);
-    const timeoutMs = index < 0 ? -1 : readGrpcTimeoutMs(head.value(index));
-    if (timeoutMs >= 0) {
-      this.grpcDeadlineMs = this.startMs + timeoutMs;
-      this.requestDeadlineMs = Math.min(this.requestDeadlineMs, this.grpcDeadlineMs);
-    }
-    if (this.grpc === GrpcKind.Grpc || this.ingress.kind === 'inbound') return;
     const { protocol } = backend.policy;
-    if (decision.rule!.grpc || protocol === 'Grpc' || protocol === 'Http2') this.web = bridgeFor(head, this.grpc);
+    const native = protocol !== 'Grpc' && protocol !== 'Http2' && !this.decision.rule!.grpc;
+    this.call.admit(this.head, this.startMs, !native && this.ingress.kind !== 'inbound');
+    this.requestDeadlineMs = Math.min(this.requestDeadlineMs, this.call.deadlineMs);
   }
 
-  /** What a server is told of a gRPC call, anew for each try: the time that is left, and how many tries were before. */
-  private writeGrpcSlots(nowMs: number): void {
-    const { slots } = this;
-    const deadlineMs = Math.min(this.requestDeadlineMs, this.tryDeadlineMs);
-    slots[RequestSlot.GrpcTimeout] =
-      deadlineMs === Number.POSITIVE_INFINITY ? undefined : writeGrpcTimeout(deadlineMs - nowMs);
-    if (this.attempts === 1) return;
-    const before = Number(this.head.valueOf('grpc-previous-rpc-attempts') ?? 0);
-    slots[RequestSlot.GrpcPreviousAttempts] = String((before > 0 ? Math.floor(before) : 0) + this.attempts - 1);
+  /** Bytes that came while the destination was asked for are as the caller sent them. */
+  private translateKept(): boolean {
+    const bytes = this.call.translate(this.kept.peek());
+    this.kept.clear();
+    if (bytes !== undefined) this.kept.keep(bytes, 0, bytes.length);
+    return bytes !== undefined && (!this.requestWhole || this.call.web!.requestWhole);
   }
 
   private markResponse(head: Head, cors: CorsRule | null): void {
     const { responseFacts } = this;
-    if (this.grpc !== GrpcKind.None && head.status === 200) this.grpcStatus = readGrpcStatus(head);
-    const contentType = this.web === null ? undefined : this.web.open(head, responseFacts);
-    if (contentType === undefined) this.web = null;
+    const { kind, web } = this.call;
+    if (kind !== GrpcKind.None && head.status === 200) this.grpcStatus = readGrpcStatus(head);
+    const contentType = web === null ? undefined : web.open(head, responseFacts);
     if (contentType !== undefined || cors !== null) {
       responseFacts.slots = fillResponseSlots(this.head, contentType, cors);
     }
@@ -488,18 +460,19 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
 
   /** The response is whole: what stands in its trailers is sent as the caller reads it. */
   private sendResponseEnd(trailers: Head | null): void {
-    if (this.web === null) {
+    const { web } = this.call;
+    if (web === null || !web.translating) {
       this.downstream.sendEnd(trailers);
       return;
     }
-    const frame = this.web.end(trailers);
+    const frame = web.end(trailers);
     if (frame.length > 0) this.downstream.sendData(frame, 0, frame.length);
     this.downstream.sendEnd(null);
   }
 
   /** The response has begun and cannot be finished. A gRPC caller can be told why, where the body needs no length. */
   private breakOff(code: TerminationCode, detail: string): void {
-    const tellable = this.grpc !== GrpcKind.None && this.status === 200 && this.grpcStatus < 0;
+    const tellable = this.call.kind !== GrpcKind.None && this.status === 200 && this.grpcStatus < 0;
     const open = this.responseFacts.framing === Framing.Chunked && code !== 'downstream-write-timeout';
     if (!tellable || !open) this.downstream.cut();
     else {
@@ -633,17 +606,22 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     const rule = decision.rule!;
     const { timeouts } = rule;
     if (timeouts.requestMs > 0) this.requestDeadlineMs = this.startMs + timeouts.requestMs;
-    if (this.grpc !== GrpcKind.None) this.admitGrpc(backend);
+    if (this.call.kind !== GrpcKind.None) this.admitGrpc(backend);
     this.idleMs = timeouts.streamIdleMs;
     this.connectTimeoutMs = timeouts.connectMs;
     this.kept.whole = rule.retries.attempts > 0 && this.head.framing !== Framing.None;
     const idempotent = isIdempotentMethod(this.head.methodId);
     this.freshWithinMs = idempotent ? Number.POSITIVE_INFINITY : FRESH_WITHIN_MS;
-    this.mayProbe = rule.retries.attempts > 0 && (idempotent || rule.retries.anyMethod);
+    const named = this.call.kind !== GrpcKind.None && rule.retries.grpcStatuses.includes(GRPC_UNAVAILABLE);
+    this.mayProbe = rule.retries.attempts > 0 && (idempotent || rule.retries.anyMethod || named);
     prepareRequestHead(this);
-    if (this.web !== null) this.web.prepare(this.head, this.requestFacts, this.slots);
+    if (this.call.web !== null) this.call.web.prepare(this.head, this.requestFacts, this.slots);
     this.carriage = carriageOf(this.head, this.requestFacts);
     engine.recorder.begun(this);
+    if (this.call.web !== null && this.kept.length > 0 && !this.translateKept()) {
+      this.reply('malformed-request-body', 'base64');
+      return;
+    }
     this.mirrors =
       decision.choice!.mirrors.length > 0 ? startMirrors(engine, this, this.requestFacts, this.connectTimeoutMs) : null;
     this.startTry(nowMs);
@@ -680,7 +658,10 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
 
   private send(stream: UpstreamStream, nowMs: number): void {
     const { head, decision } = this;
-    if (this.grpc !== GrpcKind.None) this.writeGrpcSlots(nowMs);
+    if (this.call.kind !== GrpcKind.None) {
+      const leftMs = Math.min(this.requestDeadlineMs, this.tryDeadlineMs) - nowMs;
+      this.call.writeSlots(head, this.slots, leftMs, this.attempts - 1);
+    }
     if (!stream.sendHead(this, head, decision.choice!.requestEdits, this.requestFacts)) {
       this.finishTry('malformed-request');
       this.reply('malformed-request', 'head-not-writable');
@@ -781,7 +762,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.kept.whole = false;
     responseFacts.take(head, this.head.methodId, this.head.minorVersion);
     const { cors } = this.decision.choice!;
-    if (this.grpc !== GrpcKind.None || cors !== null) this.markResponse(head, cors);
+    if (this.call.kind !== GrpcKind.None || cors !== null) this.markResponse(head, cors);
     if (!downstream.sendHead(head, this.decision.choice!.responseEdits, responseFacts)) {
       this.finishTry('malformed-response');
       this.responseBegun = false;
@@ -812,7 +793,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       cors === null ? [] : cors.replyFields(origin < 0 ? '' : this.head.value(origin)),
     );
     this.status = reply.status;
-    if (this.grpc !== GrpcKind.None && reply.status !== 0) this.grpcStatus = terminations[code].grpcStatus;
+    if (this.call.kind !== GrpcKind.None && reply.status !== 0) this.grpcStatus = terminations[code].grpcStatus;
     if (reply.status === 0) this.downstream.cut();
     else this.downstream.sendReply(reply, terminations[code].connection === 'close');
     this.finish(code, detail);
@@ -868,7 +849,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     }
     engine.recorder.ended(this, code, detail);
     if (this.kept.length > 0) this.kept.clear();
-    this.web = null;
+    this.call.web = null;
     if (this.mirrors !== null) {
       if (!this.requestWhole) for (const mirror of this.mirrors) mirror.giveUp();
       this.mirrors = null;
@@ -925,14 +906,6 @@ const outcome = { failed: false, latencyMs: 0, attempts: 0 };
 
 /** Stands for none between requests. */
 const NO_HEAD = new Head();
-
-/** Undefined text is UNKNOWN, as gRPC clients take it. */
-function readGrpcStatus(head: Head): number {
-  const index = head.field(FieldId.GrpcStatus);
-  if (index < 0) return -1;
-  const value = head.value(index);
-  return /^[0-9]{1,9}$/.test(value) ? Number(value) : GRPC_UNKNOWN;
-}
 
 /** The reason in `weft-refused` when it is a row this build knows. */
 function readRefused(head: Head): TerminationCode | '' {

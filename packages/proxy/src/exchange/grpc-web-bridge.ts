@@ -21,6 +21,8 @@ const NOTHING = Buffer.alloc(0);
 export class GrpcWebBridge {
   private readonly decoder: Base64StreamDecoder | null;
   private readonly responseKind: GrpcKind;
+  /** The response is gRPC, so it is translated; anything else passes as it is. */
+  translating: boolean;
   private encoder: GrpcWebTextEncoder | null;
   /** The response has no body: its status stands in its head. */
   private trailersOnly: boolean;
@@ -28,6 +30,7 @@ export class GrpcWebBridge {
   constructor(requestKind: GrpcKind, responseKind: GrpcKind) {
     this.decoder = requestKind === GrpcKind.WebText ? new Base64StreamDecoder() : null;
     this.responseKind = responseKind;
+    this.translating = false;
     this.encoder = null;
     this.trailersOnly = false;
   }
@@ -55,6 +58,7 @@ export class GrpcWebBridge {
   /** The content type for the caller; undefined when the response is not gRPC and passes as it is. */
   open(head: Head, facts: ResponseFacts): string | undefined {
     if (grpcKindOf(head) !== GrpcKind.Grpc) return undefined;
+    this.translating = true;
     const contentType = grpcContentType(this.responseKind, head.value(head.field(FieldId.ContentType)));
     this.trailersOnly = facts.framing === Framing.None || head.field(FieldId.GrpcStatus) >= 0;
     if (this.trailersOnly) return contentType;
