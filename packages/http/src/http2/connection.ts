@@ -10,29 +10,22 @@ import type { RequestFacts, ResponseFacts } from '../http1/message-facts.ts';
 import { requestHeadRefusal } from '../http1/refusal.ts';
 import type { LocalReply } from '../local-reply.ts';
 import { MethodId } from '../method.ts';
+import { ALIVE_PING, ControlFrames, DRAIN_PING, GROWTH_PING } from './control-frames.ts';
+import type { ControlOwner } from './control-frames.ts';
 import { Http2ErrorCode, http2ErrorName } from './error-code.ts';
 import { Flood, FloodGuard } from './flood-guard.ts';
 import { FrameReader } from './frame/frame-reader.ts';
 import type { FrameHandler } from './frame/frame-reader.ts';
-import {
-  CLIENT_PREFACE,
-  FrameFlag,
-  FrameType,
-  INITIAL_WINDOW_BYTES,
-  MAX_WINDOW_BYTES,
-  SettingId,
-} from './frame/frame-type.ts';
+import { CLIENT_PREFACE, FrameFlag, FrameType, INITIAL_WINDOW_BYTES, SettingId } from './frame/frame-type.ts';
 import {
   beginHeaders,
   endHeaders,
   writeGoaway,
-  writePing,
   writeRstStream,
   writeSettings,
-  writeSettingsAck,
   writeWindowUpdate,
 } from './frame/frame-writer.ts';
-import { BlockState, HeaderBlock, readDependency } from './frame/header-block.ts';
+import { BlockState, HeaderBlock } from './frame/header-block.ts';
 import { HeadReader } from './head-reader.ts';
 import { Http2HeadWriter } from './head-writer.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
@@ -41,7 +34,7 @@ import { readPriority } from './priority.ts';
 import { ReceiveCredit } from './receive-credit.ts';
 import { Sender } from './sender.ts';
 import type { SenderOwner } from './sender.ts';
-import { PeerSettings } from './settings.ts';
+import type { PeerSettings } from './settings.ts';
 import { Closing, StreamTable } from './stream/stream-table.ts';
 import { Http2Stream } from './stream/stream.ts';
 import type { Http2StreamOwner, Http2StreamSink } from './stream/stream.ts';
@@ -80,14 +73,8 @@ export interface Http2ConnectionOptions {
 
 /** A peer that has not said how many streams it takes is given this many (RFC 9113 §6.5.2 asks servers for as much). */
 const STREAMS_BEFORE_SETTINGS = 100;
-/** Answers to PING and SETTINGS that nobody reads (CVE-2019-9512, CVE-2019-9515). */
-const UNREAD_REPLIES = 1000;
 const MAX_STREAM_ID = 2 ** 31 - 1;
 const PADDING_WASTE_BYTES = 128;
-
-const GROWTH_PING = Buffer.from('weft-bdp', 'latin1');
-const ALIVE_PING = Buffer.from('weft-png', 'latin1');
-const DRAIN_PING = Buffer.from('weft-bye', 'latin1');
 
 const silentSink: Http2StreamSink = {
   onHead() {},
@@ -106,16 +93,9 @@ const silentSink: Http2StreamSink = {
  *   Open -drain()-> Draining (GOAWAY 2^31-1, then the last id once the PING came back) -last stream closed-> drained
  *     \---- protocol error, flood, close() ----> dead (GOAWAY in the output)
  */
-export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOwner {
-  readonly peer: PeerSettings;
-  /** The peer's SETTINGS have come: it speaks HTTP/2 and has taken the connection. */
-  settingsSeen: boolean;
-  /** Our SETTINGS are acknowledged. */
-  settingsAcked: boolean;
-  /** When they were sent by the clock of `feed`; the owner closes when no ACK comes in time (RFC 9113 §6.5.3). */
+export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOwner, ControlOwner {
+  /** When our SETTINGS were sent by the clock of `feed`; the owner closes when no ACK comes in time (RFC 9113 §6.5.3). */
   settingsSentMs: number;
-  /** The peer said GOAWAY. */
-  goawaySeen: boolean;
   draining: boolean;
   dead: boolean;
   private readonly server: boolean;
@@ -130,6 +110,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   private readonly table: StreamTable;
   private readonly guard: FloodGuard;
   private readonly credit: ReceiveCredit;
+  private readonly control: ControlFrames;
   private readonly block: HeaderBlock;
   private scratch: ByteWriter | null;
   private nowMs: number;
@@ -140,21 +121,12 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   private skippedTo: number;
   /** What our final GOAWAY said. */
   private goawayId: number;
-  private peerGoawayId: number;
   private dataStream: Http2Stream | null;
   private dataEnds: boolean;
-  private replies: number;
-  /** Our PINGs without an answer. */
-  private pingsOut: number;
-  private creditedFrames: number;
 
   constructor(options: Http2ConnectionOptions, sink: Http2ConnectionSink) {
     const { limits } = options;
-    this.peer = new PeerSettings();
-    this.settingsSeen = false;
-    this.settingsAcked = false;
     this.settingsSentMs = -1;
-    this.goawaySeen = false;
     this.draining = false;
     this.dead = false;
     this.server = options.role === 'server';
@@ -169,6 +141,9 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.table = new StreamTable();
     this.guard = new FloodGuard(limits.resetPatience);
     this.credit = new ReceiveCredit(limits);
+    const { server, sender, table, guard, credit, encoder, heads } = this;
+    const { streamWindowBytes } = limits;
+    this.control = new ControlFrames(this, { server, streamWindowBytes, sender, table, guard, credit, encoder, heads });
     this.block = new HeaderBlock(limits);
     this.scratch = null;
     this.nowMs = 0;
@@ -176,13 +151,28 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.skippedFrom = 0;
     this.skippedTo = 0;
     this.goawayId = MAX_STREAM_ID;
-    this.peerGoawayId = MAX_STREAM_ID;
     this.dataStream = null;
     this.dataEnds = false;
-    this.replies = 0;
-    this.pingsOut = 0;
-    this.creditedFrames = 0;
     this.begin();
+  }
+
+  get peer(): PeerSettings {
+    return this.control.peer;
+  }
+
+  /** The peer's SETTINGS have come: it speaks HTTP/2 and has taken the connection. */
+  get settingsSeen(): boolean {
+    return this.control.settingsSeen;
+  }
+
+  /** Our SETTINGS are acknowledged. */
+  get settingsAcked(): boolean {
+    return this.control.settingsAcked;
+  }
+
+  /** The peer said GOAWAY. */
+  get goawaySeen(): boolean {
+    return this.control.goawaySeen;
   }
 
   /** What is to be written to the peer. After it was handed over, or copied, call `written`. */
@@ -270,7 +260,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   /** The output was handed to the transport at `nowMs`: takes what waits. True when there is more to write. */
   written(nowMs: number): boolean {
     this.tick(nowMs);
-    this.replies = 0;
+    this.control.written();
     return this.sender.written();
   }
 
@@ -374,7 +364,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
 
   /** Asks whether the peer is still there; `onPong` tells. */
   ping(): void {
-    this.sendPing(ALIVE_PING);
+    this.control.sendPing(ALIVE_PING);
   }
 
   /**
@@ -389,7 +379,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       this.goawayId = 0;
     } else {
       writeGoaway(this.sender.output, MAX_STREAM_ID, Http2ErrorCode.NoError, '');
-      this.sendPing(DRAIN_PING);
+      this.control.sendPing(DRAIN_PING);
     }
     this.sender.signal();
   }
@@ -442,6 +432,18 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.writer.begin(output);
   }
 
+  onSettingsTaken(): void {
+    this.sink.onSettings();
+  }
+
+  onPong(): void {
+    this.sink.onPong();
+  }
+
+  onPeerGoaway(errorCode: number, detail: string): void {
+    this.sink.onGoaway(errorCode, detail);
+  }
+
   onFrameFault(errorCode: number, detail: string): void {
     this.die(errorCode, detail);
   }
@@ -461,25 +463,25 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
         this.onPart(this.block.add(flags, payload, start, end), streamId);
         break;
       case FrameType.WindowUpdate:
-        this.onWindowUpdate(streamId, payload, start, end);
+        this.control.onWindowUpdate(streamId, payload, start, end);
         break;
       case FrameType.RstStream:
         this.onRstStream(streamId, payload, start, end);
         break;
       case FrameType.Settings:
-        this.onSettings(flags, streamId, payload, start, end);
+        this.control.onSettings(flags, streamId, payload, start, end);
         break;
       case FrameType.Ping:
-        this.onPing(flags, streamId, payload, start, end);
+        this.control.onPing(flags, streamId, payload, start, end);
         break;
       case FrameType.Goaway:
-        this.onGoaway(streamId, payload, start, end);
+        this.control.onGoaway(streamId, payload, start, end);
         break;
       case FrameType.Priority:
-        this.onPriority(streamId, payload, start, end);
+        this.control.onPriority(streamId, payload, start, end);
         break;
       case FrameType.PriorityUpdate:
-        this.onPriorityUpdate(streamId, payload, start, end);
+        this.control.onPriorityUpdate(streamId, payload, start, end);
         break;
       case FrameType.PushPromise:
         // RFC 9113 §8.4: clients push nothing, and we have switched it off for servers.
@@ -520,7 +522,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     if (stream === null || stream.closed) return;
     const bytes = end - start;
     this.credit.hold(stream, bytes);
-    if (this.credit.growth.onData(bytes, this.nowMs)) this.sendPing(GROWTH_PING);
+    if (this.credit.growth.onData(bytes, this.nowMs)) this.control.sendPing(GROWTH_PING);
     stream.sink.onData(chunk, start, end);
   }
 
@@ -733,7 +735,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   /** A stream error of the peer (RFC 9113 §5.4.2). Counted: making us reset is an attack like resetting (H2-2). */
-  private fault(stream: Http2Stream, errorCode: number, detail: string): void {
+  fault(stream: Http2Stream, errorCode: number, detail: string): void {
     const sink = stream.sink;
     const begun = stream.headSeen;
     this.resetStream(stream, errorCode);
@@ -804,7 +806,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   /** The stream is not idle (RFC 9113 §5.1): its id has been used or passed over. */
-  private wasOpen(id: number): boolean {
+  wasOpen(id: number): boolean {
     return id > 0 && (id & 1) === 1 && id <= this.lastId;
   }
 
@@ -838,133 +840,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     return errorCode === Http2ErrorCode.RefusedStream ? 'stream-refused' : 'upstream-reset';
   }
 
-  private onWindowUpdate(id: number, payload: Buffer, start: number, end: number): void {
-    if (end - start !== 4) {
-      this.die(Http2ErrorCode.FrameSizeError, 'bad-window-update-size');
-      return;
-    }
-    this.creditSent();
-    if (!this.count(Flood.WindowUpdate)) return;
-    const bytes = payload.readUInt32BE(start) & 0x7fffffff;
-    if (id === 0) {
-      if (bytes === 0) this.die(Http2ErrorCode.ProtocolError, 'window-update-0');
-      else if (this.sender.window + bytes > MAX_WINDOW_BYTES) {
-        this.die(Http2ErrorCode.FlowControlError, 'connection-window-overflow');
-      } else {
-        this.sender.window += bytes;
-        this.sender.pump();
-      }
-      return;
-    }
-    const stream = this.table.get(id);
-    if (stream === undefined) {
-      // RFC 9113 §5.1: they may come for a while after the end.
-      if (!this.wasOpen(id)) this.die(Http2ErrorCode.ProtocolError, 'window-update-on-idle-stream');
-      return;
-    }
-    if (bytes === 0) this.fault(stream, Http2ErrorCode.ProtocolError, 'window-update-0');
-    else if (stream.sendWindow + bytes > MAX_WINDOW_BYTES) {
-      this.fault(stream, Http2ErrorCode.FlowControlError, 'stream-window-overflow');
-    } else {
-      stream.sendWindow += bytes;
-      this.sender.resume(stream);
-    }
-  }
-
-  private onSettings(flags: number, id: number, payload: Buffer, start: number, end: number): void {
-    if (id !== 0) this.die(Http2ErrorCode.ProtocolError, 'settings-on-stream');
-    else if ((flags & FrameFlag.Ack) !== 0) {
-      if (end > start) this.die(Http2ErrorCode.FrameSizeError, 'settings-ack-with-payload');
-      else this.acknowledged();
-    } else if ((end - start) % 6 !== 0) this.die(Http2ErrorCode.FrameSizeError, 'bad-settings-size');
-    else if (this.count(Flood.Settings)) this.takeSettings(payload, start, end);
-  }
-
-  private takeSettings(payload: Buffer, start: number, end: number): void {
-    const { peer } = this;
-    const window = peer.initialWindowBytes;
-    if (!peer.read(payload, start, end, !this.server)) {
-      this.die(peer.errorCode, peer.detail);
-      return;
-    }
-    this.encoder.setPeerLimit(peer.headerTableBytes);
-    const change = peer.initialWindowBytes - window;
-    const streams = change === 0 ? [] : this.table.all();
-    for (const stream of streams) {
-      // RFC 9113 §6.9.2: down below zero, but never above the largest window.
-      if (stream.sendWindow + change > MAX_WINDOW_BYTES) {
-        this.die(Http2ErrorCode.FlowControlError, 'stream-window-overflow');
-        return;
-      }
-      stream.sendWindow += change;
-    }
-    this.settingsSeen = true;
-    // Before the data that the new windows let out: what stands behind the ACK obeys what it acknowledges.
-    writeSettingsAck(this.sender.output);
-    this.reply();
-    if (change > 0) for (const stream of streams) this.sender.resume(stream);
-    if (!this.dead) this.sink.onSettings();
-  }
-
-  /** The peer has taken our settings (RFC 9113 §6.5.3): what is stricter than the initial values holds from here. */
-  private acknowledged(): void {
-    // One SETTINGS frame is sent, so a second ACK acknowledges nothing.
-    if (this.settingsAcked) {
-      this.count(Flood.Settings);
-      return;
-    }
-    this.settingsAcked = true;
-    this.heads.settingsAcked();
-    const excess = INITIAL_WINDOW_BYTES - this.limits.streamWindowBytes;
-    if (excess <= 0) return;
-    for (const stream of this.table.all()) {
-      stream.receiveWindow -= excess;
-      stream.windowBytes -= excess;
-      // What was too little to announce of the larger window may be more than the smaller one: nothing else would say it.
-      if (!stream.remoteEnded) this.announceStreamCredit(stream);
-    }
-  }
-
-  private onPing(flags: number, id: number, payload: Buffer, start: number, end: number): void {
-    if (id !== 0) this.die(Http2ErrorCode.ProtocolError, 'ping-on-stream');
-    else if (end - start !== 8) this.die(Http2ErrorCode.FrameSizeError, 'bad-ping-size');
-    else if ((flags & FrameFlag.Ack) === 0) {
-      if (!this.countPing()) return;
-      writePing(this.sender.output, true, payload, start);
-      this.reply();
-    } else if (this.pingsOut === 0) this.countPing();
-    else this.onPingAck(payload, start);
-  }
-
-  /** What we asked for is never held against the peer. */
-  private onPingAck(payload: Buffer, start: number): void {
-    this.pingsOut -= 1;
-    if (isPing(payload, start, GROWTH_PING)) {
-      if (this.credit.growth.onAck(this.nowMs)) this.credit.grow();
-    } else if (isPing(payload, start, DRAIN_PING)) this.finishDrain();
-    else if (isPing(payload, start, ALIVE_PING)) this.sink.onPong();
-  }
-
-  private onGoaway(id: number, payload: Buffer, start: number, end: number): void {
-    if (id !== 0) this.die(Http2ErrorCode.ProtocolError, 'goaway-on-stream');
-    else if (end - start < 8) this.die(Http2ErrorCode.FrameSizeError, 'bad-goaway-size');
-    else if (!this.count(Flood.Settings)) return;
-    else {
-      const last = payload.readUInt32BE(start) & 0x7fffffff;
-      const errorCode = payload.readUInt32BE(start + 4);
-      if (!this.server && last > this.peerGoawayId) {
-        this.die(Http2ErrorCode.ProtocolError, 'goaway-id-rises');
-        return;
-      }
-      this.goawaySeen = true;
-      this.peerGoawayId = last;
-      if (!this.server) this.refuseAbove(last);
-      if (!this.dead) this.sink.onGoaway(errorCode, `goaway-${http2ErrorName(errorCode)}`);
-    }
-  }
-
   /** RFC 9113 §6.8: what the peer has not begun may go elsewhere, whatever its method. */
-  private refuseAbove(last: number): void {
+  refuseAbove(last: number): void {
     for (const stream of this.table.all()) {
       if (stream.id <= last || stream.closed) continue;
       const { sink } = stream;
@@ -973,36 +850,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     }
   }
 
-  /** RFC 9113 §5.3.2: of no effect; still checked, since a wrong one is an error and a stream of them an attack. */
-  private onPriority(id: number, payload: Buffer, start: number, end: number): void {
-    if (id === 0) this.die(Http2ErrorCode.ProtocolError, 'priority-on-stream-0');
-    else if (this.count(Flood.Priority)) {
-      const stream = this.table.get(id);
-      const size = end - start === 5;
-      if (size && readDependency(payload, start) !== id) return;
-      const errorCode = size ? Http2ErrorCode.ProtocolError : Http2ErrorCode.FrameSizeError;
-      const detail = size ? 'depends-on-itself' : 'bad-priority-size';
-      // What is not open cannot be reset.
-      if (stream !== undefined) this.fault(stream, errorCode, detail);
-      else if (!size || !this.wasOpen(id)) this.die(errorCode, detail);
-    }
-  }
-
-  /** RFC 9218 §7.1. */
-  private onPriorityUpdate(id: number, payload: Buffer, start: number, end: number): void {
-    if (!this.server || id !== 0) this.die(Http2ErrorCode.ProtocolError, 'misplaced-priority-update');
-    else if (end - start < 4) this.die(Http2ErrorCode.FrameSizeError, 'bad-priority-update-size');
-    else if (this.count(Flood.Priority)) {
-      const target = payload.readUInt32BE(start) & 0x7fffffff;
-      const stream = this.table.get(target);
-      if (target === 0 || (target & 1) === 0) this.die(Http2ErrorCode.ProtocolError, 'bad-priority-update');
-      else if (stream !== undefined && end - start <= 256) {
-        readPriority(stream, payload.toString('latin1', start + 4, end), FieldId.Priority);
-      }
-    }
-  }
-
-  private announceStreamCredit(stream: Http2Stream): void {
+  announceStreamCredit(stream: Http2Stream): void {
     const bytes = this.credit.dueFor(stream);
     if (bytes === 0) return;
     writeWindowUpdate(this.sender.output, stream.id, bytes);
@@ -1016,34 +864,11 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.sender.signal();
   }
 
-  private sendPing(payload: Buffer): void {
-    this.pingsOut += 1;
-    writePing(this.sender.output, false, payload, 0);
-    this.sender.signal();
-  }
-
-  private countPing(): boolean {
-    this.creditSent();
-    return this.count(Flood.Ping);
-  }
-
-  /** What we sent since earns the peer the frames it answers with. */
-  private creditSent(): void {
-    this.guard.creditData(this.sender.worthyFrames - this.creditedFrames);
-    this.creditedFrames = this.sender.worthyFrames;
-  }
-
   /** Counts an event against its budget; false when the connection has ended by it. */
-  private count(kind: Flood): boolean {
+  count(kind: Flood): boolean {
     if (this.guard.take(kind)) return true;
     this.die(Http2ErrorCode.EnhanceYourCalm, this.guard.detail(kind));
     return false;
-  }
-
-  private reply(): void {
-    this.replies += 1;
-    if (this.replies > UNREAD_REPLIES) this.die(Http2ErrorCode.EnhanceYourCalm, 'flood-unread-replies');
-    else this.sender.signal();
   }
 
   private die(errorCode: number, detail: string): void {
@@ -1066,8 +891,4 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       else if (!remoteEnded) sink.onTermination(stream.headSeen ? 'upstream-cut' : 'upstream-reset', detail);
     }
   }
-}
-
-function isPing(payload: Buffer, at: number, ping: Buffer): boolean {
-  return payload.compare(ping, 0, 8, at, at + 8) === 0;
 }
