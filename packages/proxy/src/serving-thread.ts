@@ -1,4 +1,6 @@
 import { openOriginalDestinations } from '@weft/capture';
+import { Buffer } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
 import type { BackendTransition, ReceivedResource, ResourceError, Tables } from '@weft/decision';
 import { hasPort } from '@weft/kernel';
 import type { Clock, PortRange, Random, TimerWheel } from '@weft/kernel';
@@ -50,6 +52,8 @@ export interface ServingSettings {
   readonly inbound: readonly InboundOptions[];
   /** Of the certificates of HTTPS listeners; empty for none. */
   readonly certificateFolder: string;
+  /** Session tickets of HTTPS listeners are sealed with it (48 bytes in hexadecimal), so that a session resumes in any thread. */
+  readonly ticketKey: string;
   readonly opaquePorts: readonly PortRange[];
   /** What stands behind a port that is reached by redirection only; null when nothing is captured. */
   readonly captureProof: LocalPort | null;
@@ -91,10 +95,12 @@ export function servingSettings(options: ProxyOptions, workers: number): Serving
   const captureProof =
     capture === undefined ? null : { applicationPort: capture.proof, host: metricsHost, port: metricsPort };
   const who = { mode, namespace, name, serviceAccount, zone, meshHost };
+  const ticketKey = randomBytes(48).toString('hex');
   return {
     ...who,
     inbound,
     certificateFolder,
+    ticketKey,
     captureProof,
     opaquePorts: options.opaquePorts ?? [],
     maxConnections,
@@ -269,7 +275,8 @@ export class ServingThread implements Serving {
   private listener(plan: ListenerPlan, port: number): Listener {
     const options = this.listenerOptions(plan.host, port);
     if (plan.kind === 'gateway') {
-      return new GatewayListener(options, this.ingress('gateway', '', `${plan.declaredPort}`), this.certificates);
+      const ingress = this.ingress('gateway', '', `${plan.declaredPort}`);
+      return new GatewayListener(options, ingress, this.certificates, Buffer.from(this.settings.ticketKey, 'hex'));
     }
     if (plan.kind === 'fixed') return new PlainListener(options, this.ingress('fixed', plan.destination, ''));
     if (plan.kind === 'explicit') return new PlainListener(options, this.ingress('explicit', '', ''));

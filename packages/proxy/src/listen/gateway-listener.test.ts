@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -42,6 +43,7 @@ class Edge {
       this.fixture.listenerOptions(),
       ingressOf({ kind: 'gateway', listener: String(PORT) }),
       new CertificateFolder(this.folder, this.clock, { debug: log, info: log, warn: log, error: log }),
+      randomBytes(48),
     );
   }
 

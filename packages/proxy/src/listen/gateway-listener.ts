@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { TerminationCode } from '@weft/outcome';
@@ -16,13 +17,16 @@ import type { TlsEdgeOwner } from './tls-edge.ts';
 export class GatewayListener extends PlainListener implements TlsEdgeOwner {
   private readonly own: Ingress;
   private readonly certificates: CertificateFolder;
+  private readonly ticketKeys: Buffer;
   /** Most ports need none. */
   private edge: TlsEdge | null;
 
-  constructor(options: ListenerOptions, ingress: Ingress, certificates: CertificateFolder) {
+  /** `ticketKeys`: 48 bytes. */
+  constructor(options: ListenerOptions, ingress: Ingress, certificates: CertificateFolder, ticketKeys: Buffer) {
     super(options, ingress);
     this.own = ingress;
     this.certificates = certificates;
+    this.ticketKeys = ticketKeys;
     this.edge = null;
   }
 
@@ -32,7 +36,7 @@ export class GatewayListener extends PlainListener implements TlsEdgeOwner {
       super.accept(socket);
       return;
     }
-    this.edge ??= new TlsEdge(this.engine, port, this.certificates, this);
+    this.edge ??= new TlsEdge(this.engine, port, this.certificates, this.ticketKeys, this);
     this.edge.take(socket);
   }
 

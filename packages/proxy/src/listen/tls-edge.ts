@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import type { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import type { SecureContext, Server, TLSSocket } from 'node:tls';
@@ -33,11 +33,11 @@ export class TlsEdge {
   private unnamed: EdgeCertificate | undefined;
 
   /** `port` is the declared one. */
-  constructor(engine: Engine, port: number, certificates: CertificateFolder, owner: TlsEdgeOwner) {
+  constructor(engine: Engine, port: number, certificates: CertificateFolder, ticketKeys: Buffer, owner: TlsEdgeOwner) {
     this.engine = engine;
     this.port = port;
     this.certificates = certificates;
-    this.ticketKeys = randomBytes(48);
+    this.ticketKeys = ticketKeys;
     this.tables = null;
     this.unnamed = undefined;
     this.server = createServer({
