@@ -33,10 +33,12 @@ export function adminAccess(): ClusterAccess {
 const plurals: Readonly<Record<string, string>> = {
   Namespace: 'namespaces',
   NetworkPolicy: 'networkpolicies',
+  PodDisruptionBudget: 'poddisruptionbudgets',
   GatewayClass: 'gatewayclasses',
   TrafficPolicy: 'trafficpolicies',
   AuthenticationPolicy: 'authenticationpolicies',
   WorkloadEntry: 'workloadentries',
+  EndpointSlice: 'endpointslices',
   Mesh: 'meshes',
   Ingress: 'ingresses',
 };

@@ -63,7 +63,7 @@ export class EventRecorder {
       body: {
         apiVersion: 'events.k8s.io/v1',
         kind: 'Event',
-        metadata: { generateName: `${regarding.name.slice(0, 200)}.`, namespace },
+        metadata: { generateName: `${regarding.name.slice(0, 200)}-`, namespace },
         eventTime: new Date(clock.wallMs()).toISOString().replace('Z', '000Z'),
         reportingController: 'weft.dev/control',
         reportingInstance: instance.slice(0, 128),
