@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { FakeClock, eventually } from '@weft/testkit';
 import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts';
-import { PlaneFixture, backendPolicy, ordersKey, plainEndpoint } from '../fixture/plane-fixture.ts';
+import { PlaneFixture, backendPolicy, ordersKey, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
 
 /** The names of `orders` with a port that is declared to be TCP. */
 const tcpNames = {
@@ -309,6 +309,52 @@ describe('what a TCP connection may do', () => {
     assert.deepEqual(endings(), ['completed', 'no-route']);
     fixture.close();
     server.close();
+  });
+});
+
+describe('a port of a Gateway', () => {
+  it('passes TLS on by server name, and TCP as it is, to what their routes say', async () => {
+    const fixture = new PlaneFixture({ gateway: true });
+    const { server: a, port: portA } = await serve((socket) => void socket.once('data', () => socket.end('a')));
+    const { server: b, port: portB } = await serve((socket) => void socket.once('data', () => socket.end('b')));
+    const key = (name: string): string => `shop/${name}:443`;
+    const rule = (name: string, hostnames: readonly string[], route: string) =>
+      routeRule({ route, hostnames, backends: [{ backend: key(name), weight: 1, filters: [] }] });
+    const listener = { type: 'listener', certificates: [] } as const;
+    const byName = [rule('a', ['a.example.com'], 'TLSRoute shop/a'), rule('b', ['b.example.com'], 'TLSRoute shop/b')];
+    const asIs = [rule('b', [], 'TCPRoute shop/b')];
+    fixture.put(
+      { ...listener, name: 'shop/edge/tls', port: 443, protocol: 'Tls', hostname: '*.example.com', rules: byName },
+      { ...listener, name: 'shop/edge/tcp', port: 5432, protocol: 'Tcp', hostname: '', rules: asIs },
+      backendPolicy({ name: key('a') }),
+      backendPolicy({ name: key('b') }),
+      { type: 'endpoints', name: key('a'), endpoints: [plainEndpoint(portA)] },
+      { type: 'endpoints', name: key('b'), endpoints: [plainEndpoint(portB)] },
+    );
+    const tls = await fixture.listen({ kind: 'gateway', listener: '443' });
+    for (const name of ['a', 'b']) {
+      const socket = await call(tls.port);
+      socket.write(await clientHello(`${name}.example.com`));
+      assert.equal((await readAll(socket)).toString(), name);
+      socket.end();
+    }
+    const unknown = await call(tls.port);
+    unknown.write(await clientHello('a.example.net'));
+    await gone(unknown);
+    const plain = await call((await fixture.listen({ kind: 'gateway', listener: '5432' })).port);
+    plain.write('anything');
+    assert.equal((await readAll(plain)).toString(), 'b');
+    plain.end();
+    await eventually(() => fixture.tcpRecorder.ends.length === 4, 5_000);
+    assert.deepEqual(fixture.tcpRecorder.ends.map(({ code, route }) => `${code} ${route}`).sort(), [
+      'completed TCPRoute shop/b',
+      'completed TLSRoute shop/a',
+      'completed TLSRoute shop/b',
+      'no-route ',
+    ]);
+    fixture.close();
+    a.close();
+    b.close();
   });
 });
 
