@@ -74,6 +74,7 @@ export interface TestMesh {
   requests(service: string): number[];
   /** An instance leaves as on SIGTERM; resolves when it is gone. */
   drain(service: string, instance: number): Promise<void>;
+  /** Of an instance, or of the gateway of that name. */
   proxy(service: string, instance?: number): Proxy;
   /** What control plane and proxies said, for a test that failed. */
   readonly log: readonly string[];
@@ -207,6 +208,8 @@ class RunningMesh implements TestMesh {
   }
 
   proxy(service: string, instance = 0): Proxy {
+    const gateway = this.gateways.get(service);
+    if (gateway !== undefined) return gateway;
     const found = this.instances(service)[instance];
     if (found === undefined) throw new Error(`${service} has no instance ${instance}`);
     return found.proxy;
