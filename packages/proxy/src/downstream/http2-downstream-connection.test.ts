@@ -542,6 +542,9 @@ describe('a drain', () => {
     const told = once(session, 'goaway');
     stage.listener.drain();
     await told;
+    stage.listener.destroy();
+    await eventually(() => stage.fixture.connections.length === 1, 2_000);
+    assert.equal(stage.fixture.connections[0]!.code, 'completed');
   });
 
   stageTest(

@@ -173,11 +173,15 @@ export class Http2DownstreamConnection
   }
 
   abort(code: TerminationCode, detail: string): void {
-    this.ending = code;
-    this.endingDetail = detail;
+    // One that was told to leave and carries nothing has lost nothing.
+    if (this.seats.length > 0 || this.drainSinceMs === 0) {
+      this.ending = code;
+      this.endingDetail = detail;
+    }
     // Each gives its place up.
     for (const seat of this.seats.slice()) seat.abort(code, detail);
-    this.codec.abort(terminations[code].http2Code, detail);
+    this.ended = true;
+    this.codec.abort(Http2ErrorCode.NoError, detail);
     this.pipe.flush();
     this.pipe.destroy();
   }
@@ -258,7 +262,7 @@ export class Http2DownstreamConnection
   onGoaway(): void {}
 
   onConnectionEnd(code: TerminationCode, _errorCode: number, detail: string): void {
-    if (this.ending === 'completed') {
+    if (!this.ended && this.ending === 'completed') {
       // A flood has a row of its own, so that there is a count of each kind.
       this.ending = Object.hasOwn(terminations, detail) ? (detail as TerminationCode) : code;
       this.endingDetail = detail;
