@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { authorityFault } from '../authority.ts';
-import { ByteClass, byteClasses, foldEquals, lowerCase } from '../byte-class.ts';
+import { foldEquals } from '../byte-class.ts';
+import { isSameText, readContentLength, readExpect } from '../checked-field.ts';
 import { FieldId, fieldIdCount } from '../field-id.ts';
 import { droppedFields, trailerFields } from '../field-rule.ts';
 import { Framing, TargetForm } from '../framing.ts';
@@ -60,7 +61,7 @@ export function readRequestHead(head: Head, connectionOptions: number): string {
     if (coding !== '') return coding;
     head.framing = Framing.Chunked;
   } else if (marks.contentLength >= 0) {
-    const length = readLength(head, marks.contentLength);
+    const length = readContentLength(head, marks.contentLength);
     if (length < 0) return 'bad-content-length';
     if (head.methodId !== MethodId.Connect) {
       head.contentLength = length;
@@ -68,7 +69,7 @@ export function readRequestHead(head: Head, connectionOptions: number): string {
       // A tunnel has no length (RFC 9110 §9.3.6); zero is what careful clients send to say so.
     } else if (length > 0) return 'content-length-on-connect';
   }
-  return marks.expect < 0 ? '' : readExpect(head);
+  return marks.expect < 0 ? '' : readExpect(head, marks.expect);
 }
 
 /**
@@ -82,7 +83,7 @@ export function readResponseHead(head: Head, methodId: number, offered: string, 
   if (marks.transferEncoding >= 0 && marks.contentLength >= 0) return 'content-length-and-transfer-encoding';
   if (marks.transferEncoding >= 0 && head.minorVersion === 0) return 'transfer-encoding-in-http-1.0';
   if (marks.contentLength >= 0) {
-    head.contentLength = readLength(head, marks.contentLength);
+    head.contentLength = readContentLength(head, marks.contentLength);
     if (head.contentLength < 0) return 'bad-content-length';
   }
   if (marks.transferEncoding >= 0) {
@@ -189,12 +190,7 @@ function readHost(head: Head): string {
     return '';
   }
   // RFC 9112 §3.2.2: the target wins; whether that is acceptable is the listener's question.
-  const length = end - start;
-  let same = head.authorityEnd - head.authorityStart === length;
-  for (let index = 0; same && index < length; index += 1) {
-    same = lowerCase[bytes[start + index]!] === lowerCase[bytes[head.authorityStart + index]!];
-  }
-  head.hostMismatch = !same;
+  head.hostMismatch = !isSameText(bytes, start, end, head.authorityStart, head.authorityEnd);
   return '';
 }
 
@@ -249,31 +245,6 @@ function codingFault(head: Head, index: number): string {
   const wellFormed = codings.every((coding) => /^[a-z0-9-]+$/.test(coding));
   const once = codings.at(-1) === CHUNKED && codings.indexOf(CHUNKED) === codings.length - 1;
   return wellFormed && once ? 'transfer-coding-unknown' : 'bad-transfer-encoding';
-}
-
-/** 1*DIGIT without leading zeros, a safe integer; -1 for anything else (RFC 9110 §8.6). */
-function readLength(head: Head, index: number): number {
-  const bytes = head.bytes;
-  const start = head.spans[index * 4 + 2]!;
-  const end = head.spans[index * 4 + 3]!;
-  if (start === end || end - start > 16 || (end - start > 1 && bytes[start] === 0x30)) return -1;
-  let length = 0;
-  for (let pos = start; pos < end; pos += 1) {
-    if ((byteClasses[bytes[pos]!]! & ByteClass.Digit) === 0) return -1;
-    length = length * 10 + bytes[pos]! - 0x30;
-  }
-  return length <= Number.MAX_SAFE_INTEGER ? length : -1;
-}
-
-function readExpect(head: Head): string {
-  const start = head.spans[marks.expect * 4 + 2]!;
-  const end = head.spans[marks.expect * 4 + 3]!;
-  // HTTP/1.0 clients know no 100 (RFC 9110 §10.1.1); without a body there is nothing to wait for.
-  if (end - start !== 12 || !foldEquals(head.bytes, start, end, '100-continue')) return 'expectation';
-  head.expectContinue =
-    head.minorVersion === 1 &&
-    (head.framing === Framing.Chunked || (head.framing === Framing.Length && head.contentLength > 0));
-  return '';
 }
 
 function hasLowerCase(bytes: Buffer, start: number, end: number): boolean {

@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import { authorityFault, portStart } from '../authority.ts';
-import { ByteClass, byteClasses, foldEquals, lowerCase } from '../byte-class.ts';
+import { ByteClass, byteClasses, foldEquals } from '../byte-class.ts';
+import { isSameText, readContentLength, readExpect } from '../checked-field.ts';
 import { FieldId, fieldIdCount } from '../field-id.ts';
 import { droppedFields, trailerFields } from '../field-rule.ts';
 import { Framing, TargetForm } from '../framing.ts';
@@ -83,7 +84,7 @@ export function readResponseHead(
   if (fault !== '') return fault;
   if (marks.expect >= 0) head.flags[marks.expect] = FieldFlag.Drop;
   if (marks.contentLength >= 0) {
-    head.contentLength = readLength(head, marks.contentLength);
+    head.contentLength = readContentLength(head, marks.contentLength);
     if (head.contentLength < 0) return 'bad-content-length';
   }
   if (status < 200) {
@@ -328,16 +329,12 @@ function readHost(head: Head, authority: number, authorityEnd: number): string {
     head.authorityEnd = end;
     return '';
   }
-  if (end - start !== authorityEnd - authority) return 'host-differs-from-authority';
-  for (let index = 0; index < end - start; index += 1) {
-    if (lowerCase[bytes[start + index]!] !== lowerCase[bytes[authority + index]!]) return 'host-differs-from-authority';
-  }
-  return '';
+  return isSameText(bytes, start, end, authority, authorityEnd) ? '' : 'host-differs-from-authority';
 }
 
 function readRequestFraming(head: Head, ends: boolean): string {
   if (marks.contentLength >= 0) {
-    const length = readLength(head, marks.contentLength);
+    const length = readContentLength(head, marks.contentLength);
     if (length < 0) return 'bad-content-length';
     const tunnel = head.methodId === MethodId.Connect || head.upgrade !== '';
     if (tunnel) return length === 0 ? '' : 'content-length-on-connect';
@@ -346,12 +343,7 @@ function readRequestFraming(head: Head, ends: boolean): string {
     head.contentLength = length;
     head.framing = Framing.Length;
   } else if (!ends && head.methodId !== MethodId.Connect && head.upgrade === '') head.framing = Framing.Chunked;
-  if (marks.expect < 0) return '';
-  const start = head.spans[marks.expect * 4 + 2]!;
-  const end = head.spans[marks.expect * 4 + 3]!;
-  if (end - start !== 12 || !foldEquals(head.bytes, start, end, '100-continue')) return 'expectation';
-  head.expectContinue = head.framing === Framing.Chunked || (head.framing === Framing.Length && head.contentLength > 0);
-  return '';
+  return marks.expect < 0 ? '' : readExpect(head, marks.expect);
 }
 
 function readResponseFraming(head: Head, ends: boolean, methodId: number): string {
@@ -379,20 +371,6 @@ function readStatus(head: Head, start: number, end: number): number {
   const bytes = head.bytes;
   const status = (bytes[start]! - 0x30) * 100 + (bytes[start + 1]! - 0x30) * 10 + bytes[start + 2]! - 0x30;
   return status >= 100 && status <= 599 ? status : -1;
-}
-
-/** 1*DIGIT without leading zeros, a safe integer; -1 for anything else, lists too (RFC 9110 §8.6). */
-function readLength(head: Head, index: number): number {
-  const bytes = head.bytes;
-  const start = head.spans[index * 4 + 2]!;
-  const end = head.spans[index * 4 + 3]!;
-  if (start === end || end - start > 16 || (end - start > 1 && bytes[start] === 0x30)) return -1;
-  let length = 0;
-  for (let pos = start; pos < end; pos += 1) {
-    if ((byteClasses[bytes[pos]!]! & ByteClass.Digit) === 0) return -1;
-    length = length * 10 + bytes[pos]! - 0x30;
-  }
-  return length <= Number.MAX_SAFE_INTEGER ? length : -1;
 }
 
 function isHttpScheme(bytes: Buffer, start: number, end: number): boolean {
