@@ -1,4 +1,7 @@
-/** h2spec 2.2.1 against the codec alone and against the inbound side of a sidecar, plain and over mutual TLS, all cases and strict ones. */
+/**
+ * h2spec 2.2.1, strict cases included: against the codec alone, the inbound side of a sidecar, plain and over mutual TLS, and a
+ * gateway's HTTPS.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +10,7 @@ import { runTool } from '../tool-run.ts';
 import { goTool } from '../tool-shed.ts';
 import { startCodecTarget } from './codec-target.ts';
 import type { Target } from './codec-target.ts';
+import { startGatewayTarget } from './gateway-target.ts';
 import { startMeshTarget, startPlainTarget } from './proxy-targets.ts';
 
 const CASE_SECONDS = 2;
@@ -22,6 +26,7 @@ const subjects: readonly Subject[] = [
   { name: 'codec', flags: [], start: startCodecTarget },
   { name: 'inbound side, plain', flags: [], start: () => startPlainTarget() },
   { name: 'inbound side, mutual TLS', flags: [], start: startMeshTarget },
+  { name: 'gateway, HTTPS', flags: ['-t', '-k'], start: startGatewayTarget },
 ];
 
 export async function runH2spec(): Promise<Tally[]> {
