@@ -19,5 +19,6 @@ export { type SecretContent, SecretStore } from './write/secret-store.ts';
 export { StatusWriter, type StatusWriterOptions } from './write/status-writer.ts';
 export { type AccessQuestion, type ReviewedToken, reviewAccess, reviewToken } from './write/token-review.ts';
 export { type PolicyRule, clusterRules, ownRules } from './install/access-objects.ts';
-export { type KubeObject, installObjects } from './install/install-objects.ts';
+export { installObjects } from './install/install-objects.ts';
 export { type InstallValues, defaultInstallValues } from './install/install-values.ts';
+export type { KubeObject } from './install/kube-object.ts';

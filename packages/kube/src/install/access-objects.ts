@@ -1,6 +1,6 @@
 /** Who may do what: the control plane's own roles, and those that people are given. */
 import type { InstallValues } from './install-values.ts';
-import type { KubeObject } from './install-objects.ts';
+import type { KubeObject } from './kube-object.ts';
 
 export interface PolicyRule {
   readonly apiGroups: readonly string[];

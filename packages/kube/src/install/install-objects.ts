@@ -1,18 +1,8 @@
 /** The objects of an installation, the same as the chart makes of the same values; a test compares them. */
 import { accessObjects } from './access-objects.ts';
 import type { InstallValues } from './install-values.ts';
+import type { KubeObject } from './kube-object.ts';
 import { webhookObjects } from './webhook-objects.ts';
-
-export interface KubeObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-  };
-  readonly [other: string]: unknown;
-}
 
 const name = 'weft-control';
 const selector = { 'app.kubernetes.io/name': name };

@@ -1,5 +1,5 @@
 import type { InstallValues } from './install-values.ts';
-import type { KubeObject } from './install-objects.ts';
+import type { KubeObject } from './kube-object.ts';
 
 const registration = 'admissionregistration.k8s.io/v1';
 const label = 'weft.dev/inject';
