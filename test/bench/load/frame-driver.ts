@@ -37,6 +37,14 @@ export type FrameCommand =
       readonly connections: number;
       readonly streams: number;
     }
+  /** Requests at a fixed rate over one connection; their latency counts from when they leave. */
+  | {
+      readonly do: 'calls';
+      readonly port: number;
+      readonly host: string;
+      readonly rate: number;
+      readonly seconds: number;
+    }
   | { readonly do: 'release' }
   /** Floods, and again when it was cut off, until the time is up. */
   | {
@@ -55,6 +63,7 @@ export interface FrameReply {
   readonly seconds?: number;
   /** The peer's last complaint. */
   readonly farewell?: string;
+  readonly latencyMs?: readonly number[];
   /** From the first frame of a flood to its end, for each connection that was cut off. */
   readonly closedMs?: readonly number[];
   /** Floods that were still going on after three seconds. */

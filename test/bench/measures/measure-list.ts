@@ -1,5 +1,6 @@
 import { apply } from './apply.ts';
 import { connections } from './connections.ts';
+import { floods } from './floods.ts';
 import { garbage } from './garbage.ts';
 import { grpcStream } from './grpc-stream.ts';
 import { h1Plain } from './h1-plain.ts';
@@ -12,6 +13,7 @@ import { push } from './push.ts';
 import { soak } from './soak.ts';
 import { streams } from './streams.ts';
 import { syscalls } from './syscalls.ts';
+import { tcp, tcpWithMtls } from './tcp.ts';
 
 /** In the order of the default run. */
 export const measures: readonly Measure[] = [
@@ -28,6 +30,9 @@ export const measures: readonly Measure[] = [
   h2With1,
   mtlsPairHttp2,
   grpcStream,
+  tcp,
+  tcpWithMtls,
   streams,
+  floods,
   soak,
 ];

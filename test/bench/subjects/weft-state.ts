@@ -150,6 +150,7 @@ export const meshSettings: Resource = {
   trustDomain: benchTrustDomain,
   trustDomainAliases: [],
   egress: 'DeclaredOnly',
+  gatewayProxyProtocol: false,
 };
 
 /** Files with which a client of the bench itself may speak to a sidecar of role `server`. */

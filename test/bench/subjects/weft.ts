@@ -51,11 +51,13 @@ export async function startWeftSidecar(options: WeftStart): Promise<Running> {
     'key-agreement': 'classical',
     'drain-deadline': '1s',
     ...(role === 'server' ? { port: `http=${applicationPort}` } : {}),
-    ...(options.local === true ? { 'local-addresses': 'true', 'ready-file': join(stateFolder, 'ready') } : {}),
+    ...(options.local === true ? { 'ready-file': join(stateFolder, 'ready') } : {}),
     ...(controlAddress === undefined ? {} : { control: controlAddress }),
     ...(token === undefined ? {} : { token }),
   };
-  const args = [...v8Flags, ...program, ...Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`)];
+  const switches = options.local === true ? ['--local-addresses'] : [];
+  const given = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+  const args = [...v8Flags, ...program, ...given, ...switches];
   return workbench.start({ ...nodeCommand(args, probe), processor: 'subject' });
 }
 
