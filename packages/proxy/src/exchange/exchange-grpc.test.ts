@@ -347,4 +347,22 @@ describe('a gRPC-Web call', () => {
     },
     { route: 'GRPCRoute shop/orders' },
   );
+
+  stageTest(
+    'that is redirected may be followed by its page',
+    async (stage) => {
+      await stage.client.send(call('Origin: http://orders\r\n', 'application/grpc-web'));
+      const reply = await heard(stage.client, '\r\n\r\n');
+      assert.match(reply, /^HTTP\/1\.1 302 /);
+      assert.equal(field(reply, 'access-control-allow-origin'), 'http://orders');
+      assert.equal(field(reply, 'vary'), 'Origin');
+    },
+    {
+      filters: [
+        { type: 'CORS', cors },
+        { type: 'RequestRedirect', redirect: { scheme: 'https', hostname: '', path: null, port: 0, statusCode: 302 } },
+      ],
+      backends: [],
+    },
+  );
 });

@@ -17,6 +17,7 @@ import {
   noEdits,
   readAuthority,
 } from '@weft/http';
+import type { LocalReply } from '@weft/http';
 import type { Timer } from '@weft/kernel';
 import type { DestinationKey } from '@weft/model';
 import { terminations } from '@weft/outcome';
@@ -499,7 +500,9 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       engine.recorder.begun(this);
       const reply = decision.reply!;
       this.status = reply.status;
-      this.downstream.sendReply({ ...reply, contentType: 'text/plain; charset=utf-8' }, false);
+      // The answer to a preflight says all there is to say; a redirect must be readable for the page that follows it.
+      const fields = reply.status === 204 ? reply.fields : [...reply.fields, ...this.corsFields()];
+      this.downstream.sendReply({ ...reply, fields, contentType: 'text/plain; charset=utf-8' }, false);
       this.finish(decision.code, '');
     } else this.refuse(decision.code, decision.detail);
   }
@@ -780,18 +783,20 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.reply(code, detail);
   }
 
+  /** Marks of a reply of our own for the page that asked. */
+  private corsFields(): LocalReply['fields'] {
+    const { rule, choice } = this.decision;
+    const cors = rule === undefined ? null : (choice?.cors ?? rule.cors);
+    if (cors === null) return NO_FIELDS;
+    const origin = this.head.field(FieldId.Origin);
+    return cors.replyFields(origin < 0 ? '' : this.head.value(origin));
+  }
+
   /** Answers in place of the upstream. */
   private reply(code: TerminationCode, detail: string): void {
     const typeIndex = this.head.field(FieldId.ContentType);
-    const cors = this.decision.rule?.cors ?? null;
-    const origin = cors === null ? -1 : this.head.field(FieldId.Origin);
-    const reply = refusalReply(
-      code,
-      detail,
-      this.ingress,
-      typeIndex < 0 ? '' : this.head.value(typeIndex),
-      cors === null ? [] : cors.replyFields(origin < 0 ? '' : this.head.value(origin)),
-    );
+    const contentType = typeIndex < 0 ? '' : this.head.value(typeIndex);
+    const reply = refusalReply(code, detail, this.ingress, contentType, this.corsFields());
     this.status = reply.status;
     if (this.call.kind !== GrpcKind.None && reply.status !== 0) this.grpcStatus = terminations[code].grpcStatus;
     if (reply.status === 0) this.downstream.cut();
@@ -903,6 +908,8 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
 
 // Filled and read within one call of `finish`.
 const outcome = { failed: false, latencyMs: 0, attempts: 0 };
+
+const NO_FIELDS: LocalReply['fields'] = Object.freeze([]);
 
 /** Stands for none between requests. */
 const NO_HEAD = new Head();
