@@ -42,6 +42,7 @@ export class SimStream implements Http2StreamSink {
   readonly hasty: boolean;
   private sent: number;
   private pouring: boolean;
+  private released: boolean;
 
   constructor(side: SimSide, call: number, plan: CallPlan) {
     this.call = call;
@@ -57,6 +58,7 @@ export class SimStream implements Http2StreamSink {
     this.hasty = !side.connection.settingsSeen;
     this.sent = 0;
     this.pouring = false;
+    this.released = false;
   }
 
   /** Sends the body in pieces of any size, with pauses, stopping when blocked as an exchange does. */
@@ -84,6 +86,8 @@ export class SimStream implements Http2StreamSink {
 
   onHead(head: Head): void {
     this.heads.push(head.status);
+    if (this.side.isServer && head.path !== `/${this.call}`)
+      throw new Error(`call ${this.call}: a head of ${head.path}`);
     if (this.side.isServer && this.plan.early) this.answer();
   }
 
@@ -111,15 +115,24 @@ export class SimStream implements Http2StreamSink {
   onEnd(): void {
     if (this.ended) throw new Error(`call ${this.call}: ended twice`);
     this.ended = true;
+    this.giveBack();
     if (this.side.isServer && !this.plan.early) this.side.later(() => this.answer());
   }
 
   onTermination(code: string, detail: string): void {
     this.terminated = `${code} ${detail}`;
+    this.giveBack();
   }
 
   onDrained(): void {
     if (this.pouring) this.pour();
+  }
+
+  /** Heads are used again: whoever still looked at one would see another's. */
+  private giveBack(): void {
+    if (this.released) return;
+    this.released = true;
+    this.side.later(() => this.stream!.release());
   }
 
   private answer(): void {
