@@ -55,6 +55,7 @@ export const defaultBackend: Backend = {
     idleTimeoutMs: 60_000,
     maxLifetimeMs: 0,
     maxRequestsPerConnection: 0,
+    sendsProxyProtocol: false,
   },
   circuitBreaker: {
     failurePercent: 50,

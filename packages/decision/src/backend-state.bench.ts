@@ -28,6 +28,7 @@ const backend: Backend = {
     idleTimeoutMs: 60_000,
     maxLifetimeMs: 0,
     maxRequestsPerConnection: 0,
+    sendsProxyProtocol: false,
   },
   circuitBreaker: {
     failurePercent: 50,

@@ -45,6 +45,7 @@ export function backendFixture(name: string, fields: Partial<Backend> = {}): Bac
       idleTimeoutMs: 60_000,
       maxLifetimeMs: 0,
       maxRequestsPerConnection: 0,
+      sendsProxyProtocol: false,
     },
     circuitBreaker: null,
     maxRequests: 0,

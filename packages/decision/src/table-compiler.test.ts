@@ -24,7 +24,14 @@ function compile(resources: Resources, previous?: Tables): Tables {
 
 function shop(rules: RouteRule[] = [ruleFixture()]): Resources {
   return new Resources()
-    .put({ type: 'mesh', name: 'default', trustDomain: 'cluster.local', trustDomainAliases: [], egress: 'AllowAny' })
+    .put({
+      type: 'mesh',
+      name: 'default',
+      trustDomain: 'cluster.local',
+      trustDomainAliases: [],
+      egress: 'AllowAny',
+      gatewayProxyProtocol: false,
+    })
     .put({
       type: 'names',
       name: 'shop',

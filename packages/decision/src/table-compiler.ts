@@ -66,6 +66,7 @@ const NO_MESH: MeshSettings = Object.freeze({
   trustDomain: '',
   trustDomainAliases: [],
   egress: 'DeclaredOnly',
+  gatewayProxyProtocol: false,
 });
 
 /** Tables of a process that has received nothing yet. */

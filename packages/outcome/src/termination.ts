@@ -112,6 +112,7 @@ const rows = {
   'flood-header-block': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent a header block beyond its limit'),
 
   'client-hello-expected': row('downstream', 'before-send', 'client', 'never', undefined, 0, UNAVAILABLE, PROTOCOL_ERROR, 'close', 'info', 'a route by server name needs a TLS ClientHello first'),
+  'proxy-header-expected': row('downstream', 'before-send', 'client', 'never', undefined, 0, UNAVAILABLE, PROTOCOL_ERROR, 'close', 'info', 'the connection does not begin with the PROXY protocol header that this Gateway is told to expect'),
   'protocol-unknown': row('downstream', 'before-send', 'client', 'never', undefined, 0, UNAVAILABLE, PROTOCOL_ERROR, 'close', 'info', 'the port has routes of HTTP and the first bytes are none'),
 
   // Identity, on either side: decided by our own verification, before the first application byte.

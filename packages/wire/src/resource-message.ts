@@ -73,6 +73,7 @@ const meshSettings = message<Body<MeshSettings>>('MeshSettings', {
   trustDomain: text(2, 255, true),
   trustDomainAliases: texts(3, 255, 64),
   egress: choice(4, 'Egress', ['AllowAny', 'DeclaredOnly']),
+  gatewayProxyProtocol: flag(5),
 });
 
 const visiblePort = message<VisiblePort>('VisiblePort', {
@@ -261,6 +262,7 @@ const connectionPolicy = message<ConnectionPolicy>('ConnectionPolicy', {
   idleTimeoutMs: milliseconds(3),
   maxLifetimeMs: milliseconds(4),
   maxRequestsPerConnection: integer(5, 'uint64', 0, Number.MAX_SAFE_INTEGER),
+  sendsProxyProtocol: flag(6),
 });
 
 const circuitBreakerPolicy = message<CircuitBreakerPolicy>('CircuitBreakerPolicy', {

@@ -120,6 +120,7 @@ test('what cannot be read or applied is refused by name, the rest is in force, a
     trustDomain: 'new',
     trustDomainAliases: [],
     egress: 'AllowAny',
+    gatewayProxyProtocol: false,
   });
   const broken = { key: 'backend:shop/orders:80', hash: '00000000000000ff', body: Buffer.from([0x32, 0x01]) };
   world.say(transaction(2, { upserts: [names, mesh, broken] }));

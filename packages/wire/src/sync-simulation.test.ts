@@ -234,6 +234,7 @@ class World {
         trustDomain: `v${this.epoch}`,
         trustDomainAliases: [],
         egress: 'AllowAny',
+        gatewayProxyProtocol: false,
       }),
       this.put({ type: 'inbound', name: 'd/caller', identity: `v${this.epoch}`, ports: [] }),
     ];

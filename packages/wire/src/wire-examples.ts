@@ -25,6 +25,7 @@ export function exampleResources(): Resource[] {
       trustDomain: 'example',
       trustDomainAliases: ['old.example'],
       egress: 'AllowAny',
+      gatewayProxyProtocol: false,
     },
     {
       type: 'names',
@@ -72,6 +73,7 @@ export function exampleResources(): Resource[] {
         idleTimeoutMs: 60_000,
         maxLifetimeMs: 3_600_000,
         maxRequestsPerConnection: 10_000,
+        sendsProxyProtocol: false,
       },
       circuitBreaker: {
         failurePercent: 50,

@@ -84,7 +84,11 @@ export const meshSpecSchema = object({
       clientAddress: optional(
         object({
           trustedHops: optional(choice([0], [1, 2, 3, 4, 5, 6, 7, 8]), 'Proxies in front whose word is taken.', '0'),
-          proxyProtocol: optional(choice(['Off'], ['V1', 'V2']), 'Whether the PROXY protocol is expected.', 'Off'),
+          proxyProtocol: optional(
+            choice(['Off', 'V2'], ['V1']),
+            'V2: every connection to a Gateway begins with a PROXY protocol header, which a balancer in front writes; its source is the client.',
+            'Off',
+          ),
         }),
         "Where a client's address comes from.",
       ),

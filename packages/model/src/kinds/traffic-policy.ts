@@ -68,6 +68,11 @@ const connections = object({
   maxPending: optional(count, 'Requests that wait for a connection; 0 is no cap.', '0'),
   idleTimeout: optional(time, 'An unused connection is closed after it; 0s is off.', '60s'),
   maxLifetime: optional(time, 'A connection takes no new request after it; no stream is cut; 0s is off.', '0s'),
+  proxyProtocol: optional(
+    choice(['Off', 'V2']),
+    'V2: a TCP connection begins with a PROXY protocol header that names the caller; the application must expect it.',
+    'Off',
+  ),
   maxRequestsPerConnection: optional(count, 'Requests after which a connection is closed; 0 is no cap.', '0'),
 });
 

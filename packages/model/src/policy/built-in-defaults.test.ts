@@ -64,6 +64,7 @@ const traffic: readonly [string, unknown][] = [
   ['connections.idleTimeout', built.connections.idleTimeoutMs],
   ['connections.maxLifetime', built.connections.maxLifetimeMs],
   ['connections.maxRequestsPerConnection', built.connections.maxRequestsPerConnection],
+  ['connections.proxyProtocol', built.connections.sendsProxyProtocol ? 'V2' : 'Off'],
   ['circuitBreaker.failurePercent', built.circuitBreaker.failurePercent],
   ['circuitBreaker.minimumRequests', built.circuitBreaker.minimumRequests],
   ['circuitBreaker.window', built.circuitBreaker.windowMs],

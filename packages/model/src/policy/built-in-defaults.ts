@@ -43,6 +43,7 @@ export const builtInDefaults = {
     idleTimeoutMs: 60_000,
     maxLifetimeMs: 0,
     maxRequestsPerConnection: 0,
+    sendsProxyProtocol: false,
   } satisfies ConnectionPolicy,
   circuitBreaker: {
     failurePercent: 50,

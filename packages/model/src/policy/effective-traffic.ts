@@ -94,7 +94,7 @@ export function mergeEndpoint(layers: readonly TrafficLayer[], service: ObjectOf
     sources['loadBalancer.locality'] = `Service ${service.metadata.namespace}/${service.metadata.name}`;
   }
   const builtIn = builtInDefaults.connections;
-  const leaf = (name: keyof NonNullable<TrafficSpec['connections']>, value: number): number =>
+  const leaf = (name: Exclude<keyof NonNullable<TrafficSpec['connections']>, 'proxyProtocol'>, value: number): number =>
     pickLeaf(`connections.${name}`, undefined, '', layers, (spec) => spec.connections?.[name], value, sources);
   return {
     loadBalancer,
@@ -104,6 +104,7 @@ export function mergeEndpoint(layers: readonly TrafficLayer[], service: ObjectOf
       idleTimeoutMs: leaf('idleTimeout', builtIn.idleTimeoutMs),
       maxLifetimeMs: leaf('maxLifetime', builtIn.maxLifetimeMs),
       maxRequestsPerConnection: leaf('maxRequestsPerConnection', builtIn.maxRequestsPerConnection),
+      sendsProxyProtocol: sendsProxyProtocol(layers, sources),
     },
     circuitBreaker: circuitBreakerOf(pickBlock('circuitBreaker', layers, sources)?.spec.circuitBreaker),
     maxRequests:
@@ -112,6 +113,12 @@ export function mergeEndpoint(layers: readonly TrafficLayer[], service: ObjectOf
     healthCheck: healthCheckOf(pickBlock('healthCheck', layers, sources)?.spec.healthCheck),
     sources,
   };
+}
+
+function sendsProxyProtocol(layers: readonly TrafficLayer[], sources: Record<string, string>): boolean {
+  const layer = layers.find(({ spec }) => spec.connections?.proxyProtocol !== undefined);
+  sources['connections.proxyProtocol'] = layer?.source ?? builtInSource;
+  return layer?.spec.connections?.proxyProtocol === 'V2';
 }
 
 /** The section of a Service port that policies may target: its name, else its number. */

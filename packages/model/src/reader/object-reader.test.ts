@@ -218,7 +218,7 @@ const warnings: readonly [Kind, string, ...string[]][] = [
   [
     'Gateway',
     '{gatewayClassName: weft, listeners: [{name: a, port: 80, protocol: HTTP}, {name: b, port: 443, protocol: HTTPS}]}',
-    'listener-not-served spec.listeners[1].protocol',
+    'listener-not-served spec.listeners[1].tls',
   ],
   [
     'Gateway',

@@ -24,6 +24,7 @@ export function resolveMesh(model: Model): MeshSettings {
     trustDomain: spec?.trustDomain ?? builtIn.trustDomain,
     trustDomainAliases: [...(spec?.trustDomainAliases ?? builtIn.trustDomainAliases)].sort(byCodeUnit),
     egress: spec?.egress ?? builtIn.egress,
+    gatewayProxyProtocol: spec?.gateway?.clientAddress?.proxyProtocol === 'V2',
   };
 }
 

@@ -30,6 +30,8 @@ export interface MeshSettings {
   readonly trustDomain: string;
   readonly trustDomainAliases: readonly string[];
   readonly egress: 'AllowAny' | 'DeclaredOnly';
+  /** Connections to listeners of Gateways begin with a PROXY protocol header, version 2. */
+  readonly gatewayProxyProtocol: boolean;
 }
 
 /** Names of one namespace that the workload may see. Always sent, one per visible namespace. Name: the namespace. */
@@ -271,6 +273,8 @@ export interface ConnectionPolicy {
   readonly idleTimeoutMs: number;
   readonly maxLifetimeMs: number;
   readonly maxRequestsPerConnection: number;
+  /** TCP connections begin with a PROXY protocol header, version 2. */
+  readonly sendsProxyProtocol: boolean;
 }
 
 export interface CircuitBreakerPolicy {

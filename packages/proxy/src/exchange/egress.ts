@@ -125,6 +125,7 @@ export function passThrough(
       idleTimeoutMs: 60_000,
       maxLifetimeMs: 0,
       maxRequestsPerConnection: 0,
+      sendsProxyProtocol: false,
     },
     circuitBreaker: null,
     maxRequests: 0,

@@ -435,7 +435,14 @@ describe('time-outs', () => {
 
 describe('a pool', () => {
   const capped = (maxPerEndpoint: number, maxPending: number): Partial<Omit<Backend, 'type'>> => ({
-    connections: { maxPerEndpoint, maxPending, idleTimeoutMs: 60_000, maxLifetimeMs: 0, maxRequestsPerConnection: 0 },
+    connections: {
+      maxPerEndpoint,
+      maxPending,
+      idleTimeoutMs: 60_000,
+      maxLifetimeMs: 0,
+      maxRequestsPerConnection: 0,
+      sendsProxyProtocol: false,
+    },
   });
 
   stageTest('refuses beyond its pending limit and serves the rest in order', 1, async (stage) => {
@@ -509,6 +516,7 @@ describe('a pool', () => {
           idleTimeoutMs: 0,
           maxLifetimeMs: 0,
           maxRequestsPerConnection: 2,
+          sendsProxyProtocol: false,
         },
       },
     );
@@ -539,6 +547,7 @@ describe('a pool', () => {
             idleTimeoutMs: 60_000,
             maxLifetimeMs: 1_200,
             maxRequestsPerConnection: 0,
+            sendsProxyProtocol: false,
           },
         },
       );

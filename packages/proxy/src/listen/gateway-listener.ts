@@ -4,9 +4,9 @@ import type { TLSSocket } from 'node:tls';
 import type { TerminationCode } from '@weft/outcome';
 import type { Ingress } from '../exchange/ingress.ts';
 import type { CertificateFolder } from '../security/certificate-folder.ts';
-import { plainAddress } from '../transport/plain-address.ts';
 import type { ListenerOptions } from './listener.ts';
 import { PlainListener } from './plain-listener.ts';
+import { clientAddressOf, takeProxyHeader } from './proxy-header.ts';
 import { TlsEdge } from './tls-edge.ts';
 import type { TlsEdgeOwner } from './tls-edge.ts';
 
@@ -31,6 +31,18 @@ export class GatewayListener extends PlainListener implements TlsEdgeOwner {
   }
 
   protected override accept(socket: Socket): void {
+    if (!this.engine.tables.mesh.gatewayProxyProtocol) this.serve(socket);
+    else {
+      takeProxyHeader(
+        socket,
+        this.engine,
+        () => this.serve(socket),
+        (detail) => this.refuse(socket, 'proxy-header-expected', detail),
+      );
+    }
+  }
+
+  private serve(socket: Socket): void {
     const port = Number(this.own.listener);
     if (!this.engine.tables.endsTls(port)) {
       super.accept(socket);
@@ -45,7 +57,7 @@ export class GatewayListener extends PlainListener implements TlsEdgeOwner {
     socket.allowHalfOpen = true;
     const ingress: Ingress = {
       ...this.own,
-      clientAddress: plainAddress(socket.remoteAddress ?? ''),
+      clientAddress: clientAddressOf(socket),
       scheme: 'https',
     };
     if (alpn === 'h2') this.openHttp2(socket, true, ingress);

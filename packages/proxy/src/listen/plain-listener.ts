@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { ApplicationProtocol } from '@weft/model';
 import type { Ingress } from '../exchange/ingress.ts';
-import { plainAddress } from '../transport/plain-address.ts';
 import { Listener } from './listener.ts';
 import type { ListenerOptions } from './listener.ts';
+import { clientAddressOf } from './proxy-header.ts';
 
 /**
  * Plain connections: the local application's way out (explicit proxy or one address per service), and the HTTP listeners of a
@@ -21,7 +21,7 @@ export class PlainListener extends Listener {
   protected override accept(socket: Socket): void {
     const { ingress } = this;
     if (ingress.kind === 'gateway') {
-      const own = { ...ingress, clientAddress: plainAddress(socket.remoteAddress ?? '') };
+      const own = { ...ingress, clientAddress: clientAddressOf(socket) };
       if (this.engine.tables.carries(Number(ingress.listener)) === '') this.open(socket, false, own);
       else this.tcp.open(socket, own);
       return;

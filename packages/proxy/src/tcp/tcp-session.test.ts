@@ -5,9 +5,24 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { systemClock } from '@weft/kernel';
+import { readProxyHeader, writeProxyHeader } from '@weft/sniff';
 import { FakeClock, eventually } from '@weft/testkit';
+import { GatewayListener } from '../listen/gateway-listener.ts';
+import { CertificateFolder } from '../security/certificate-folder.ts';
 import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts';
-import { PlaneFixture, backendPolicy, ordersKey, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
+import {
+  PlaneFixture,
+  backendPolicy,
+  gatewayListener,
+  ingressOf,
+  meshSettings,
+  ordersKey,
+  plainEndpoint,
+  routeRule,
+} from '../fixture/plane-fixture.ts';
+
+const silentLog = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** The names of `orders` with a port that is declared to be TCP. */
 const tcpNames = {
@@ -355,6 +370,65 @@ describe('a port of a Gateway', () => {
     fixture.close();
     a.close();
     b.close();
+  });
+});
+
+describe('the PROXY protocol', () => {
+  it('names the client to the application where a policy says so, through two sidecars, before anything else', async () => {
+    const { server, port } = await serve((socket) => void socket.once('data', (chunk) => socket.end(chunk)));
+    const pair = await SidecarPair.start(port);
+    pair.web.put(tcpNames);
+    const connections = { ...backendPolicy().connections, sendsProxyProtocol: true };
+    pair.web.serveOrders([pair.endpoint()], {}, { connections });
+    const listener = await pair.web.listen();
+    const socket = await call(listener.port);
+    const { localPort } = socket;
+    socket.write('hello');
+    const bytes = await readAll(socket);
+    const read = readProxyHeader(bytes, 0, bytes.length);
+    assert.ok(read.kind === 'header');
+    const { sourceAddress, sourcePort, destinationPort } = read.header;
+    assert.deepEqual([sourceAddress, sourcePort, destinationPort], ['127.0.0.1', localPort, listener.port]);
+    assert.equal(bytes.subarray(read.header.bytes).toString(), 'hello');
+    pair.close();
+    server.close();
+  });
+
+  it('is taken off by a Gateway that is told to expect it, in any split, and what lacks it is refused', async () => {
+    const { server, port } = await serve((socket) => void socket.once('data', (chunk) => socket.end(chunk)));
+    const fixture = new PlaneFixture({ gateway: true });
+    const rule = routeRule({ route: 'TCPRoute shop/orders' });
+    fixture.put(
+      { ...meshSettings('AllowAny'), gatewayProxyProtocol: true },
+      { ...gatewayListener(5432, [rule]), protocol: 'Tcp' },
+    );
+    fixture.serveOrders([plainEndpoint(port)]);
+    const folder = new CertificateFolder('', systemClock, silentLog);
+    const listener = new GatewayListener(
+      fixture.listenerOptions(),
+      ingressOf({ kind: 'gateway', listener: '5432' }),
+      folder,
+      Buffer.alloc(48),
+    );
+    await listener.listen();
+    const header = writeProxyHeader({ address: '192.0.2.7', port: 4 }, { address: '198.51.100.1', port: 5432 });
+    for (const cut of [0, 1, 12, header.length]) {
+      const socket = await call(listener.port);
+      socket.write(header.subarray(0, cut));
+      await eventually(() => true, 10);
+      socket.write(Buffer.concat([header.subarray(cut), Buffer.from('hello')]));
+      assert.equal((await readAll(socket)).toString(), 'hello');
+      socket.end();
+    }
+    await eventually(() => fixture.tcpRecorder.ends.length === 4, 5_000);
+    assert.ok(fixture.tcpRecorder.ends.every(({ client }) => client === '192.0.2.7'));
+    const liar = await call(listener.port);
+    liar.write('hello, hello');
+    await gone(liar);
+    assert.ok(fixture.connections.some(({ code }) => code === 'proxy-header-expected'));
+    listener.destroy();
+    fixture.close();
+    server.close();
   });
 });
 

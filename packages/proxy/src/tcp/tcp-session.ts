@@ -9,7 +9,7 @@ import type { Timer } from '@weft/kernel';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { planRetry } from '@weft/resilience';
-import { ClientHelloReader, sniffFirstBytes, sniffServerBytes } from '@weft/sniff';
+import { ClientHelloReader, sniffFirstBytes, sniffServerBytes, writeProxyHeader } from '@weft/sniff';
 import type { FirstBytes } from '@weft/sniff';
 import type { DestinationWaiter, Engine } from '../exchange/engine.ts';
 import type { OutsideTarget } from '../exchange/egress.ts';
@@ -118,6 +118,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
   private idleMs: number;
   private lifetimeMs: number;
   private maxPerEndpoint: number;
+  private namesCaller: boolean;
   private countedReceived: number;
   private countedSent: number;
 
@@ -160,6 +161,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     this.idleMs = 0;
     this.lifetimeMs = 0;
     this.maxPerEndpoint = 0;
+    this.namesCaller = false;
     this.countedReceived = 0;
     this.countedSent = 0;
   }
@@ -474,7 +476,8 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     if (this.destination === '') this.destination = backend.key;
     backend.requestStarted(nowMs);
     if (this.attached) engine.tcp.recorder.begun(this);
-    const { maxLifetimeMs, maxPerEndpoint } = engine.tcp.connections(backend);
+    const { maxLifetimeMs, maxPerEndpoint, sendsProxyProtocol } = engine.tcp.connections(backend);
+    this.namesCaller = sendsProxyProtocol;
     this.maxPerEndpoint = maxPerEndpoint;
     // What arrives is limited by the caller's own sidecar; a caller without one by its keep-alive.
     const inbound = this.ingress.kind === 'inbound';
@@ -558,6 +561,7 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     const { downstream, held } = this;
     const upstream = this.upstream!;
     if (this.start.announces) downstream!.send(openReply, 0, openReply.length, false);
+    if (this.namesCaller) this.nameCaller(upstream);
     if (held !== null) {
       this.held = null;
       const bytes = held.peek();
@@ -566,6 +570,15 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
     if (downstream === null) return;
     if (downstream.readEnded) upstream.end();
     else if (!upstream.blocked) downstream.resume();
+  }
+
+  /** A PROXY protocol header: the application's first bytes, whatever stands between. */
+  private nameCaller(upstream: RelayPipe): void {
+    const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = this.socket;
+    const { clientAddress } = this.ingress;
+    const source = { address: clientAddress === '' ? remoteAddress : clientAddress, port: remotePort };
+    const header = writeProxyHeader(source, { address: localAddress, port: localPort });
+    upstream.send(header, 0, header.length, false);
   }
 
   /** The endpoint has spoken while it was not known yet what the caller speaks. */

@@ -21,6 +21,7 @@ const connections: ConnectionPolicy = {
   idleTimeoutMs: 60_000,
   maxLifetimeMs: 0,
   maxRequestsPerConnection: 0,
+  sendsProxyProtocol: false,
 };
 const noRetries = { ...routeRule().retries, attempts: 0 };
 
@@ -213,7 +214,7 @@ describe('requests to an endpoint that speaks HTTP/2', () => {
   );
 
   stageTest('move to a new connection after maxRequestsPerConnection streams', async (stage) => {
-    stage.serve({ maxRequestsPerConnection: 2 });
+    stage.serve({ maxRequestsPerConnection: 2, sendsProxyProtocol: false });
     for (let round = 0; round < 4; round += 1) {
       const answer = stage.ask('GET', `/${round}`);
       await eventually(() => stage.servers[0]!.peers.length === (round < 2 ? 1 : 2), 2_000);

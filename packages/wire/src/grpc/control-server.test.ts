@@ -135,6 +135,7 @@ test('the server killed and back on its port: the proxy keeps everything and is 
     trustDomain: 'example',
     trustDomainAliases: ['older.example'],
     egress: 'DeclaredOnly',
+    gatewayProxyProtocol: false,
   });
   mesh.resources.set(meshSettings.key, meshSettings);
   await mesh.restart();
