@@ -266,6 +266,12 @@ describe('a gRPC-Web call', () => {
         () => assert.deepEqual(stage.endings, [{ code: 'completed', status: 200, grpcStatus: 0 }]),
         2_000,
       );
+      // Nothing of it is left to the next call of the connection.
+      await stage.client.send(call());
+      await heard(peer, MESSAGE);
+      await peer.send(`${BEGUN}0\r\nGrpc-Status: 0\r\n\r\n`);
+      const next = await heard(stage.client, 'Grpc-Status: 0\r\n\r\n');
+      assert.equal(field(next, 'content-type'), 'application/grpc');
     },
     { route: 'GRPCRoute shop/orders' },
   );

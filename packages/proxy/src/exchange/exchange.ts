@@ -764,6 +764,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     if (this.kept.whole) this.kept.clear();
     this.kept.whole = false;
     responseFacts.take(head, this.head.methodId, this.head.minorVersion);
+    responseFacts.slots = NO_SLOTS;
     const { cors } = this.decision.choice!;
     if (this.call.kind !== GrpcKind.None || cors !== null) this.markResponse(head, cors);
     if (!downstream.sendHead(head, this.decision.choice!.responseEdits, responseFacts)) {
@@ -909,6 +910,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
 // Filled and read within one call of `finish`.
 const outcome = { failed: false, latencyMs: 0, attempts: 0 };
 
+const NO_SLOTS: readonly (string | undefined)[] = Object.freeze([]);
 const NO_FIELDS: LocalReply['fields'] = Object.freeze([]);
 
 /** Stands for none between requests. */
