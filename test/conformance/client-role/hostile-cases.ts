@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { frame, literals } from '../../../packages/http/src/http2/event-recorder.ts';
-import { FrameFlag, FrameType } from '../../../packages/http/src/http2/frame/frame-type.ts';
+import { FrameFlag, FrameType, frame, literals } from '../../../packages/http/src/http2/event-recorder.ts';
 
 /**
  * What a server may do to a client, by section of RFC 9113: the same that h2spec asks of servers, seen from the other side,

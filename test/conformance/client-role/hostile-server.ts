@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { CLIENT_PREFACE, http2ErrorName } from '@weft/http';
-import { frame, readFrames } from '../../../packages/http/src/http2/event-recorder.ts';
-import { FrameFlag, FrameType } from '../../../packages/http/src/http2/frame/frame-type.ts';
+import { FrameFlag, FrameType, frame, readFrames } from '../../../packages/http/src/http2/event-recorder.ts';
 import type { HostileCase } from './hostile-cases.ts';
 
 /** A client that is examined: it asks `GET /` of an HTTP/2 server on a port of loopback. */

@@ -4,9 +4,7 @@
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { systemRandom } from '@weft/kernel';
-import { blockLines } from '../../../packages/http/src/http2/hpack/block-lines.ts';
-import { HpackDecoder } from '../../../packages/http/src/http2/hpack/decoder.ts';
-import { HpackEncoder } from '../../../packages/http/src/http2/hpack/encoder.ts';
+import { HpackDecoder, HpackEncoder, blockLines } from '../../../packages/http/src/http2/hpack/block-lines.ts';
 import {
   appendixC,
   appendixCResponses,
@@ -15,7 +13,7 @@ import {
 } from '../../../packages/http/src/http2/hpack/rfc7541-vectors.ts';
 import { Tally } from '../tally.ts';
 import { debianSource, lacking, pythonWith } from '../tool-shed.ts';
-import { encodeFields } from './encoded-fields.ts';
+import { encodeFields } from '../../../packages/http/src/http2/hpack/encoded-fields.ts';
 import { comparePython } from './python-hpack.ts';
 import { readStories } from './story-files.ts';
 import type { Story } from './story-files.ts';

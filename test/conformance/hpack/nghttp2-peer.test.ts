@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import type { Random } from '@weft/kernel';
 import { forEachSeed } from '@weft/testkit';
 import { ConnectionRecorder } from '../../../packages/http/src/http2/event-recorder.ts';
-import { http2Defaults } from '../../../packages/http/src/http2/limits.ts';
-import { randomFields } from './encoded-fields.ts';
+import { http2Defaults } from '@weft/http';
+import { randomFields } from '../../../packages/http/src/http2/hpack/encoded-fields.ts';
 
 const SEEDS = 40;
 const HEADS = 15;

@@ -3,13 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '@weft/kernel';
-import { blockLines } from '../../../packages/http/src/http2/hpack/block-lines.ts';
-import { HpackDecoder } from '../../../packages/http/src/http2/hpack/decoder.ts';
-import { HpackEncoder } from '../../../packages/http/src/http2/hpack/encoder.ts';
+import { HpackDecoder, HpackEncoder, blockLines } from '../../../packages/http/src/http2/hpack/block-lines.ts';
 import type { Tally } from '../tally.ts';
 import { needTool } from '../tool-run.ts';
-import { encodeFields, randomFields } from './encoded-fields.ts';
-import type { Fields } from './encoded-fields.ts';
+import { encodeFields, randomFields } from '../../../packages/http/src/http2/hpack/encoded-fields.ts';
+import type { Fields } from '../../../packages/http/src/http2/hpack/encoded-fields.ts';
 import { linesOf } from './story-files.ts';
 
 /** One connection: heads, how large the table is before each (-1: as it was), and our blocks for them. */

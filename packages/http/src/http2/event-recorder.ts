@@ -10,6 +10,9 @@ import { http2Defaults } from './limits.ts';
 import type { Http2Limits } from './limits.ts';
 import type { Http2Stream, Http2StreamSink } from './stream/stream.ts';
 
+/** For scripts of frames outside the package. */
+export { FrameFlag, FrameType } from './frame/frame-type.ts';
+
 /** What one stream heard, as text; neighbouring data is joined, since where it is cut depends on the bytes' splitting. */
 export class StreamRecorder implements Http2StreamSink {
   readonly events: string[] = [];

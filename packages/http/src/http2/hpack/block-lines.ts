@@ -3,6 +3,10 @@ import type { Buffer } from 'node:buffer';
 import { Head } from '../../head.ts';
 import type { HpackDecoder } from './decoder.ts';
 
+/** For suites outside the package, which read and write blocks and nothing else. */
+export { HpackDecoder } from './decoder.ts';
+export { HpackEncoder } from './encoder.ts';
+
 const pseudoNames = [':method', ':scheme', ':path', ':authority', ':status', ':protocol'];
 
 /** Decodes a block and says what it holds, `name: value`, pseudo-header fields first. Throws when it is no HPACK. For tests. */

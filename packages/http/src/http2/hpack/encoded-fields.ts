@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { ByteWriter } from '@weft/kernel';
 import type { Random } from '@weft/kernel';
-import { readFieldId } from '../../../packages/http/src/field-id.ts';
-import type { HpackEncoder } from '../../../packages/http/src/http2/hpack/encoder.ts';
+import { readFieldId } from '../../field-id.ts';
+import type { HpackEncoder } from './encoder.ts';
 
 export type Fields = readonly (readonly [string, string])[];
 
@@ -15,7 +15,7 @@ const pseudoIndexes: ReadonlyMap<string, number> = new Map([
   [':status', 8],
 ]);
 
-/** One header block by our encoder. */
+/** One header block by our encoder. For tests. */
 export function encodeFields(encoder: HpackEncoder, fields: Fields, mayIndex: (name: string) => boolean): Buffer {
   const out = new ByteWriter(256);
   encoder.begin(out);
