@@ -102,7 +102,8 @@ async function takeOne(
   }
 }
 
-async function tlsOf(context: BenchContext, subject: SubjectName): Promise<NonNullable<HoldRun['tls']>> {
+/** With what a client of the bench speaks to the `server` of a subject's pair. */
+export async function tlsOf(context: BenchContext, subject: SubjectName): Promise<NonNullable<HoldRun['tls']>> {
   if (subject === 'weft') return clientTls(context.workbench);
   const { root, clientCertificate: certificate, clientKey: key } = needCertificates(context.certificates);
   return { root, certificate, key, protocols: ['http/1.1'] };

@@ -5,6 +5,7 @@ import { garbage } from './garbage.ts';
 import { grpcStream } from './grpc-stream.ts';
 import { h1Plain } from './h1-plain.ts';
 import { h2With1, h2With16 } from './h2.ts';
+import { handshake, resume } from './handshake.ts';
 import { idle } from './idle.ts';
 import { latency1k } from './latency-1k.ts';
 import type { Measure } from './measure.ts';
@@ -32,6 +33,8 @@ export const measures: readonly Measure[] = [
   grpcStream,
   tcp,
   tcpWithMtls,
+  handshake,
+  resume,
   streams,
   floods,
   soak,

@@ -96,7 +96,9 @@ function configuration(options: SubjectStart, port: number): Json {
           filter_chains: [
             {
               filters: [{ name: application, typed_config: filter }],
-              ...(role === 'server' ? { transport_socket: tlsSocket('Downstream', role, certificates, alpn) } : {}),
+              ...(role === 'server' || role === 'edge'
+                ? { transport_socket: tlsSocket('Downstream', role, certificates, alpn) }
+                : {}),
             },
           ],
         },
@@ -159,19 +161,17 @@ function addressOf(port: number): Json {
 
 function tlsSocket(
   side: 'Downstream' | 'Upstream',
-  role: 'client' | 'server',
+  role: 'client' | 'server' | 'edge',
   files: SubjectStart['certificates'],
   alpn: readonly string[],
 ): Json {
   const { root, serverCertificate, serverKey, clientCertificate, clientKey } = needCertificates(files);
-  const [certificate, key] = role === 'server' ? [serverCertificate, serverKey] : [clientCertificate, clientKey];
+  const [certificate, key] = role === 'client' ? [clientCertificate, clientKey] : [serverCertificate, serverKey];
   return {
     name: 'envoy.transport_sockets.tls',
     typed_config: {
       '@type': `type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.${side}TlsContext`,
-      ...(side === 'Downstream'
-        ? { require_client_certificate: true, disable_stateless_session_resumption: true }
-        : {}),
+      ...(role === 'server' ? { require_client_certificate: true, disable_stateless_session_resumption: true } : {}),
       common_tls_context: {
         tls_params: {
           tls_minimum_protocol_version: 'TLSv1_3',
@@ -180,7 +180,7 @@ function tlsSocket(
         },
         alpn_protocols: alpn,
         tls_certificates: [{ certificate_chain: { filename: certificate }, private_key: { filename: key } }],
-        validation_context: { trusted_ca: { filename: root } },
+        ...(role === 'edge' ? {} : { validation_context: { trusted_ca: { filename: root } } }),
       },
     },
   };

@@ -34,6 +34,10 @@ function configuration(options: SubjectStart, port: number): string {
     const { serverBoth, root } = needCertificates(certificates);
     bind = ` ssl crt ${serverBoth} ca-file ${root} verify required ssl-min-ver TLSv1.3 curves X25519 ciphersuites TLS_AES_128_GCM_SHA256${alpn}`;
   }
+  if (role === 'edge') {
+    const { serverBoth } = needCertificates(certificates);
+    bind = ` ssl crt ${serverBoth} ssl-min-ver TLSv1.3 curves X25519 ciphersuites TLS_AES_128_GCM_SHA256${alpn}`;
+  }
   if (role === 'client') {
     const { clientBoth, root } = needCertificates(certificates);
     // The group is the server's choice: 2.6 has no word for it on this side.

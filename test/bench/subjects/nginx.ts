@@ -65,6 +65,15 @@ function servers({ role, upstreamPort, certificates }: SubjectStart, port: numbe
     ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     ssl_session_tickets off;`;
   }
+  if (role === 'edge') {
+    const { serverCertificate, serverKey } = needCertificates(certificates);
+    tls = `
+    ssl_certificate ${serverCertificate};
+    ssl_certificate_key ${serverKey};
+    ssl_protocols TLSv1.3;
+    ssl_ecdh_curve X25519;
+    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;`;
+  }
   if (role === 'client') {
     const { clientCertificate, clientKey, root } = needCertificates(certificates);
     proxyTls = `
@@ -84,7 +93,7 @@ function servers({ role, upstreamPort, certificates }: SubjectStart, port: numbe
     keepalive_timeout 1h;
   }
   server {
-    listen 127.0.0.1:${port}${role === 'server' ? ' ssl' : ''} backlog=4096;${tls}
+    listen 127.0.0.1:${port}${role === 'server' || role === 'edge' ? ' ssl' : ''} backlog=4096;${tls}
     location / {
       proxy_pass ${role === 'client' ? 'https' : 'http'}://out;
       proxy_http_version 1.1;

@@ -13,7 +13,7 @@ export const nodeHttp: Subject = {
   absent: () => undefined,
   version: () => `Node ${process.version}, node:http`,
   async start({ workbench, role, upstreamPort, certificates, probe, application = 'http1', leg = 'http1' }) {
-    if (application === 'tcp' || leg === 'http2' || (application === 'http2' && role !== 'plain')) {
+    if (application === 'tcp' || leg === 'http2' || (application === 'http2' && role !== 'plain') || role === 'edge') {
       throw new Error('takes part over HTTP/1.1, and over plain HTTP/2, only');
     }
     const [port] = (await freePorts(1)) as [number];

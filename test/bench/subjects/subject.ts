@@ -6,9 +6,10 @@ import { probeProgram } from './probe.ts';
 
 /**
  * `plain` takes what applications speak and passes it on as it is. A pair is a `client`, which takes that and passes it on over
- * mutual TLS, and a `server`, which takes what comes over mutual TLS and passes it on as applications speak it.
+ * mutual TLS, and a `server`, which takes what comes over mutual TLS and passes it on as applications speak it. An `edge` takes
+ * HTTP/1.1 over TLS from clients that show no certificate, and lets them resume their sessions.
  */
-export type Role = 'plain' | 'client' | 'server';
+export type Role = 'plain' | 'client' | 'server' | 'edge';
 
 /**
  * What the applications on both ends speak: HTTP/1.1 unless said otherwise. `http2` is HTTP/2 by prior knowledge, `tcp` is bytes that

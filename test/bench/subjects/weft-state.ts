@@ -127,6 +127,30 @@ export function callerResources(endpointPort: number, mesh: boolean, application
   ];
 }
 
+/** What a gateway holds with one listener, which ends TLS with the certificate named and passes everything to `echo`. */
+export function edgeResources(endpointPort: number, listener: { port: number; certificate: string }): Resource[] {
+  const { port, certificate } = listener;
+  const held = callerResources(endpointPort, false);
+  return held.flatMap((resource): Resource[] =>
+    resource.type !== 'routes'
+      ? [resource]
+      : [
+          resource,
+          {
+            type: 'listener',
+            name: `${edgeGateway}/https`,
+            port,
+            protocol: 'Https',
+            hostname: '',
+            rules: resource.rules,
+            certificates: [certificate],
+          },
+        ],
+  );
+}
+
+export const edgeGateway = `${benchNamespace}/edge`;
+
 /** What a workload holds that only answers. */
 export function answererResources(applicationPort: number, application: Application = 'http1'): Resource[] {
   return [

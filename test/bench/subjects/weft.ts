@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -7,12 +7,25 @@ import { freePorts } from '@weft/testkit';
 import type { Running, Workbench } from '../workbench.ts';
 import { nodeCommand } from './subject.ts';
 import type { Role, Sidecar, Subject } from './subject.ts';
-import { answererResources, benchNamespace, callerResources, writeState } from './weft-state.ts';
+import { needCertificates } from './pair-certificates.ts';
+import type { PairCertificates } from './pair-certificates.ts';
+import {
+  answererResources,
+  benchNamespace,
+  callerResources,
+  edgeGateway,
+  edgeResources,
+  writeState,
+} from './weft-state.ts';
 
 const builder = fileURLToPath(new URL('../../../deploy/build/bundle.ts', import.meta.url));
 
 /** As `weft proxy` starts its Node. */
 const v8Flags = ['--max-semi-space-size=4'];
+
+/** As the listener declares it; another one is opened. */
+const EDGE_PORT = 443;
+const EDGE_CERTIFICATE = `${benchNamespace}/edge`;
 
 export interface WeftStart {
   readonly workbench: Workbench;
@@ -25,6 +38,8 @@ export interface WeftStart {
   readonly probe?: string;
   /** With an address of its own for each destination, for what is no HTTP. */
   readonly local?: boolean;
+  /** A gateway: its own port for the one it declares, and the folder of its certificates. */
+  readonly edge?: { readonly port: number; readonly certificates: string };
   /** `host:port`; absent to serve from the folder alone. */
   readonly controlAddress?: string;
   readonly token?: string;
@@ -43,7 +58,7 @@ export async function startWeftSidecar(options: WeftStart): Promise<Running> {
     'service-account': name,
     state: stateFolder,
     // 0 takes the port of the life before, which the state folder names.
-    'outbound-port': role === 'server' ? -1 : 0,
+    'outbound-port': role === 'server' || role === 'edge' ? -1 : 0,
     'stats-port': 0,
     'metrics-port': 0,
     'access-log': 'never',
@@ -51,6 +66,15 @@ export async function startWeftSidecar(options: WeftStart): Promise<Running> {
     'key-agreement': 'classical',
     'drain-deadline': '1s',
     ...(role === 'server' ? { port: `http=${applicationPort}` } : {}),
+    ...(options.edge === undefined
+      ? {}
+      : {
+          mode: 'gateway',
+          gateway: edgeGateway,
+          'gateway-host': '127.0.0.1',
+          'gateway-port': `${EDGE_PORT}=${options.edge.port}`,
+          certificates: options.edge.certificates,
+        }),
     ...(options.local === true ? { 'ready-file': join(stateFolder, 'ready') } : {}),
     ...(controlAddress === undefined ? {} : { control: controlAddress }),
     ...(token === undefined ? {} : { token }),
@@ -66,10 +90,16 @@ export const weft: Subject = {
   name: 'weft',
   absent: () => undefined,
   version: () => `Weft on Node ${process.version}, bundled`,
-  async start({ workbench, role, upstreamPort, probe, application = 'http1' }): Promise<Sidecar> {
+  async start({ workbench, role, upstreamPort, probe, certificates, application = 'http1' }): Promise<Sidecar> {
     const [port] = (await freePorts(1)) as [number];
     const stateFolder = workbench.makeFolder(`weft-${role}`, 0o700);
-    if (role === 'server') {
+    let edge: WeftStart['edge'];
+    if (role === 'edge') {
+      edge = { port, certificates: workbench.makeFolder('certificates') };
+      placeCertificate(edge.certificates, needCertificates(certificates));
+      const listener = { port: EDGE_PORT, certificate: EDGE_CERTIFICATE };
+      await writeState(stateFolder, 'client', edgeResources(upstreamPort, listener), []);
+    } else if (role === 'server') {
       await writeState(stateFolder, 'server', answererResources(upstreamPort, application), [
         `inbound ${upstreamPort} ${port}`,
       ]);
@@ -81,12 +111,28 @@ export const weft: Subject = {
     const applicationPort = role === 'server' ? upstreamPort : 0;
     const probed = probe === undefined ? {} : { probe };
     const local = application === 'tcp' && role !== 'server';
-    const running = await startWeftSidecar({ workbench, role, stateFolder, applicationPort, local, ...probed });
+    const running = await startWeftSidecar({
+      workbench,
+      role,
+      stateFolder,
+      applicationPort,
+      local,
+      ...probed,
+      ...(edge === undefined ? {} : { edge }),
+    });
     await workbench.untilListening(running, port);
     const taken = local ? await untilLocalPort(stateFolder) : port;
     return { port: taken, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };
   },
 };
+
+/** As Kubernetes mounts a Secret. */
+function placeCertificate(folder: string, { serverCertificate, serverKey }: PairCertificates): void {
+  const place = join(folder, EDGE_CERTIFICATE);
+  mkdirSync(place, { recursive: true });
+  copyFileSync(serverCertificate, join(place, 'tls.crt'));
+  copyFileSync(serverKey, join(place, 'tls.key'));
+}
 
 /** Where the one destination of a caller has its own address. */
 async function untilLocalPort(stateFolder: string): Promise<number> {
