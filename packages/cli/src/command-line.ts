@@ -4,6 +4,7 @@ import { checkCommand } from './commands/check-command.ts';
 import { controlCommand } from './commands/control-command.ts';
 import { getCommand } from './commands/get-command.ts';
 import { injectCommand } from './commands/inject-command.ts';
+import { installCommand, uninstallCommand } from './commands/install-command.ts';
 import { runCommand } from './commands/run-command.ts';
 import { statusCommand } from './commands/status-command.ts';
 import { tokenCommand } from './commands/token-command.ts';
@@ -39,6 +40,8 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   program.addCommand(getCommand(terminal, finish));
   program.addCommand(tokenCommand(terminal, finish));
   program.addCommand(checkCommand(terminal, finish));
+  program.addCommand(installCommand(terminal, finish));
+  program.addCommand(uninstallCommand(terminal, finish));
   program.addCommand(injectCommand(terminal, finish));
   program.addCommand(captureCommand(terminal, finish));
   // Only named here, for --help; its own reader is in main.ts.

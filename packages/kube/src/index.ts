@@ -22,3 +22,5 @@ export { type PolicyRule, clusterRules, ownRules } from './install/access-object
 export { installObjects } from './install/install-objects.ts';
 export { type InstallValues, defaultInstallValues } from './install/install-values.ts';
 export type { KubeObject } from './install/kube-object.ts';
+export { type ClusterCheckOptions, type ClusterFinding, checkCluster } from './install/cluster-check.ts';
+export { type ObjectOutcome, applyObjects, deleteObjects, madeAtRuntime, podsWith } from './install/installer.ts';

@@ -53,9 +53,20 @@ export function pathOf({ apiVersion, kind, metadata }: KubeObject, name: string 
 
 export class Cluster {
   readonly client: KubeClient;
+  private readonly cleaners: (() => Promise<void>)[];
 
   constructor(client: KubeClient) {
     this.client = client;
+    this.cleaners = [];
+  }
+
+  /** Done at the end of the test, the last one first, while the client still works. */
+  defer(clean: () => Promise<void>): void {
+    this.cleaners.push(clean);
+  }
+
+  async clean(): Promise<void> {
+    for (const clean of this.cleaners.splice(0).toReversed()) await clean();
   }
 
   /** Server-side apply, refusing unknown fields as kubectl does. */
@@ -118,6 +129,7 @@ export async function useCluster(t: {
   const own: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
   await cluster.must(own);
   t.after(async () => {
+    await cluster.clean();
     await cluster.delete(own);
     await client.close();
   });

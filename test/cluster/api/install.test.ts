@@ -77,7 +77,7 @@ describe('an installation', needsCluster, () => {
     const { cluster, namespace } = await useCluster(t);
     const objects = objectsFor(namespace);
     await cluster.must(...objects.filter(({ kind }) => kind !== 'Deployment'));
-    t.after(() => removeShared(cluster, objects));
+    cluster.defer(() => removeShared(cluster, objects));
     const token = await cluster.token(namespace, 'weft-control', '');
     const { certificate: _, key: __, ...anyone } = adminAccess();
     const calls: string[] = [];
@@ -97,13 +97,14 @@ describe('an installation', needsCluster, () => {
     ];
     const mesh: KubeObject = { apiVersion: 'weft.dev/v1alpha1', kind: 'Mesh', metadata: { name: 'default' }, spec: {} };
     await cluster.delete(mesh);
-    t.after(() => cluster.delete(mesh));
+    cluster.defer(() => cluster.delete(mesh));
     await cluster.must(...made, mesh);
     for (const object of [...made, mesh]) {
       await eventually(async () => conditionOf(await cluster.get(object), 'Accepted') !== undefined, WAIT_MS);
     }
     await plane.roots.prepare();
-    await eventually(() => calls.includes(' secrets weft-root update'), WAIT_MS);
+    const later = [' secrets weft-root update', 'coordination.k8s.io leases weft-control update'];
+    await eventually(() => later.every((word) => calls.includes(word)), WAIT_MS);
     assert.deepEqual(
       lines.filter((line) => /forbidden|cannot (?:get|list|watch|create|update|patch)/.test(line)),
       [],
@@ -137,10 +138,10 @@ describe('the webhooks of an installation', needsCluster, () => {
       metadata: { name: `${namespace}-shop`, labels: { 'weft.dev/test-of': namespace, 'weft.dev/inject': 'enabled' } },
     };
     await cluster.must(shop);
-    t.after(() => cluster.delete(shop));
+    cluster.defer(() => cluster.delete(shop));
     const port = await freePort();
     await cluster.must(...configurations.map((each) => withUrl(each, port, namespace)));
-    t.after(() => removeShared(cluster, configurations));
+    cluster.defer(() => removeShared(cluster, configurations));
     const { plane } = await startReplica(t, namespace, 'one', { webhooks: { ...webhooks, port } });
     assert.equal(plane.webhookPort, port);
 

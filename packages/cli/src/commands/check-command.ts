@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander';
-import { exitCodes } from '../exit-code.ts';
+import { systemClock } from '@weft/kernel';
+import { type ClusterFlags, useClient, withClusterFlags } from '../cluster/cluster-access.ts';
+import { CommandFault, exitCodes } from '../exit-code.ts';
 import { nodeWarning } from '../node-release.ts';
 import { writeStructured } from '../output/structured-output.ts';
 import type { Terminal } from '../output/terminal.ts';
@@ -7,16 +9,20 @@ import { paint } from '../output/terminal.ts';
 import { weftVersion } from '../weft-version.ts';
 import type { Finish } from './finish.ts';
 
-interface CheckOptions {
+interface CheckOptions extends ClusterFlags {
+  readonly cluster: boolean;
   readonly output: 'table' | 'json' | 'yaml' | 'sarif';
   readonly strict: boolean;
 }
 
 /** `weft check`: files as the control plane would take them, without one. */
 export function checkCommand(terminal: Terminal, finish: Finish): Command {
-  return new Command('check')
-    .description('say what is wrong with configuration files, where, and what to do; needs no control plane')
-    .argument('<path...>', 'folders (searched for .yaml, .yml and .json) or files')
+  return withClusterFlags(new Command('check'))
+    .description(
+      'say what is wrong with configuration files or a cluster, where, and what to do; needs no control plane',
+    )
+    .argument('[path...]', 'folders (searched for .yaml, .yml and .json) or files')
+    .option('--cluster', 'look at a Kubernetes cluster, before or after an installation', false)
     .addOption(
       new Option('-o, --output <format>', 'how to say it').choices(['table', 'json', 'yaml', 'sarif']).default('table'),
     )
@@ -29,9 +35,15 @@ Exit code: 0 when every object would be taken, 1 when one would be refused, 2 wh
 Examples:
   weft check ./mesh
   weft check --strict ./mesh ./team-a/routes.yaml
+  weft check --cluster
   weft check -o sarif ./mesh > weft.sarif     # for the code scanning of a code host`,
     )
-    .action(async (paths: string[], options: CheckOptions) => finish(await check(paths, options, terminal)));
+    .action(async (paths: string[], options: CheckOptions) => {
+      if (paths.length > 0 === options.cluster) {
+        throw new CommandFault(exitCodes.usage, 'give files or folders to check, or --cluster');
+      }
+      finish(await (options.cluster ? checkWholeCluster(options, terminal) : check(paths, options, terminal)));
+    });
 }
 
 async function check(paths: readonly string[], { output, strict }: CheckOptions, terminal: Terminal) {
@@ -58,6 +70,28 @@ async function check(paths: readonly string[], { output, strict }: CheckOptions,
   const warning = nodeWarning(process.versions.node);
   if (warning !== '') terminal.err(`weft: ${warning}\n`);
   return errors > 0 || (strict && warnings > 0) ? exitCodes.unwell : exitCodes.ok;
+}
+
+async function checkWholeCluster(options: CheckOptions, terminal: Terminal) {
+  const { output, strict } = options;
+  if (output === 'sarif') throw new CommandFault(exitCodes.usage, '-o sarif is for files; a cluster has no lines');
+  const { checkCluster } = await import('@weft/kube');
+  const { namespace } = options;
+  const findings = await useClient(options, (client) =>
+    checkCluster({ client, namespace, wallMs: () => systemClock.wallMs() }),
+  );
+  if (output === 'table') {
+    for (const { check: name, state, message, fix } of findings) {
+      const colour = state === 'ok' ? 'green' : state === 'warning' ? 'yellow' : 'red';
+      terminal.out(`${paint(state.padEnd(8), colour, terminal.coloured)}${name}: ${message}
+`);
+      if (fix !== '')
+        terminal.out(`        ${fix}
+`);
+    }
+  } else terminal.out(await writeStructured({ findings }, output));
+  const isUnwell = findings.some(({ state }) => state === 'failed' || (strict && state === 'warning'));
+  return isUnwell ? exitCodes.unwell : exitCodes.ok;
 }
 
 function count(number: number, noun: string): string {

@@ -3,6 +3,7 @@ import { TimerWheel, readDurationMs, systemClock, systemRandom } from '@weft/ker
 import { Command, Option } from 'commander';
 import { DeferredLog } from '../deferred-log.ts';
 import { defaultAdminSocket, defaultStateFolder, makeSocketFolder } from '../default-place.ts';
+import { accessOf } from '../cluster/cluster-access.ts';
 import { followEndSignals } from '../end-signals.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { nodeWarning } from '../node-release.ts';
@@ -202,19 +203,12 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
 /** Here, or as the kubeconfig says. */
 async function clusterOf(options: ControlCommandOptions) {
   const { kubeconfig, context, namespace, name } = options;
-  const { inClusterAccess, kubeconfigAccess } = await import('@weft/kube');
-  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
-  if (kubeconfig === '' && host === '') {
-    throw new CommandFault(exitCodes.usage, 'this is no pod of a cluster; say how to reach one with --kubeconfig');
-  }
-  const access =
-    kubeconfig === '' ? inClusterAccess(host, port, systemClock) : kubeconfigAccess(kubeconfig, systemClock, context);
-  if (!access.ok) throw new CommandFault(exitCodes.unwell, access.error);
+  const access = await accessOf({ kubeconfig, context });
   const webhooks = webhooksOf(options);
   return {
-    access: access.value,
+    access,
     replica: name,
-    namespace: namespace === '' ? access.value.namespace : namespace,
+    namespace: namespace === '' ? access.namespace : namespace,
     ...(webhooks === undefined ? {} : { webhooks }),
   };
 }
