@@ -47,6 +47,7 @@ test('endings before the head that count against an endpoint: connect, TLS, rese
     'upstream-reset',
     'try-timeout',
     'malformed-response',
+    'protocol-mismatch',
     'gateway-error',
     'upstream-cut',
     'malformed-response-body',
