@@ -9,6 +9,7 @@ import { handshake, resume } from './handshake.ts';
 import { idle } from './idle.ts';
 import { latency1k } from './latency-1k.ts';
 import type { Measure } from './measure.ts';
+import { mixed } from './mixed.ts';
 import { mtlsPair, mtlsPairHttp2 } from './mtls-pair.ts';
 import { push } from './push.ts';
 import { soak } from './soak.ts';
@@ -35,6 +36,7 @@ export const measures: readonly Measure[] = [
   tcpWithMtls,
   handshake,
   resume,
+  mixed,
   streams,
   floods,
   soak,
