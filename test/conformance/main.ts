@@ -7,7 +7,7 @@ import { runGrpc } from './grpc/grpc-suite.ts';
 import { runH2spec } from './h2spec/h2spec-suite.ts';
 import { runHpack } from './hpack/hpack-suite.ts';
 import { runPython } from './python/python-suite.ts';
-import type { Tally } from './tally.ts';
+import { Tally } from './tally.ts';
 
 const suites: ReadonlyMap<string, () => Promise<Tally[]>> = new Map([
   ['h2spec', runH2spec],
@@ -26,7 +26,7 @@ if (wanted.length === 0 || wanted.some((name) => !suites.has(name))) {
 let passed = 0;
 let failed = 0;
 for (const name of wanted) {
-  for (const tally of await suites.get(name)!()) {
+  for (const tally of await runSuite(name)) {
     console.log(tally.lines().join('\n'));
     passed += tally.passed;
     failed += tally.failures.length;
@@ -34,3 +34,14 @@ for (const name of wanted) {
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);
+
+/** A suite that cannot even begin, for want of a network for one, has failed as a whole and keeps no other from running. */
+async function runSuite(name: string): Promise<Tally[]> {
+  try {
+    return await suites.get(name)!();
+  } catch (error) {
+    const tally = new Tally(name);
+    tally.fail('the suite', error instanceof Error ? error.message : String(error));
+    return [tally];
+  }
+}

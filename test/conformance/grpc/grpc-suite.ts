@@ -45,10 +45,15 @@ interface Peer {
 }
 
 export async function runGrpc(): Promise<Tally[]> {
-  const peers = [await goPeer()];
-  const missing = await lacking(['java', 'mvn']);
-  if (missing.length === 0) peers.push(await javaPeer());
-  const tallies: Tally[] = [];
+  const peers: Peer[] = [];
+  const lacks = new Tally('gRPC interop');
+  const missing = { go: await lacking(['go']), java: await lacking(['java', 'mvn']) };
+  if (missing.go.length === 0) peers.push(await goPeer());
+  else lacks.skip('grpc-go', `needs ${missing.go.join(', ')}`);
+  if (missing.java.length === 0) peers.push(await javaPeer());
+  else lacks.skip('grpc-java', `needs ${missing.java.join(', ')}`);
+  if (peers.length === 0) return [lacks];
+  const tallies: Tally[] = lacks.skips.length > 0 ? [lacks] : [];
   const ports = await freePorts(peers.length);
   const services = peers.map(({ name }, at) => ({ name: `${name}-server`, port: ports[at]!, appProtocol: 'grpc' }));
   const mesh = await ProcessMesh.start(services);
@@ -75,7 +80,6 @@ export async function runGrpc(): Promise<Tally[]> {
   } finally {
     await mesh.stop();
   }
-  if (missing.length > 0) tallies[0]!.skip('grpc-java', `needs ${missing.join(', ')}`);
   return tallies;
 }
 

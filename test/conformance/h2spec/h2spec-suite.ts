@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Tally } from '../tally.ts';
 import { runTool } from '../tool-run.ts';
-import { goTool } from '../tool-shed.ts';
+import { goTool, lacking } from '../tool-shed.ts';
 import { startCodecTarget } from './codec-target.ts';
 import type { Target } from './codec-target.ts';
 import { startGatewayTarget } from './gateway-target.ts';
@@ -30,6 +30,11 @@ const subjects: readonly Subject[] = [
 ];
 
 export async function runH2spec(): Promise<Tally[]> {
+  if ((await lacking(['go'])).length > 0) {
+    const tally = new Tally('h2spec');
+    tally.skip('all', 'needs go, to install it');
+    return [tally];
+  }
   const program = await goTool('h2spec', 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible');
   const tallies: Tally[] = [];
   for (const subject of subjects) {
