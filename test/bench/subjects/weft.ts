@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { freePorts } from '@weft/testkit';
 import type { Running, Workbench } from '../workbench.ts';
 import { nodeCommand } from './subject.ts';
-import type { Role, Sidecar, Subject } from './subject.ts';
+import type { Role, Sidecar, Subject, SubjectStart } from './subject.ts';
 import { needCertificates } from './pair-certificates.ts';
 import type { PairCertificates } from './pair-certificates.ts';
 import {
@@ -21,7 +21,12 @@ import {
 const builder = fileURLToPath(new URL('../../../deploy/build/bundle.ts', import.meta.url));
 
 /** As `weft proxy` starts its Node. */
-const v8Flags = ['--max-semi-space-size=4'];
+let v8Flags: readonly string[] = ['--max-semi-space-size=4'];
+
+/** From now on Weft is started with these options of V8 instead. */
+export function useV8Flags(flags: readonly string[]): void {
+  v8Flags = flags;
+}
 
 /** As the listener declares it; another one is opened. */
 const EDGE_PORT = 443;
@@ -38,6 +43,8 @@ export interface WeftStart {
   readonly probe?: string;
   /** With an address of its own for each destination, for what is no HTTP. */
   readonly local?: boolean;
+  /** Options of V8 in place of those of the run. */
+  readonly v8Flags?: readonly string[];
   /** A gateway: its own port for the one it declares, and the folder of its certificates. */
   readonly edge?: { readonly port: number; readonly certificates: string };
   /** `host:port`; absent to serve from the folder alone. */
@@ -81,7 +88,7 @@ export async function startWeftSidecar(options: WeftStart): Promise<Running> {
   };
   const switches = options.local === true ? ['--local-addresses'] : [];
   const given = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-  const args = [...v8Flags, ...program, ...given, ...switches];
+  const args = [...(options.v8Flags ?? v8Flags), ...program, ...given, ...switches];
   return workbench.start({ ...nodeCommand(args, probe), processor: 'subject' });
 }
 
@@ -90,41 +97,57 @@ export const weft: Subject = {
   name: 'weft',
   absent: () => undefined,
   version: () => `Weft on Node ${process.version}, bundled`,
-  async start({ workbench, role, upstreamPort, probe, certificates, application = 'http1' }): Promise<Sidecar> {
-    const [port] = (await freePorts(1)) as [number];
-    const stateFolder = workbench.makeFolder(`weft-${role}`, 0o700);
-    let edge: WeftStart['edge'];
-    if (role === 'edge') {
-      edge = { port, certificates: workbench.makeFolder('certificates') };
-      placeCertificate(edge.certificates, needCertificates(certificates));
-      const listener = { port: EDGE_PORT, certificate: EDGE_CERTIFICATE };
-      await writeState(stateFolder, 'client', edgeResources(upstreamPort, listener), []);
-    } else if (role === 'server') {
-      await writeState(stateFolder, 'server', answererResources(upstreamPort, application), [
-        `inbound ${upstreamPort} ${port}`,
-      ]);
-    } else {
-      await writeState(stateFolder, 'client', callerResources(upstreamPort, role === 'client', application), [
-        `outbound ${port}`,
-      ]);
-    }
-    const applicationPort = role === 'server' ? upstreamPort : 0;
-    const probed = probe === undefined ? {} : { probe };
-    const local = application === 'tcp' && role !== 'server';
-    const running = await startWeftSidecar({
-      workbench,
-      role,
-      stateFolder,
-      applicationPort,
-      local,
-      ...probed,
-      ...(edge === undefined ? {} : { edge }),
-    });
-    await workbench.untilListening(running, port);
-    const taken = local ? await untilLocalPort(stateFolder) : port;
-    return { port: taken, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };
-  },
+  start: (options) => startSubject(options),
 };
+
+/** The same with other options of V8, to be held against the first. */
+export function otherWeft(flags: readonly string[]): Subject {
+  return {
+    name: 'other',
+    absent: () => undefined,
+    version: () => `Weft with ${flags.join(' ')}`,
+    start: (options) => startSubject(options, flags),
+  };
+}
+
+async function startSubject(
+  { workbench, role, upstreamPort, probe, certificates, application = 'http1' }: SubjectStart,
+  flags?: readonly string[],
+): Promise<Sidecar> {
+  const [port] = (await freePorts(1)) as [number];
+  const stateFolder = workbench.makeFolder(`weft-${role}`, 0o700);
+  let edge: WeftStart['edge'];
+  if (role === 'edge') {
+    edge = { port, certificates: workbench.makeFolder('certificates') };
+    placeCertificate(edge.certificates, needCertificates(certificates));
+    const listener = { port: EDGE_PORT, certificate: EDGE_CERTIFICATE };
+    await writeState(stateFolder, 'client', edgeResources(upstreamPort, listener), []);
+  } else if (role === 'server') {
+    await writeState(stateFolder, 'server', answererResources(upstreamPort, application), [
+      `inbound ${upstreamPort} ${port}`,
+    ]);
+  } else {
+    await writeState(stateFolder, 'client', callerResources(upstreamPort, role === 'client', application), [
+      `outbound ${port}`,
+    ]);
+  }
+  const applicationPort = role === 'server' ? upstreamPort : 0;
+  const probed = probe === undefined ? {} : { probe };
+  const local = application === 'tcp' && role !== 'server';
+  const running = await startWeftSidecar({
+    workbench,
+    role,
+    stateFolder,
+    applicationPort,
+    local,
+    ...probed,
+    ...(edge === undefined ? {} : { edge }),
+    ...(flags === undefined ? {} : { v8Flags: flags }),
+  });
+  await workbench.untilListening(running, port);
+  const taken = local ? await untilLocalPort(stateFolder) : port;
+  return { port: taken, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };
+}
 
 /** As Kubernetes mounts a Secret. */
 function placeCertificate(folder: string, { serverCertificate, serverKey }: PairCertificates): void {
