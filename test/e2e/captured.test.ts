@@ -181,6 +181,7 @@ describe('captured pods', { skip }, () => {
       };
       start(namespace, SIDECAR, process.execPath, [weftBin, 'proxy', ...flags.split(' ')], {
         WEFT_TOKEN: token.trim(),
+        WEFT_DRAIN_KEY: 'key',
         WEFT_APP_PROBES: JSON.stringify(probes),
       });
       start(namespace, APPLICATION, process.execPath, ['-e', application]);
@@ -228,6 +229,19 @@ describe('captured pods', { skip }, () => {
       assert.match(curl('cart', `http://${pods.cart.address}:${port}/`), /^ended with (52|56)/);
     }
     assert.match(curl('outside', `http://${pods.orders.address}:15020/metrics`), /loop-detected"?,?.*\} [1-9]/);
+  });
+
+  it('hold a stop back until callers know, for whoever has the key of the pod', () => {
+    const wait = `http://${pods.orders.address}:15020/drain/wait`;
+    assert.match(curl('outside', wait), /^only for the kubelet/);
+    assert.match(curl('cart', `http://${ORDERS}/`), /^10\.99\.0\.5 /, output);
+    const startMs = performance.now();
+    assert.equal(curl('outside', '-H', 'weft-drain-key: key', wait), 'callers know\n', output);
+    // Under Strict nobody else is waited for.
+    assert.ok(performance.now() - startMs < 4_000);
+    assert.match(curl('outside', `http://${pods.orders.address}:15020/ready`), /^not ready: draining/);
+    const refused = curl('cart', '-i', `http://${ORDERS}/`);
+    assert.match(refused, /^HTTP\/1\.1 503 [^]*weft-refused: no-endpoint/, output);
   });
 });
 

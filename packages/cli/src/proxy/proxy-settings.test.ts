@@ -123,3 +123,50 @@ for (const [args, pattern] of [
     assert.doesNotMatch(settings.error, /\n/);
   });
 }
+
+test('a pod says by variables of its injector what it is, and attests itself by its token as it is then', () => {
+  let jwt = 'eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln';
+  const pod = {
+    WEFT_NAME: 'cart',
+    WEFT_MESH_HOST: '10.1.2.3',
+    WEFT_CAPTURE: 'redirect',
+    WEFT_PORTS: 'http=8080,9090',
+    WEFT_OPAQUE_PORTS: '3306,9000-9010',
+    WEFT_APP_PROBES: '{"/app-health/web/livez":{"type":"tcp","port":8080,"timeoutMs":1000}}',
+    WEFT_APP_METRICS: '9102/stats?x=1',
+    WEFT_DRAIN_KEY: 'key',
+    WEFT_TOKEN_FILE: '/var/run/secrets/weft/token',
+    WEFT_ROOTS: '-----BEGIN CERTIFICATE-----',
+    WEFT_TRUST_DOMAIN: 'mesh.test',
+  };
+  const settingsOf = (env: Readonly<Record<string, string>>) => {
+    const flags = readFlags(proxyFlags, [], env);
+    assert.ok(flags.ok);
+    return readProxySettings(flags.value, { ...machine, readFile: () => `${jwt}\n` });
+  };
+  const read = settingsOf(pod);
+  assert.ok(read.ok, read.ok ? '' : read.error);
+  const { options } = read.value;
+  assert.deepEqual(options.capture, { inbound: 15_006, outbound: 15_001, proof: 15_021 });
+  assert.deepEqual([options.outboundPort, options.token, options.drainKey], [-1, '', 'key']);
+  assert.deepEqual(options.opaquePorts, [
+    { from: 3306, to: 3306 },
+    { from: 9000, to: 9010 },
+  ]);
+  assert.deepEqual(options.applicationMetrics, { port: 9102, path: '/stats?x=1' });
+  assert.deepEqual(Object.keys(options.applicationProbes ?? {}), ['/app-health/web/livez']);
+  assert.equal(options.podToken?.trustDomain, 'mesh.test');
+  jwt = 'eyJhbGciOiJSUzI1NiJ9.eyJhIjoyfQ.c2ln';
+  assert.equal(options.podToken?.read(), jwt);
+  for (const [change, message] of [
+    [{ WEFT_ROOTS: '' }, /--roots is empty: expected PEM/],
+    [{ WEFT_CAPTURE: 'tproxy' }, /--capture "tproxy": expected redirect/],
+    [{ WEFT_OPAQUE_PORTS: '0' }, /--opaque-ports "0"/],
+    [{ WEFT_APP_PROBES: '{"/other":{}}' }, /--app-probes .*expected/],
+    [{ WEFT_APP_PROBES: '[' }, /--app-probes .*no JSON/],
+    [{ WEFT_APP_METRICS: 'metrics' }, /--app-metrics "metrics": expected PORT\/PATH/],
+  ] as const) {
+    const wrong = settingsOf({ ...pod, ...change });
+    assert.match(wrong.ok ? '' : wrong.error, message);
+  }
+});
