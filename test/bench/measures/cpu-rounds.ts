@@ -50,10 +50,9 @@ export async function takeCpuRounds(
   const loop = http2 ? startStreamLoop(workbench, streams) : startClosedLoop(workbench);
   const upstream = await startUpstream(workbench, http2);
   const deployment = await deployAll(context, shape, upstream.port, names, spoken);
-  const second = await deployAll(context, shape, upstream.port, [...bothLegs, ...notedLegs], {
-    ...spoken,
-    leg: 'http2',
-  });
+  const legs = [...bothLegs, ...notedLegs];
+  const peers = { ...context, subjects: context.subjects.filter(({ name }) => legs.includes(name)) };
+  const second = await deployAll(peers, shape, upstream.port, legs, { ...spoken, leg: 'http2' });
   const over = new Set(second.deployed);
   const labelOf = (subject: Deployed): string => (over.has(subject) ? `${subject.name} over HTTP/2` : subject.name);
   const seconds = options.seconds ?? 5;
