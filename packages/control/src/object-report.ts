@@ -28,6 +28,11 @@ export interface Use {
   readonly behind: readonly Follower[];
 }
 
+export interface ProxyCount {
+  readonly holders: number;
+  readonly behind: number;
+}
+
 /** Conditions of an object by generation, and how far proxies have come; undefined for what no proxy gets. */
 export interface Standing extends ModelStatus {
   readonly programmed: ModelCondition | undefined;
@@ -63,8 +68,19 @@ export class ObjectReport {
     );
   }
 
-  /** What became of one object, in the shape that Kubernetes keeps; undefined when nothing is known of it. */
-  standing(key: ObjectKey, uses: Map<ResourceKey, Use> = new Map()): Standing | undefined {
+  /** Connected proxies that use an object, and those of them that do not have its newest version. */
+  proxiesOf(key: ObjectKey, uses: Map<ResourceKey, Use>): ProxyCount {
+    const object = this.store.records.get(key)?.object;
+    if (object === undefined) return { holders: 0, behind: 0 };
+    const { holders, behind } = this.count(resourcesOf(this.index.model, object), uses);
+    return { holders, behind };
+  }
+
+  /**
+   * What became of one object, in the shape that Kubernetes keeps; undefined when nothing is known of it. `elsewhere` are
+   * proxies of other replicas.
+   */
+  standing(key: ObjectKey, uses: Map<ResourceKey, Use>, elsewhere: ProxyCount): Standing | undefined {
     const record = this.store.records.get(key);
     if (record === undefined) return undefined;
     const generation = generationOf(record.raw);
@@ -74,8 +90,9 @@ export class ObjectReport {
     if (status === undefined) return undefined;
     const keys = record.object === undefined ? [] : resourcesOf(this.index.model, record.object);
     if (keys.length === 0) return { ...status, programmed: undefined };
-    const { holders, behind } = this.count(keys, uses);
-    const count = { subscribers: holders, acknowledged: holders - behind, tooOld: 0 };
+    const own = this.count(keys, uses);
+    const subscribers = own.holders + elsewhere.holders;
+    const count = { subscribers, acknowledged: subscribers - own.behind - elsewhere.behind, tooOld: 0 };
     return { ...status, programmed: programmedCondition(count, generation) };
   }
 

@@ -35,6 +35,7 @@ const plurals: Readonly<Record<string, string>> = {
   NetworkPolicy: 'networkpolicies',
   PodDisruptionBudget: 'poddisruptionbudgets',
   GatewayClass: 'gatewayclasses',
+  HTTPRoute: 'httproutes',
   TrafficPolicy: 'trafficpolicies',
   AuthenticationPolicy: 'authenticationpolicies',
   WorkloadEntry: 'workloadentries',

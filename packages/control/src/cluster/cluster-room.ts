@@ -24,11 +24,12 @@ import type { CallFault, MeshEvent } from '@weft/wire';
 import type { Registry } from 'prom-client';
 import type { Log } from '../log.ts';
 import type { AttestedAccount, IdentityDesk } from '../identity-desk.ts';
-import type { ObjectReport, Use } from '../object-report.ts';
+import type { ObjectReport, ProxyCount, Use } from '../object-report.ts';
 import type { ObjectRecord } from '../config-store.ts';
 import { KubeSource } from '../source/kube-source.ts';
 import { attestAccount } from './account-attestor.ts';
 import { copyToFolder, isFolder, publishRoot, shareRoot } from './root-secret.ts';
+import { SharedCounts } from './shared-counts.ts';
 import { statusToWrite } from './standing-status.ts';
 import { type WebhookOptions, WebhookRoom } from './webhook-room.ts';
 
@@ -85,6 +86,7 @@ export class ClusterRoom {
   private readonly recorder: EventRecorder;
   private readonly secrets: SecretStore;
   private readonly secretWatch: KindWatch<ReadonlyMap<string, Buffer>>;
+  private readonly counts: SharedCounts;
   private readonly changed: Set<ObjectKey>;
   private readonly changesTimer: Timer;
   private readonly countsTimer: Timer;
@@ -150,6 +152,7 @@ export class ClusterRoom {
       },
       { clock, wheel, random },
     );
+    this.counts = new SharedCounts({ client, namespace, replica, clock, wheel, random, log });
     this.changed = new Set();
     this.changesTimer = wheel.create(() => this.writeChanged());
     this.countsTimer = wheel.create(() => this.writeAll());
@@ -187,6 +190,7 @@ export class ClusterRoom {
   begin(view: ClusterView): void {
     this.view = view;
     this.secretWatch.start();
+    this.counts.start();
     this.elector.start();
     this.endEvents = view.watchEvents((event) => this.tell(event));
     this.countsTimer.reschedule(COUNTS_MS);
@@ -236,7 +240,7 @@ export class ClusterRoom {
     this.changesTimer.cancel();
     this.countsTimer.cancel();
     await this.webhooks?.stop();
-    await Promise.all([this.writer.stop(), this.elector.stop(), this.secretWatch.stop()]);
+    await Promise.all([this.writer.stop(), this.elector.stop(), this.secretWatch.stop(), this.counts.stop()]);
     await this.client.close();
   }
 
@@ -289,18 +293,31 @@ export class ClusterRoom {
 
   private writeAll(): void {
     this.countsTimer.reschedule(COUNTS_MS);
-    if (!this.elector.isLeader || this.view === null) return;
+    const { view } = this;
+    if (view === null) return;
     const uses = new Map<ResourceKey, Use>();
-    for (const key of this.view.records().keys()) this.write(key, uses);
+    const counts = new Map<ObjectKey, ProxyCount>();
+    for (const key of view.records().keys()) {
+      if (!this.isWritten(key)) continue;
+      const count = view.report.proxiesOf(key, uses);
+      if (count.holders > 0) counts.set(key, count);
+      if (this.elector.isLeader) this.write(key, uses);
+    }
+    this.counts.publish(counts);
+  }
+
+  /** Pods and Services are known here too, and their status is not ours to write. */
+  private isWritten(key: ObjectKey): boolean {
+    const [kind = '', namespace = '', name = ''] = key.split('/');
+    return this.source.cluster.object(kind, namespace, name) !== undefined;
   }
 
   private write(key: ObjectKey, uses: Map<ResourceKey, Use>): void {
     const { view } = this;
     const [kind = '', namespace = '', name = ''] = key.split('/');
-    // Pods and Services are known here too, and their status is not ours to write.
     const current = this.source.cluster.object(kind, namespace, name);
     if (view === null || current === undefined) return;
-    const standing = view.report.standing(key, uses);
+    const standing = view.report.standing(key, uses, this.counts.elsewhere(key));
     const desired = standing === undefined ? undefined : statusToWrite(standing, current, view.model);
     if (desired !== undefined) this.writer.want(desired);
   }

@@ -41,6 +41,8 @@ export interface WatchedKind<T> {
   readonly path: string;
   /** `metadata.name=weft-root`; absent: all. */
   readonly fieldSelector?: string;
+  /** `weft.dev/counts=true`; absent: all. */
+  readonly labelSelector?: string;
   /** The server is to send `metadata` only. */
   readonly metadataOnly?: boolean;
   /** What is kept of an object: small. Undefined leaves it out. */
@@ -343,9 +345,10 @@ export class KindWatch<T> {
   }
 
   private path(query: string): string {
-    const { path, fieldSelector } = this.kind;
+    const { path, fieldSelector, labelSelector } = this.kind;
     const fields = fieldSelector === undefined ? '' : `&fieldSelector=${encodeURIComponent(fieldSelector)}`;
-    return `${path}?${query}${fields}`;
+    const labels = labelSelector === undefined ? '' : `&labelSelector=${encodeURIComponent(labelSelector)}`;
+    return `${path}?${query}${fields}${labels}`;
   }
 
   private accept(): string | undefined {
