@@ -7,16 +7,23 @@ import type {
   CreateTokenResponse,
   GetConfigRequest,
   GetConfigResponse,
+  GetTrafficRequest,
+  GetTrafficResponse,
   ListObjectsRequest,
   MeshEvent,
   ObjectStatus,
   ProxyStatus,
   ResourceVersion,
   ServerInfo,
+  TapEvent,
+  TapRequest,
+  WhyRequest,
+  WhyResponse,
 } from '@weft/wire';
 import type { EventLog } from './event-log.ts';
 import type { IdentityDesk } from './identity-desk.ts';
 import type { ObjectReport } from './object-report.ts';
+import type { ObservationRoom } from './observation/observation-room.ts';
 import { reportProxy } from './proxy-report.ts';
 import type { ProxyRecord, ProxyRegistry } from './proxy-registry.ts';
 import type { WorkloadMemory } from './workload-memory.ts';
@@ -26,6 +33,7 @@ export interface AdminDeskOptions {
   readonly objects: ObjectReport;
   readonly events: EventLog;
   readonly identity: IdentityDesk;
+  readonly observation: ObservationRoom;
   readonly memory: WorkloadMemory;
   readonly model: Model;
   readonly wheel: TimerWheel;
@@ -105,6 +113,22 @@ export class AdminDesk implements AdminService {
       memory.grant(namespace, serviceAccount, service);
     }
     return ok({ ...created.value, workload: `${namespace}/${serviceAccount}` });
+  }
+
+  async why({ request }: WhyRequest): Promise<Result<WhyResponse, CallFault>> {
+    return ok(await this.options.observation.why(request));
+  }
+
+  getTraffic(request: GetTrafficRequest): Result<GetTrafficResponse, CallFault> {
+    return ok(this.options.observation.traffic(request));
+  }
+
+  tap(
+    request: TapRequest,
+    emit: (event: TapEvent) => void,
+    ended: (fault: CallFault | null) => void,
+  ): Result<() => void, CallFault> {
+    return this.options.observation.tap(request, emit, ended);
   }
 
   private find(name: string): Result<ProxyRecord, CallFault> {

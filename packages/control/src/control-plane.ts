@@ -41,6 +41,7 @@ import { HealthServer } from './health-server.ts';
 import { openIdentityDesk } from './identity-desk.ts';
 import type { Log } from './log.ts';
 import { ObjectReport } from './object-report.ts';
+import { ObservationRoom } from './observation/observation-room.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { reportProxy } from './proxy-report.ts';
 import { PushProgress, type PushResult } from './push-progress.ts';
@@ -199,6 +200,8 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     onRefused: () => metrics.resourceRefused(),
   });
   closers.push(() => registry.stop());
+  const observation = new ObservationRoom({ registry, clock, wheel });
+  closers.push(() => observation.stop());
 
   const room =
     options.cluster === undefined ? null : new ClusterRoom({ ...options.cluster, clock, wheel, random, log });
@@ -304,7 +307,10 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       return admitted;
     },
     opened: (session, peer, address) => registry.opened(session, peer, address),
-    advanced: (session, what) => registry.advanced(session, what),
+    advanced: (session, what) => {
+      registry.advanced(session, what);
+      if (what === 'counters') observation.counted(session);
+    },
     closed: (session, reason) => {
       totals.transactions += session.lastTransaction;
       totals.acknowledgements += session.acknowledgedTransaction;
@@ -368,6 +374,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     objects,
     events,
     identity,
+    observation,
     memory,
     model: index.model,
     wheel,

@@ -14,6 +14,19 @@ export {
 } from './control-plane.ts';
 export type { Log, LogFields } from './log.ts';
 export type { PushResult } from './push-progress.ts';
+export type {
+  EdgeJson,
+  NodeJson,
+  ProxyGaugesJson,
+  RouteTrafficJson,
+  SeriesJson,
+  ServiceEndpointsJson,
+  ServiceJson,
+  SignalsJson,
+  TapJson,
+  TopologyJson,
+  WhyJson,
+} from './observation/observation-json.ts';
 export { type ConfigPlace, type PlacedObject, readPlace } from './source/config-place.ts';
 export { FileSource, type FileSourceOptions } from './source/file-source.ts';
 export { MemorySource } from './source/memory-source.ts';

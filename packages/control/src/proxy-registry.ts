@@ -13,7 +13,7 @@
 import { type PeerIdentity, type TrustBundle, isVouchedFor } from '@weft/identity';
 import { type Clock, type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
 import { type ObjectKey, type ResourceKey, type WorkloadInstance, objectKey } from '@weft/model';
-import type { CallFault, Hello, SyncSession, View } from '@weft/wire';
+import type { CallFault, ClientMessage, Hello, SyncSession, View } from '@weft/wire';
 import type { ChangeFeed } from './change-feed.ts';
 import type { EventLog } from './event-log.ts';
 import type { Follower } from './push-progress.ts';
@@ -167,7 +167,7 @@ export class ProxyRegistry {
   }
 
   /** A message of the proxy was taken in. */
-  advanced(session: SyncSession, what: 'subscribe' | 'ack' | 'report' | 'answer'): void {
+  advanced(session: SyncSession, what: Exclude<ClientMessage['type'], 'hello'>): void {
     const record = this.bySession.get(session);
     if (record === undefined || record.isSuperseded) return;
     if (what === 'subscribe') record.isScanDue = true;

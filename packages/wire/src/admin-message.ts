@@ -1,6 +1,18 @@
 /** The messages of proto/weft/v1/admin.proto: what people and tools ask a control plane. Times are Unix milliseconds. */
-import { choice, flag, integer, prose, text, texts } from './message/field.ts';
+import { choice, flag, integer, prose, real, text, texts } from './message/field.ts';
 import { type Message, list, message, nested, optional } from './message/message.ts';
+import {
+  type Hop,
+  type RingReach,
+  type TapFilter,
+  type TappedRequest,
+  type TrafficDirection,
+  hopMessage,
+  ringReachMessage,
+  tapFilterMessage,
+  tappedRequestMessage,
+  trafficDirection,
+} from './observation-message.ts';
 import {
   type AnnouncedListener,
   MAX_DESTINATIONS,
@@ -127,6 +139,81 @@ export interface CreateTokenResponse {
   readonly token: string;
   readonly expiresAtMs: number;
   readonly workload: string;
+}
+
+export interface WhyRequest {
+  /** A trace id, or a request id. */
+  readonly request: string;
+}
+
+export interface ProxyHop {
+  readonly proxy: string;
+  /** `namespace/name`. */
+  readonly workload: string;
+  /** 0: nobody's that is known; else one more than the hop that caused it. */
+  readonly depth: number;
+  readonly hop: Hop;
+}
+
+export interface AskedRing {
+  readonly proxy: string;
+  /** Why it did not answer; empty: it did. */
+  readonly silent: string;
+  readonly reach: RingReach | null;
+}
+
+export interface WhyResponse {
+  /** In the order of cause and effect. */
+  readonly hops: readonly ProxyHop[];
+  readonly rings: readonly AskedRing[];
+}
+
+export interface GetTrafficRequest {
+  /** 0: one minute. */
+  readonly windowMs: number;
+  /** `namespace/name`; empty: all. */
+  readonly service: string;
+}
+
+/** What went from one workload to one service, by one rule. */
+export interface Traffic {
+  readonly source: string;
+  readonly destination: string;
+  readonly route: string;
+  readonly rule: string;
+  readonly tcp: boolean;
+  /** Who counted it. */
+  readonly direction: TrafficDirection;
+  readonly requests: number;
+  readonly failures: number;
+  readonly retries: number;
+  readonly secured: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  /** -1: nothing was measured. */
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface GetTrafficResponse {
+  readonly coveredMs: number;
+  readonly proxies: number;
+  readonly edges: readonly Traffic[];
+}
+
+export interface TapRequest {
+  /** A service, workload or proxy; empty: all. */
+  readonly target: string;
+  readonly filter: TapFilter;
+  /** 0: 10 minutes. */
+  readonly lastsMs: number;
+}
+
+export interface TapEvent {
+  readonly proxy: string;
+  readonly requests: readonly TappedRequest[];
+  readonly dropped: number;
 }
 
 /** A request or an answer without fields. */
@@ -274,4 +361,65 @@ export const createTokenResponse: Message<CreateTokenResponse> = message<CreateT
   token: text(1, 4096, true),
   expiresAtMs: large(2),
   workload: name(3),
+});
+
+export const whyRequest: Message<WhyRequest> = message<WhyRequest>('WhyRequest', { request: text(1, 256, true) });
+
+const proxyHop = message<ProxyHop>('ProxyHop', {
+  proxy: name(1),
+  workload: name(2),
+  depth: count(3),
+  hop: nested(4, hopMessage),
+});
+
+const askedRing = message<AskedRing>('AskedRing', {
+  proxy: name(1),
+  silent: prose(2, 4096),
+  reach: optional(3, ringReachMessage),
+});
+
+export const whyResponse: Message<WhyResponse> = message<WhyResponse>('WhyResponse', {
+  hops: list(1, proxyHop, 10_000),
+  rings: list(2, askedRing, 100_000),
+});
+
+export const getTrafficRequest: Message<GetTrafficRequest> = message<GetTrafficRequest>('GetTrafficRequest', {
+  windowMs: integer(1, 'uint64', 0, 1_800_000),
+  service: name(2),
+});
+
+const trafficMessage = message<Traffic>('Traffic', {
+  source: name(1),
+  destination: name(2),
+  route: name(3),
+  rule: name(4),
+  tcp: flag(5),
+  direction: trafficDirection(6),
+  requests: large(7),
+  failures: large(8),
+  retries: large(9),
+  secured: large(10),
+  requestBytes: large(11),
+  responseBytes: large(12),
+  p50Ms: real(13, -1, MAX),
+  p90Ms: real(14, -1, MAX),
+  p99Ms: real(15, -1, MAX),
+});
+
+export const getTrafficResponse: Message<GetTrafficResponse> = message<GetTrafficResponse>('GetTrafficResponse', {
+  coveredMs: large(1),
+  proxies: count(2),
+  edges: list(3, trafficMessage, 200_000),
+});
+
+export const tapRequest: Message<TapRequest> = message<TapRequest>('TapRequest', {
+  target: name(1),
+  filter: nested(2, tapFilterMessage),
+  lastsMs: integer(3, 'uint64', 0, 3_600_000),
+});
+
+export const tapEvent: Message<TapEvent> = message<TapEvent>('TapEvent', {
+  proxy: name(1),
+  requests: list(2, tappedRequestMessage, 1_000),
+  dropped: large(3),
 });

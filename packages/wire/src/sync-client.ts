@@ -13,6 +13,7 @@ import { Buffer } from 'node:buffer';
 import { type Clock, type Random, type Timer, type TimerWheel, fullJitterBackoffMs } from '@weft/kernel';
 import type { Resource, ResourceKey } from '@weft/model';
 import { applyEndpointDelta } from './endpoint-delta.ts';
+import type { BackendView, Counters, Hop, RingReach } from './observation-message.ts';
 import { decodeResource, encodeResource, referencesOf } from './resource-codec.ts';
 import { type HeldVersion, encodeSnapshotInPieces } from './snapshot.ts';
 import {
@@ -27,6 +28,8 @@ import {
   type Query,
   type Report,
   type ResourceError,
+  type Tap,
+  type Tapped,
   type Transaction,
   type TrustBundleMessage,
   type Upsert,
@@ -77,6 +80,18 @@ export interface SyncHandler {
   drain(drain: Drain): void;
   /** Said with every change of state. */
   connection(facts: ConnectionFacts): void;
+  /** What is remembered of a request, by its trace id or request id. Absent: no decisions are kept here. */
+  why?(request: string): Promise<RequestMemory>;
+  /** How the balancers here see a service, `namespace/name`. */
+  backends?(service: string): Promise<readonly BackendView[]>;
+  /** Live requests are wanted, or no longer. */
+  tap?(tap: Tap): void;
+}
+
+/** What a proxy remembers of one request, and how far back it does. */
+export interface RequestMemory {
+  readonly hops: readonly Hop[];
+  readonly reach: RingReach;
 }
 
 export interface ConnectionFacts {
@@ -273,6 +288,18 @@ export class SyncClient {
     if (this.facts.state === 'connected') this.send({ type: 'report', report });
   }
 
+  /** Sends what was carried; false when nobody is there to hear it. */
+  count(counters: Counters): boolean {
+    if (this.facts.state !== 'connected') return false;
+    this.send({ type: 'counters', counters });
+    return true;
+  }
+
+  /** Tells of tapped requests. What nobody hears is lost. */
+  tapped(tapped: Tapped): void {
+    if (this.facts.state === 'connected') this.send({ type: 'tapped', tapped });
+  }
+
   /** What is announced with the next Hello. */
   announce(listeners: readonly AnnouncedListener[]): void {
     this.listeners = listeners;
@@ -347,6 +374,7 @@ export class SyncClient {
     else if (attempt.welcome === null) this.fail(attempt, 'the server did not begin with Welcome');
     else if (message.type === 'transaction') this.enqueue(attempt, message.transaction);
     else if (message.type === 'query') this.answer(message.query);
+    else if (message.type === 'tap') this.handler.tap?.(message.tap);
     else this.handler.drain(message.drain);
   }
 
@@ -550,6 +578,10 @@ export class SyncClient {
   }
 
   private answer(query: Query): void {
+    if (query.request !== '' || query.service !== '') {
+      void this.answerLater(query);
+      return;
+    }
     const resources: Upsert[] = [];
     let bytes = 0;
     let truncated = false;
@@ -565,7 +597,17 @@ export class SyncClient {
       bytes += body.length;
       resources.push({ key, hash: version.hash, body });
     }
-    this.send({ type: 'answer', answer: { id: query.id, resources, truncated } });
+    this.send({ type: 'answer', answer: { id: query.id, resources, truncated, hops: [], reach: null, backends: [] } });
+  }
+
+  private async answerLater({ id, request, service }: Query): Promise<void> {
+    const { attempt } = this;
+    const memory = request === '' ? NOTHING_KEPT : ((await this.handler.why?.(request)) ?? NOTHING_KEPT);
+    const backends = service === '' ? [] : ((await this.handler.backends?.(service)) ?? []);
+    // Another stream has other questions.
+    if (attempt === null || attempt !== this.attempt) return;
+    const { hops, reach } = memory;
+    this.send({ type: 'answer', answer: { id, resources: [], truncated: false, hops, reach, backends } });
   }
 
   private send(message: ClientMessage): void {
@@ -626,6 +668,7 @@ export class SyncClient {
 }
 
 const NOTHING_REFUSED: AppliedChanges = { errors: [] };
+const NOTHING_KEPT: { readonly hops: readonly Hop[]; readonly reach: null } = { hops: [], reach: null };
 
 function refuseAll(changes: Changes, error: unknown): AppliedChanges {
   const message = error instanceof Error ? error.message : String(error);

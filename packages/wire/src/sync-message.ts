@@ -2,6 +2,20 @@
 import type { Endpoint } from '@weft/model';
 import { bytes, bytesList, choice, flag, hash, integer, integers, prose, real, text, texts } from './message/field.ts';
 import { type Message, list, member, message, nested, optional, union } from './message/message.ts';
+import {
+  type BackendView,
+  type Counters,
+  type Hop,
+  type RingReach,
+  type TapFilter,
+  type TappedRequest,
+  backendViewMessage,
+  countersMessage,
+  hopMessage,
+  ringReachMessage,
+  tapFilterMessage,
+  tappedRequestMessage,
+} from './observation-message.ts';
 import { endpointMessage } from './resource-message.ts';
 
 export const PROTOCOL_VERSION = 1;
@@ -139,12 +153,34 @@ export interface Drain {
 export interface Query {
   readonly id: number;
   readonly keyPrefix: string;
+  /** A trace id or a request id; empty: about resources. */
+  readonly request: string;
+  /** `namespace/name` of a service: how its balancers see it. */
+  readonly service: string;
 }
 
 export interface Answer {
   readonly id: number;
   readonly resources: readonly Upsert[];
   readonly truncated: boolean;
+  readonly hops: readonly Hop[];
+  /** Null when it is no answer about a request. */
+  readonly reach: RingReach | null;
+  readonly backends: readonly BackendView[];
+}
+
+export interface Tap {
+  readonly id: number;
+  readonly stop: boolean;
+  /** Null when it is stopped. */
+  readonly filter: TapFilter | null;
+  readonly lastsMs: number;
+}
+
+export interface Tapped {
+  readonly id: number;
+  readonly requests: readonly TappedRequest[];
+  readonly dropped: number;
 }
 
 export type ClientMessage =
@@ -152,13 +188,16 @@ export type ClientMessage =
   | { readonly type: 'subscribe'; readonly subscribe: Subscribe }
   | { readonly type: 'ack'; readonly ack: Ack }
   | { readonly type: 'report'; readonly report: Report }
-  | { readonly type: 'answer'; readonly answer: Answer };
+  | { readonly type: 'answer'; readonly answer: Answer }
+  | { readonly type: 'counters'; readonly counters: Counters }
+  | { readonly type: 'tapped'; readonly tapped: Tapped };
 
 export type ServerMessage =
   | { readonly type: 'welcome'; readonly welcome: Welcome }
   | { readonly type: 'transaction'; readonly transaction: Transaction }
   | { readonly type: 'drain'; readonly drain: Drain }
-  | { readonly type: 'query'; readonly query: Query };
+  | { readonly type: 'query'; readonly query: Query }
+  | { readonly type: 'tap'; readonly tap: Tap };
 
 const KEY_BYTES = 768;
 const DESTINATION_BYTES = 640;
@@ -280,12 +319,30 @@ const drain = message<Drain>('Drain', {
 const query = message<Query>('Query', {
   id: integer(1, 'uint64', 1, Number.MAX_SAFE_INTEGER),
   keyPrefix: text(2, KEY_BYTES),
+  request: text(3, 256),
+  service: text(4, 640),
 });
 
 const answer = message<Answer>('Answer', {
   id: integer(1, 'uint64', 1, Number.MAX_SAFE_INTEGER),
   resources: list(2, upsertMessage, MAX_RESOURCES),
   truncated: flag(3),
+  hops: list(4, hopMessage, 256),
+  reach: optional(5, ringReachMessage),
+  backends: list(6, backendViewMessage, 64),
+});
+
+const tap = message<Tap>('Tap', {
+  id: integer(1, 'uint64', 1, Number.MAX_SAFE_INTEGER),
+  stop: flag(2),
+  filter: optional(3, tapFilterMessage),
+  lastsMs: integer(4, 'uint64', 0, 3_600_000),
+});
+
+const tapped = message<Tapped>('Tapped', {
+  id: integer(1, 'uint64', 1, Number.MAX_SAFE_INTEGER),
+  requests: list(2, tappedRequestMessage, 1_000),
+  dropped: integer(3, 'uint64', 0, Number.MAX_SAFE_INTEGER),
 });
 
 export const clientMessage: Message<ClientMessage> = union<ClientMessage>('ClientMessage', {
@@ -294,6 +351,8 @@ export const clientMessage: Message<ClientMessage> = union<ClientMessage>('Clien
   ack: member(3, 'ack', ack),
   report: member(4, 'report', reportMessage),
   answer: member(5, 'answer', answer),
+  counters: member(6, 'counters', countersMessage),
+  tapped: member(7, 'tapped', tapped),
 });
 
 export const serverMessage: Message<ServerMessage> = union<ServerMessage>('ServerMessage', {
@@ -301,4 +360,5 @@ export const serverMessage: Message<ServerMessage> = union<ServerMessage>('Serve
   transaction: member(2, 'transaction', transactionMessage),
   drain: member(3, 'drain', drain),
   query: member(4, 'query', query),
+  tap: member(5, 'tap', tap),
 });

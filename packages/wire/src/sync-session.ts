@@ -15,6 +15,7 @@
 import { assert, type Timer, type TimerWheel } from '@weft/kernel';
 import type { ResourceKey } from '@weft/model';
 import type { EndpointDeltas } from './endpoint-delta.ts';
+import type { Counters, TapFilter } from './observation-message.ts';
 import { NO_HASH } from './message/field.ts';
 import { rawMessage, rawMessages } from './message/raw-message.ts';
 import type { VersionedResource } from './resource-codec.ts';
@@ -25,9 +26,11 @@ import {
   type Hello,
   MAX_DESTINATIONS,
   PROTOCOL_VERSION,
+  type Query,
   type Report,
   type ResourceError,
   type Subscribe,
+  type Tapped,
   type TrustBundleMessage,
   serverMessage,
   transactionMessage,
@@ -86,6 +89,7 @@ export interface ResourceFacts {
 /** Two, so that the next transaction travels while the last one is compiled; more would only age in buffers. */
 const MAX_UNACKNOWLEDGED = 2;
 const MAX_QUERIES = 16;
+const MAX_TAPS = 16;
 /** The proxy holds some version, but not the one we thought: no delta may build on it. */
 const UNKNOWN_HASH = 'unknown';
 
@@ -122,6 +126,8 @@ export class SyncSession {
   private readonly missing: Set<string>;
   private readonly unacknowledged: Unacknowledged[];
   private readonly queries: Map<number, (answer: Answer | null) => void>;
+  private readonly taps: Map<number, (tapped: Tapped | null) => void>;
+  private lastCounters: Counters | null;
   private readonly ackTimer: Timer;
   private trustBundle: TrustBundleMessage | null;
   private trustDirty: boolean;
@@ -148,6 +154,8 @@ export class SyncSession {
     this.missing = new Set();
     this.unacknowledged = [];
     this.queries = new Map();
+    this.taps = new Map();
+    this.lastCounters = null;
     this.ackTimer = options.timers.create(() => this.close('ack-timeout'));
     this.trustBundle = options.trustBundle;
     this.trustDirty = false;
@@ -238,6 +246,12 @@ export class SyncSession {
       case 'answer':
         this.answer(message.answer);
         return;
+      case 'counters':
+        this.lastCounters = message.counters;
+        return;
+      case 'tapped':
+        this.taps.get(message.tapped.id)?.(message.tapped);
+        return;
     }
   }
 
@@ -263,13 +277,46 @@ export class SyncSession {
    * caller keeps the time.
    */
   query(keyPrefix: string, done: (answer: Answer | null) => void): void {
+    this.ask({ keyPrefix, request: '', service: '' }, done);
+  }
+
+  /** Asks the proxy what it remembers of a request, by its trace id or request id; otherwise as `query`. */
+  queryRequest(request: string, done: (answer: Answer | null) => void): void {
+    this.ask({ keyPrefix: '', request, service: '' }, done);
+  }
+
+  /** Asks how its balancers see a service, `namespace/name`; otherwise as `query`. */
+  queryService(service: string, done: (answer: Answer | null) => void): void {
+    this.ask({ keyPrefix: '', request: '', service }, done);
+  }
+
+  /**
+   * Live requests that fit, for at most `lastsMs`, until the returned function is called. `told` gets null when the stream
+   * ends, or at once when 16 taps are open.
+   */
+  tap(filter: TapFilter, lastsMs: number, told: (tapped: Tapped | null) => void): () => void {
+    if (this.ended || this.taps.size >= MAX_TAPS) {
+      told(null);
+      return () => undefined;
+    }
+    this.lastQuery += 1;
+    const id = this.lastQuery;
+    this.taps.set(id, told);
+    this.send(serverMessage.encode({ type: 'tap', tap: { id, stop: false, filter, lastsMs } }));
+    return () => {
+      if (!this.taps.delete(id) || this.ended) return;
+      this.send(serverMessage.encode({ type: 'tap', tap: { id, stop: true, filter: null, lastsMs: 0 } }));
+    };
+  }
+
+  private ask(what: Omit<Query, 'id'>, done: (answer: Answer | null) => void): void {
     if (this.ended || this.queries.size >= MAX_QUERIES) {
       done(null);
       return;
     }
     this.lastQuery += 1;
     this.queries.set(this.lastQuery, done);
-    this.send(serverMessage.encode({ type: 'query', query: { id: this.lastQuery, keyPrefix } }));
+    this.send(serverMessage.encode({ type: 'query', query: { id: this.lastQuery, ...what } }));
   }
 
   /** Ends the stream from our side. */
@@ -288,6 +335,14 @@ export class SyncSession {
     const open = [...this.queries.values()];
     this.queries.clear();
     for (const done of open) done(null);
+    const taps = [...this.taps.values()];
+    this.taps.clear();
+    for (const told of taps) told(null);
+  }
+
+  /** What was said last; null before that. */
+  get counters(): Counters | null {
+    return this.lastCounters;
   }
 
   get report(): Report | null {

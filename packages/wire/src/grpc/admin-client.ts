@@ -5,23 +5,32 @@ import type {
   CreateTokenResponse,
   GetConfigRequest,
   GetConfigResponse,
+  GetTrafficRequest,
+  GetTrafficResponse,
   ListObjectsRequest,
   MeshEvent,
   ObjectStatus,
   ProxyStatus,
   ResourceVersion,
   ServerInfo,
+  TapEvent,
+  TapRequest,
+  WhyResponse,
 } from '../admin-message.ts';
 import { GRPC_OPTIONS, ask } from './grpc-calls.ts';
 import {
   ADMIN_CREATE_TOKEN,
   ADMIN_GET_CONFIG,
   ADMIN_GET_SERVER,
+  ADMIN_GET_TRAFFIC,
   ADMIN_GET_VERSIONS,
   ADMIN_LIST_OBJECTS,
   ADMIN_LIST_PROXIES,
+  ADMIN_TAP,
   ADMIN_WATCH_EVENTS,
+  ADMIN_WHY,
   type CallFault,
+  type Method,
   faultOf,
 } from './method.ts';
 
@@ -64,12 +73,38 @@ export class AdminClient {
     event: (event: MeshEvent) => void,
     ended: (fault: CallFault | null) => void,
   ): () => void {
-    const method = ADMIN_WATCH_EVENTS;
+    return this.stream(ADMIN_WATCH_EVENTS, { noFollow }, event, ended);
+  }
+
+  /** What all proxies remember of a request, by its trace id or request id. */
+  why(request: string): Promise<Result<WhyResponse, CallFault>> {
+    return ask(this.client, ADMIN_WHY, { request });
+  }
+
+  getTraffic(request: GetTrafficRequest): Promise<Result<GetTrafficResponse, CallFault>> {
+    return ask(this.client, ADMIN_GET_TRAFFIC, request);
+  }
+
+  /** Hands live requests over until the time is over, the returned function is called, or something breaks. */
+  tap(request: TapRequest, event: (event: TapEvent) => void, ended: (fault: CallFault | null) => void): () => void {
+    return this.stream(ADMIN_TAP, request, event, ended);
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  private stream<Q, S>(
+    method: Method<Q, S>,
+    asked: Q,
+    event: (event: S) => void,
+    ended: (fault: CallFault | null) => void,
+  ): () => void {
     const call = this.client.makeServerStreamRequest(
       method.path,
-      (request: { readonly noFollow: boolean }) => method.request.encode(request),
+      (request: Q) => method.request.encode(request),
       (bytes) => method.response.decode(bytes),
-      { noFollow },
+      asked,
     );
     let open = true;
     const end = (fault: CallFault | null): void => {
@@ -77,7 +112,7 @@ export class AdminClient {
       open = false;
       ended(fault);
     };
-    call.on('data', (decoded: Result<MeshEvent, { readonly message: string }>) => {
+    call.on('data', (decoded: Result<S, { readonly message: string }>) => {
       if (open && decoded.ok) event(decoded.value);
     });
     call.on('error', (error: ServiceError) => end(faultOf(error.code, error.details)));
@@ -86,9 +121,5 @@ export class AdminClient {
       open = false;
       call.cancel();
     };
-  }
-
-  close(): void {
-    this.client.close();
   }
 }

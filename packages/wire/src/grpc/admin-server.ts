@@ -16,22 +16,32 @@ import type {
   CreateTokenResponse,
   GetConfigRequest,
   GetConfigResponse,
+  GetTrafficRequest,
+  GetTrafficResponse,
   ListObjectsRequest,
   MeshEvent,
   ObjectStatus,
   ProxyStatus,
   ResourceVersion,
   ServerInfo,
+  TapEvent,
+  TapRequest,
+  WhyRequest,
+  WhyResponse,
 } from '../admin-message.ts';
 import { MAX_MESSAGE_BYTES } from '../sync-message.ts';
 import {
   ADMIN_CREATE_TOKEN,
   ADMIN_GET_CONFIG,
   ADMIN_GET_SERVER,
+  ADMIN_GET_TRAFFIC,
   ADMIN_GET_VERSIONS,
   ADMIN_LIST_OBJECTS,
   ADMIN_LIST_PROXIES,
+  ADMIN_TAP,
   ADMIN_WATCH_EVENTS,
+  ADMIN_WHY,
+  type CallFault,
   type Method,
 } from './method.ts';
 import { type Received, type Reply, callback, errorOf, unary } from './unary.ts';
@@ -46,12 +56,21 @@ export interface AdminService {
   /** Says the events remembered at once, then new ones until the returned function is called. */
   watchEvents(emit: (event: MeshEvent) => void): () => void;
   createToken(request: CreateTokenRequest): Reply<CreateTokenResponse>;
+  why(request: WhyRequest): Reply<WhyResponse>;
+  getTraffic(request: GetTrafficRequest): Reply<GetTrafficResponse>;
+  /** Says what is tapped until the returned function is called or `ended` was. */
+  tap(
+    request: TapRequest,
+    emit: (event: TapEvent) => void,
+    ended: (fault: CallFault | null) => void,
+  ): Result<() => void, CallFault>;
 }
 
 /** `sun_path` of unix(7) has 108 bytes on Linux and 104 on macOS, one of them the closing NUL. */
 const MAX_PATH_BYTES = 103;
 /** Events a watcher may be behind before its stream is ended: it can ask again. */
 const MAX_EVENTS_BEHIND = 4096;
+const MAX_TAPS_BEHIND = 64;
 
 /** `Admin` on a UNIX socket that only its owner may open. */
 export class AdminServer {
@@ -82,6 +101,10 @@ export class AdminServer {
     serve('GetVersions', ADMIN_GET_VERSIONS, (request) => service.getVersions(request));
     serve('ListObjects', ADMIN_LIST_OBJECTS, (request) => service.listObjects(request));
     serve('CreateToken', ADMIN_CREATE_TOKEN, (request) => service.createToken(request));
+    serve('Why', ADMIN_WHY, (request) => service.why(request));
+    serve('GetTraffic', ADMIN_GET_TRAFFIC, (request) => service.getTraffic(request));
+    definitions['Tap'] = unary(ADMIN_TAP, true);
+    handlers['Tap'] = (call: ServerWritableStream<Received<TapRequest>, TapEvent>) => this.tap(call);
     definitions['WatchEvents'] = unary(ADMIN_WATCH_EVENTS, true);
     handlers['WatchEvents'] = (call: ServerWritableStream<Received<{ noFollow: boolean }>, MeshEvent>) =>
       this.watch(call);
@@ -128,6 +151,34 @@ export class AdminServer {
       this.grpc.forceShutdown();
       for (const socket of this.sockets) socket.destroy();
     });
+  }
+
+  private tap(call: ServerWritableStream<Received<TapRequest>, TapEvent>): void {
+    const refuse = (fault: CallFault): void => void call.emit('error', errorOf(fault));
+    if (!call.request.ok) {
+      refuse({ code: 'InvalidArgument', message: `${call.request.error.path}: ${call.request.error.message}` });
+      return;
+    }
+    let unsaid = 0;
+    const emit = (event: TapEvent): void => {
+      const { requests, dropped } = event;
+      // A watcher that reads too slowly is told how much it has missed.
+      if (call.writableLength > MAX_TAPS_BEHIND) unsaid += requests.length + dropped;
+      else {
+        call.write({ ...event, dropped: dropped + unsaid });
+        unsaid = 0;
+      }
+    };
+    const tapped = this.service.tap(call.request.value, emit, (fault) => {
+      if (fault === null) call.end();
+      else refuse(fault);
+    });
+    if (!tapped.ok) {
+      refuse(tapped.error);
+      return;
+    }
+    call.on('cancelled', tapped.value);
+    call.on('close', tapped.value);
   }
 
   private watch(call: ServerWritableStream<Received<{ noFollow: boolean }>, MeshEvent>): void {

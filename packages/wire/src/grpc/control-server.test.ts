@@ -173,6 +173,9 @@ test('the server can ask a proxy what it holds', async (t) => {
     id: 1,
     resources: [{ key: routes?.key, hash: routes?.hash, body: Buffer.from(routes?.body ?? []) }],
     truncated: false,
+    hops: [],
+    reach: null,
+    backends: [],
   });
 });
 
@@ -238,6 +241,9 @@ function adminService(): AdminService {
     getConfig: ({ proxy }) => fail({ code: 'NotFound', message: `no proxy ${proxy}` }),
     getVersions: () => ok({ resources: [] }),
     listObjects: () => ok({ objects: [] }),
+    why: () => ok({ hops: [], rings: [] }),
+    getTraffic: () => ok({ coveredMs: 0, proxies: 0, edges: [] }),
+    tap: () => ok(() => undefined),
     watchEvents: (emit) => {
       emit({ atMs: 1, type: 'proxy-connected', severity: 'info', subject: 'shop/cart', message: '' });
       return () => undefined;

@@ -20,7 +20,13 @@ import {
 import { type Clock, type Result, type TimerWheel, fail } from '@weft/kernel';
 import { EndpointDeltas } from '../endpoint-delta.ts';
 import type { IssueRequest, IssueResponse } from '../identity-message.ts';
-import { type Hello, MAX_MESSAGE_BYTES, type TrustBundleMessage, clientMessage } from '../sync-message.ts';
+import {
+  type ClientMessage,
+  type Hello,
+  MAX_MESSAGE_BYTES,
+  type TrustBundleMessage,
+  clientMessage,
+} from '../sync-message.ts';
 import { SyncHub } from '../sync-hub.ts';
 import { SyncSession, type View } from '../sync-session.ts';
 import { type CallFault, IDENTITY_ISSUE, MESH_SYNC } from './method.ts';
@@ -40,7 +46,7 @@ export interface ControlService<P> {
   /** The session is about to start. */
   opened(session: SyncSession, peer: P, address: string): void;
   /** A Report, a Subscribe or an Ack was taken in. */
-  advanced(session: SyncSession, what: 'subscribe' | 'ack' | 'report' | 'answer'): void;
+  advanced(session: SyncSession, what: Exclude<ClientMessage['type'], 'hello'>): void;
   /** The stream has ended, for the reason given. */
   closed(session: SyncSession, reason: string): void;
   issue(request: IssueRequest, peer: P | null, address: string): Reply<IssueResponse>;

@@ -7,6 +7,8 @@ import {
   getConfigRequest,
   getConfigResponse,
   getServerRequest,
+  getTrafficRequest,
+  getTrafficResponse,
   getVersionsRequest,
   getVersionsResponse,
   listObjectsRequest,
@@ -14,7 +16,11 @@ import {
   listProxiesRequest,
   listProxiesResponse,
   serverInfoMessage,
+  tapEvent,
+  tapRequest,
   watchEventsRequest,
+  whyRequest,
+  whyResponse,
 } from '../admin-message.ts';
 import { issueRequest, issueResponse } from '../identity-message.ts';
 import type { Message } from '../message/message.ts';
@@ -52,6 +58,9 @@ export const ADMIN_GET_CONFIG = method('/weft.v1.Admin/GetConfig', getConfigRequ
 export const ADMIN_GET_VERSIONS = method('/weft.v1.Admin/GetVersions', getVersionsRequest, getVersionsResponse);
 export const ADMIN_LIST_OBJECTS = method('/weft.v1.Admin/ListObjects', listObjectsRequest, listObjectsResponse);
 export const ADMIN_WATCH_EVENTS = method('/weft.v1.Admin/WatchEvents', watchEventsRequest, eventMessage);
+export const ADMIN_WHY = method('/weft.v1.Admin/Why', whyRequest, whyResponse);
+export const ADMIN_GET_TRAFFIC = method('/weft.v1.Admin/GetTraffic', getTrafficRequest, getTrafficResponse);
+export const ADMIN_TAP = method('/weft.v1.Admin/Tap', tapRequest, tapEvent);
 export const ADMIN_CREATE_TOKEN = method('/weft.v1.Admin/CreateToken', createTokenRequest, createTokenResponse);
 
 /** The gRPC status of a fault. */

@@ -13,7 +13,7 @@ const PROTO = fileURLToPath(new URL('../../../../proto', import.meta.url));
 function loadProto(): protobuf.Root {
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => (target.startsWith('/') ? target : `${PROTO}/${target}`);
-  return root.loadSync(['resource', 'sync', 'identity', 'admin'].map((name) => `weft/v1/${name}.proto`));
+  return root.loadSync(['resource', 'observation', 'sync', 'identity', 'admin'].map((name) => `weft/v1/${name}.proto`));
 }
 
 interface Table {

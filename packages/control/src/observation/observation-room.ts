@@ -1,0 +1,117 @@
+import type { Clock, Result, TimerWheel } from '@weft/kernel';
+import type {
+  CallFault,
+  GetTrafficRequest,
+  GetTrafficResponse,
+  SyncSession,
+  TapEvent,
+  TapRequest,
+  WhyResponse,
+} from '@weft/wire';
+import type { ProxyRegistry } from '../proxy-registry.ts';
+import type { ServiceEndpointsJson } from './observation-json.ts';
+import { reporterOf } from './reporter.ts';
+import { TapDesk } from './tap-desk.ts';
+import { TrafficReport } from './traffic-report.ts';
+import { TrafficWindow } from './traffic-window.ts';
+import { WhyDesk } from './why-desk.ts';
+
+const DEFAULT_WINDOW_MS = 60_000;
+const CALLER_WINDOW_MS = 300_000;
+const SWEEP_MS = 60_000;
+const ENDPOINTS_MS = 1_000;
+/** Callers whose balancers are asked about one service. */
+const MOST_CALLERS = 20;
+
+export interface ObservationOptions {
+  readonly registry: ProxyRegistry;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  /** Bound on the memory of the counters; 256 MiB when absent. */
+  readonly windowBytes?: number;
+}
+
+/** What is seen of live traffic: counters of the last half hour, single requests, and taps. */
+export class ObservationRoom {
+  readonly window: TrafficWindow;
+  readonly report: TrafficReport;
+  private readonly options: ObservationOptions;
+  private readonly whys: WhyDesk;
+  private readonly taps: TapDesk;
+  private isStopped: boolean;
+
+  constructor(options: ObservationOptions) {
+    const { registry, clock, wheel, windowBytes } = options;
+    this.options = options;
+    this.window = new TrafficWindow(clock, windowBytes);
+    this.report = new TrafficReport(this.window, () => clock.wallMs());
+    this.whys = new WhyDesk(registry, wheel);
+    this.taps = new TapDesk(registry, wheel);
+    this.isStopped = false;
+    this.sweepLater();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  /** A proxy has said what it carried. */
+  counted(session: SyncSession): void {
+    const { counters, hello } = session;
+    if (counters === null) return;
+    const { workload } = hello;
+    this.window.take(reporterOf(`${workload.namespace}/${workload.instance}`, hello), counters);
+  }
+
+  why(request: string): Promise<WhyResponse> {
+    return this.whys.find(request);
+  }
+
+  traffic({ windowMs, service }: GetTrafficRequest): GetTrafficResponse {
+    return this.report.traffic(windowMs === 0 ? DEFAULT_WINDOW_MS : windowMs, service);
+  }
+
+  tap(
+    request: TapRequest,
+    emit: (event: TapEvent) => void,
+    ended: (fault: CallFault | null) => void,
+  ): Result<() => void, CallFault> {
+    return this.taps.tap(request, emit, ended);
+  }
+
+  /** How the balancers of a service's callers see it, asked now; within about a second. */
+  async endpoints(service: string): Promise<ServiceEndpointsJson> {
+    const { registry, wheel } = this.options;
+    const views: ServiceEndpointsJson['views'][number][] = [];
+    const names = this.report.callersOf(service, CALLER_WINDOW_MS).slice(0, MOST_CALLERS);
+    const open = new Set(names);
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    const timer = wheel.schedule(ENDPOINTS_MS, end);
+    const asked = names.map(
+      (proxy) =>
+        new Promise<void>((resolve) => {
+          const record = registry.find(proxy);
+          if (record === undefined || !record.isConnected) resolve();
+          else {
+            record.session.queryService(service, (answer) => {
+              if (answer !== null && open.delete(proxy)) views.push({ proxy, backends: answer.backends });
+              resolve();
+            });
+          }
+        }),
+    );
+    await Promise.race([Promise.all(asked), over]);
+    timer.cancel();
+    const silent = [...open];
+    open.clear();
+    return { id: service, views: [...views], silent };
+  }
+
+  private sweepLater(): void {
+    this.options.wheel.schedule(SWEEP_MS, () => {
+      if (this.isStopped) return;
+      this.window.sweep();
+      this.sweepLater();
+    });
+  }
+}

@@ -1,0 +1,172 @@
+import { assert } from '@weft/kernel';
+import { EDGE_BUCKET_BOUNDS_MS, type EdgeCounters } from '@weft/wire';
+
+/** Latency buckets of a point. */
+export const BUCKETS = EDGE_BUCKET_BOUNDS_MS.length + 1;
+/** Points of a chunk: what is taken and given back at once. */
+export const CHUNK_POINTS = 36;
+/** requests, request bytes, response bytes as f32; failures, retries, secured as u16; the buckets as u8. */
+const POINT_BYTES = 36;
+const FLOATS = 0;
+const SHARES = 12;
+const LATENCIES = 18;
+const CHUNK_BYTES = CHUNK_POINTS * POINT_BYTES;
+const SLAB_CHUNKS = 400;
+const MOST_U8 = 255;
+const MOST_U16 = 65_535;
+
+/** Sums over points. Written by `PointStore.addTo`. */
+export class TrafficSum {
+  requests = 0;
+  failures = 0;
+  retries = 0;
+  secured = 0;
+  requestBytes = 0;
+  responseBytes = 0;
+  readonly latencies = new Float64Array(BUCKETS);
+}
+
+/** What rounding has left over of each bucket of one series, in requests, so that sums over time stay true. */
+export type Rounding = Float32Array;
+
+/**
+ * Points of 36 bytes in chunks of 36 points, taken from slabs: a million of them cost what they hold and no objects. Counts are
+ * exact up to 65,535 (buckets up to 255) of one point; beyond, they are shares of its requests, whose rounding is carried
+ * over to the next point of the series.
+ */
+export class PointStore {
+  private readonly mostChunks: number;
+  private readonly floats: Float32Array[];
+  private readonly shares: Uint16Array[];
+  private readonly bytes: Uint8Array[];
+  private readonly free: number[];
+  private nextChunk: number;
+
+  /** `mostBytes` is a bound on all slabs together. */
+  constructor(mostBytes: number) {
+    this.mostChunks = Math.max(1, Math.floor(mostBytes / CHUNK_BYTES));
+    this.floats = [];
+    this.shares = [];
+    this.bytes = [];
+    this.free = [];
+    this.nextChunk = 0;
+  }
+
+  /** Bytes of the slabs there are. */
+  get heldBytes(): number {
+    return this.bytes.length * SLAB_CHUNKS * CHUNK_BYTES;
+  }
+
+  /** A chunk of empty points; -1 when the bound is reached. */
+  take(): number {
+    const chunk = this.free.pop();
+    if (chunk !== undefined) {
+      const start = (chunk % SLAB_CHUNKS) * CHUNK_BYTES;
+      this.bytes[Math.floor(chunk / SLAB_CHUNKS)]!.fill(0, start, start + CHUNK_BYTES);
+      return chunk;
+    }
+    if (this.nextChunk >= this.mostChunks) return -1;
+    if (this.nextChunk % SLAB_CHUNKS === 0) {
+      const slab = new ArrayBuffer(SLAB_CHUNKS * CHUNK_BYTES);
+      this.floats.push(new Float32Array(slab));
+      this.shares.push(new Uint16Array(slab));
+      this.bytes.push(new Uint8Array(slab));
+    }
+    this.nextChunk += 1;
+    return this.nextChunk - 1;
+  }
+
+  give(chunk: number): void {
+    this.free.push(chunk);
+  }
+
+  /** Adds what was counted to a point. */
+  put(chunk: number, point: number, counted: EdgeCounters, rounding: Rounding): void {
+    const sum = scratch;
+    sum.requests = counted.requests;
+    sum.failures = counted.failures;
+    sum.retries = counted.retries;
+    sum.secured = counted.secured;
+    sum.requestBytes = counted.requestBytes;
+    sum.responseBytes = counted.responseBytes;
+    for (let index = 0; index < BUCKETS; index += 1) {
+      sum.latencies[index] = (counted.latencies[index] ?? 0) + rounding[index]!;
+    }
+    // Two reports that fall into one step of time.
+    this.addTo(chunk, point, sum);
+    const at = this.place(chunk, point);
+    const slab = Math.floor(chunk / SLAB_CHUNKS);
+    const floats = this.floats[slab]!;
+    const shares = this.shares[slab]!;
+    const bytes = this.bytes[slab]!;
+    floats[(at + FLOATS) / 4] = sum.requests;
+    floats[(at + FLOATS) / 4 + 1] = sum.requestBytes;
+    floats[(at + FLOATS) / 4 + 2] = sum.responseBytes;
+    const unit = Math.max(1, sum.requests / MOST_U16);
+    shares[(at + SHARES) / 2] = inUnits(sum.failures, unit);
+    shares[(at + SHARES) / 2 + 1] = inUnits(sum.retries, unit);
+    shares[(at + SHARES) / 2 + 2] = inUnits(sum.secured, unit);
+    const bucketUnit = Math.max(1, sum.requests / MOST_U8);
+    for (let index = 0; index < BUCKETS; index += 1) {
+      const wanted = sum.latencies[index]!;
+      const units = Math.min(MOST_U8, Math.max(0, Math.round(wanted / bucketUnit)));
+      bytes[at + LATENCIES + index] = units;
+      rounding[index] = wanted - units * bucketUnit;
+    }
+  }
+
+  addTo(chunk: number, point: number, sum: TrafficSum): void {
+    const at = this.place(chunk, point);
+    const slab = Math.floor(chunk / SLAB_CHUNKS);
+    const floats = this.floats[slab]!;
+    const requests = floats[(at + FLOATS) / 4]!;
+    const shares = this.shares[slab]!;
+    const retries = shares[(at + SHARES) / 2 + 1]!;
+    if (requests === 0 && retries === 0) return;
+    const bytes = this.bytes[slab]!;
+    sum.requests += requests;
+    sum.requestBytes += floats[(at + FLOATS) / 4 + 1]!;
+    sum.responseBytes += floats[(at + FLOATS) / 4 + 2]!;
+    const unit = Math.max(1, requests / MOST_U16);
+    sum.failures += shares[(at + SHARES) / 2]! * unit;
+    sum.retries += retries * unit;
+    sum.secured += shares[(at + SHARES) / 2 + 2]! * unit;
+    const bucketUnit = Math.max(1, requests / MOST_U8);
+    const { latencies } = sum;
+    for (let index = 0; index < BUCKETS; index += 1) {
+      latencies[index] = latencies[index]! + bytes[at + LATENCIES + index]! * bucketUnit;
+    }
+  }
+
+  private place(chunk: number, point: number): number {
+    assert(point >= 0 && point < CHUNK_POINTS, 'a point lies in its chunk');
+    return (chunk % SLAB_CHUNKS) * CHUNK_BYTES + point * POINT_BYTES;
+  }
+}
+
+const scratch = new TrafficSum();
+
+/** What happened at all stays visible, however small its share. */
+function inUnits(count: number, unit: number): number {
+  if (count <= 0) return 0;
+  return Math.min(MOST_U16, Math.max(1, Math.round(count / unit)));
+}
+
+/** The duration that a share of the requests did not exceed, read from the buckets; -1 when nothing was measured. */
+export function percentileMs(latencies: ArrayLike<number>, share: number): number {
+  let total = 0;
+  for (let index = 0; index < BUCKETS; index += 1) total += Math.max(0, latencies[index]!);
+  if (total < 0.5) return -1;
+  let left = total * share;
+  for (let index = 0; index < BUCKETS; index += 1) {
+    const count = Math.max(0, latencies[index]!);
+    if (count === 0) continue;
+    if (left <= count || index === BUCKETS - 1) {
+      const lower = index === 0 ? 0 : EDGE_BUCKET_BOUNDS_MS[index - 1]!;
+      const upper = EDGE_BUCKET_BOUNDS_MS[index] ?? lower;
+      return lower + (upper - lower) * Math.min(1, left / count);
+    }
+    left -= count;
+  }
+  return EDGE_BUCKET_BOUNDS_MS[EDGE_BUCKET_BOUNDS_MS.length - 1]!;
+}

@@ -1,0 +1,274 @@
+import { byCodeUnit } from '@weft/model';
+import type { Traffic } from '@weft/wire';
+import type {
+  EdgeJson,
+  NodeJson,
+  ProxyGaugesJson,
+  RouteTrafficJson,
+  SeriesJson,
+  ServiceJson,
+  SignalsJson,
+  TopologyJson,
+} from './observation-json.ts';
+import { TrafficSum, percentileMs } from './point-store.ts';
+import { type EdgeSeries, STEP_MS, type Reporter, type TrafficWindow } from './traffic-window.ts';
+
+/** What went from one to another, counted once. */
+interface Edge {
+  readonly source: string;
+  readonly destination: string;
+  readonly tcp: boolean;
+  readonly direction: 'Inbound' | 'Outbound';
+  readonly route: string;
+  readonly rule: string;
+  readonly sum: TrafficSum;
+}
+
+/** Reads the window as people ask for it. */
+export class TrafficReport {
+  private readonly window: TrafficWindow;
+  private readonly now: () => number;
+
+  constructor(window: TrafficWindow, now: () => number) {
+    this.window = window;
+    this.now = now;
+  }
+
+  /** By rule, for tables; `service` empty: all. */
+  traffic(
+    windowMs: number,
+    service: string,
+  ): { readonly coveredMs: number; readonly proxies: number; readonly edges: readonly Traffic[] } {
+    const { from, to } = this.window.range(windowMs);
+    const edges = this.edges(from, to, true)
+      .filter(({ source, destination }) => service === '' || source === service || destination === service)
+      .map(({ source, destination, route, rule, tcp, direction, sum }): Traffic => ({
+        source,
+        destination,
+        route,
+        rule,
+        tcp,
+        direction,
+        requests: Math.round(sum.requests),
+        failures: Math.round(sum.failures),
+        retries: Math.round(sum.retries),
+        secured: Math.round(sum.secured),
+        requestBytes: Math.round(sum.requestBytes),
+        responseBytes: Math.round(sum.responseBytes),
+        p50Ms: percentileMs(sum.latencies, 0.5),
+        p90Ms: percentileMs(sum.latencies, 0.9),
+        p99Ms: percentileMs(sum.latencies, 0.99),
+      }));
+    return {
+      coveredMs: this.window.coveredSteps(from, to) * STEP_MS,
+      proxies: [...this.window.reporters].length,
+      edges,
+    };
+  }
+
+  topology(windowMs: number): TopologyJson {
+    const { from, to } = this.window.range(windowMs);
+    const covered = this.window.coveredSteps(from, to);
+    const edges = this.edges(from, to, false);
+    return {
+      atMs: this.now(),
+      windowMs,
+      coveredMs: covered * STEP_MS,
+      nodes: this.nodes(edges, covered),
+      edges: edges.map((edge) => edgeJson(edge, covered)),
+    };
+  }
+
+  service(id: string, windowMs: number): ServiceJson {
+    const { from, to } = this.window.range(windowMs);
+    const covered = this.window.coveredSteps(from, to);
+    const byRule = this.edges(from, to, true);
+    const edges = this.edges(from, to, false);
+    const arriving = edges.filter(({ destination }) => destination === id);
+    return {
+      id,
+      atMs: this.now(),
+      windowMs,
+      signals: signals(added(arriving), covered),
+      series: this.series(id, from, to),
+      callers: arriving.map((edge) => edgeJson(edge, covered)),
+      callees: edges.filter(({ source }) => source === id).map((edge) => edgeJson(edge, covered)),
+      routes: byRule
+        .filter(({ destination }) => destination === id)
+        .map((edge): RouteTrafficJson => ({
+          source: edge.source,
+          route: edge.route,
+          rule: edge.rule,
+          ...signals(edge.sum, covered),
+        })),
+      proxies: Array.from(this.window.reporters)
+        .filter(({ workload }) => workload === id)
+        .map(({ proxy }) => proxy)
+        .sort(byCodeUnit),
+    };
+  }
+
+  /** Names of the proxies that called a service in the window. */
+  callersOf(id: string, windowMs: number): string[] {
+    const { from, to } = this.window.range(windowMs);
+    const callers = new Set<string>();
+    this.window.eachSum(from, to, ({ direction, peer, reporter }) => {
+      if (direction === 'Outbound' && peer === id) callers.add(reporter.proxy);
+    });
+    return [...callers].sort(byCodeUnit);
+  }
+
+  gauges(proxy: string, windowMs: number): ProxyGaugesJson | undefined {
+    const { from, to } = this.window.range(windowMs);
+    const gauges = this.window.gauges(proxy, from, to);
+    return gauges === undefined ? undefined : { proxy, startMs: from * STEP_MS, stepMs: STEP_MS, ...gauges };
+  }
+
+  /** What arrived at a service, step by step. */
+  private series(id: string, from: number, to: number): SeriesJson {
+    const known = this.knownCallers();
+    const fits = (series: EdgeSeries): boolean => isCounted(series, known) && destinationOf(series) === id;
+    const proxies = new Set<string>();
+    for (const series of this.window.eachSeries()) if (fits(series)) proxies.add(series.reporter.proxy);
+    const rows = Array.from({ length: to - from }, (_, index) => {
+      const step = from + index;
+      if (!this.window.isReported(step, proxies)) return NOTHING_KNOWN;
+      const sum = new TrafficSum();
+      this.window.addWhere(step, fits, sum);
+      return { ...signals(sum, 1), failuresPerS: perSecond(sum.failures, 1) };
+    });
+    return {
+      startMs: from * STEP_MS,
+      stepMs: STEP_MS,
+      requestsPerS: rows.map(({ requestsPerS }) => requestsPerS),
+      failuresPerS: rows.map(({ failuresPerS }) => failuresPerS),
+      retriesPerS: rows.map(({ retriesPerS }) => retriesPerS),
+      p50Ms: rows.map(({ p50Ms }) => p50Ms),
+      p90Ms: rows.map(({ p90Ms }) => p90Ms),
+      p99Ms: rows.map(({ p99Ms }) => p99Ms),
+    };
+  }
+
+  private nodes(edges: readonly Edge[], covered: number): NodeJson[] {
+    const proxies = new Map<string, Reporter[]>();
+    for (const reporter of this.window.reporters) {
+      const known = proxies.get(reporter.workload);
+      if (known === undefined) proxies.set(reporter.workload, [reporter]);
+      else known.push(reporter);
+    }
+    const ids = new Set([...proxies.keys(), ...edges.flatMap(({ source, destination }) => [source, destination])]);
+    return [...ids].sort(byCodeUnit).map((id): NodeJson => {
+      const own = proxies.get(id) ?? [];
+      const kind = own.length > 0 ? (own[0]!.gateway ? 'gateway' : 'workload') : id === 'unknown' ? 'unknown' : 'plain';
+      const arriving = added(edges.filter(({ destination }) => destination === id));
+      // Nothing arrives at a caller: that is known, when it reports.
+      return { id, kind, proxies: own.length, ...signals(arriving, covered) };
+    });
+  }
+
+  /** Joined over proxies, each request counted once: by its caller's proxy, or, where that does not report, by the callee's. */
+  private edges(from: number, to: number, byRule: boolean): Edge[] {
+    const known = this.knownCallers();
+    const edges = new Map<string, Edge>();
+    this.window.eachSum(from, to, (series, sum) => {
+      if (!isCounted(series, known)) return;
+      const { direction, tcp } = series;
+      const source = sourceOf(series, known);
+      const destination = destinationOf(series);
+      const route = byRule ? series.route : '';
+      const rule = byRule ? series.rule : '';
+      const key = `${source} ${destination} ${direction} ${tcp} ${route} ${rule}`;
+      let edge = edges.get(key);
+      if (edge === undefined) {
+        edge = { source, destination, tcp, direction, route, rule, sum: new TrafficSum() };
+        edges.set(key, edge);
+      }
+      add(edge.sum, sum);
+    });
+    return [...edges.entries()].sort(([left], [right]) => byCodeUnit(left, right)).map(([, edge]) => edge);
+  }
+
+  /** Workload by service account, of those whose proxies report. */
+  private knownCallers(): ReadonlyMap<string, string> {
+    const known = new Map<string, string>();
+    for (const { account, workload } of this.window.reporters) known.set(account, workload);
+    return known;
+  }
+}
+
+/** An inbound series counts only when nobody reports it from the other side. */
+function isCounted({ direction, peer }: EdgeSeries, known: ReadonlyMap<string, string>): boolean {
+  return direction === 'Outbound' || !known.has(peer);
+}
+
+function sourceOf({ direction, peer, reporter }: EdgeSeries, known: ReadonlyMap<string, string>): string {
+  return direction === 'Outbound' ? reporter.workload : (known.get(peer) ?? peer);
+}
+
+function destinationOf({ direction, peer, reporter }: EdgeSeries): string {
+  return direction === 'Outbound' ? peer : reporter.workload;
+}
+
+function added(edges: readonly Edge[]): TrafficSum {
+  const total = new TrafficSum();
+  for (const { sum } of edges) add(total, sum);
+  return total;
+}
+
+function add(total: TrafficSum, sum: TrafficSum): void {
+  total.requests += sum.requests;
+  total.failures += sum.failures;
+  total.retries += sum.retries;
+  total.secured += sum.secured;
+  total.requestBytes += sum.requestBytes;
+  total.responseBytes += sum.responseBytes;
+  for (let index = 0; index < sum.latencies.length; index += 1) {
+    total.latencies[index] = total.latencies[index]! + sum.latencies[index]!;
+  }
+}
+
+function edgeJson({ source, destination, tcp, direction, sum }: Edge, covered: number): EdgeJson {
+  return {
+    source,
+    destination,
+    protocol: tcp ? 'tcp' : 'http',
+    countedBy: direction,
+    ...signals(sum, covered),
+    securedShare: shareOf(sum.secured, sum.requests),
+    requestBytesPerS: perSecond(sum.requestBytes, covered),
+    responseBytesPerS: perSecond(sum.responseBytes, covered),
+  };
+}
+
+function signals(sum: TrafficSum, covered: number): SignalsJson {
+  return {
+    requestsPerS: perSecond(sum.requests, covered),
+    failureShare: shareOf(sum.failures, sum.requests),
+    retriesPerS: perSecond(sum.retries, covered),
+    p50Ms: known(percentileMs(sum.latencies, 0.5)),
+    p90Ms: known(percentileMs(sum.latencies, 0.9)),
+    p99Ms: known(percentileMs(sum.latencies, 0.99)),
+  };
+}
+
+const NOTHING_KNOWN: SignalsJson & { readonly failuresPerS: null } = {
+  requestsPerS: null,
+  failureShare: null,
+  failuresPerS: null,
+  retriesPerS: null,
+  p50Ms: null,
+  p90Ms: null,
+  p99Ms: null,
+};
+
+function perSecond(count: number, steps: number): number | null {
+  return steps === 0 ? null : (count * 1_000) / (steps * STEP_MS);
+}
+
+function shareOf(part: number, whole: number): number | null {
+  return whole === 0 ? null : Math.min(1, part / whole);
+}
+
+function known(value: number): number | null {
+  return value < 0 ? null : value;
+}
