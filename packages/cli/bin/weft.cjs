@@ -10,9 +10,9 @@ const path = require('path');
 
 const NEEDED_MAJOR = 26;
 
-// A small young generation: what a request allocates dies young, and each megabyte here is resident up to three times.
-// The same numbers stand in src/v8-flags.ts, for sidecars that `weft run` starts; a test holds both together.
-const V8_FLAGS = { proxy: ['--max-semi-space-size=4'] };
+// A small young generation, and one helper thread beside the one that serves. The reasons, and the same numbers for sidecars that
+// `weft run` starts, stand in src/v8-flags.ts; a test holds both together.
+const V8_FLAGS = { proxy: ['--max-semi-space-size=1', '--v8-pool-size=1'] };
 
 main();
 

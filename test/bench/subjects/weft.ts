@@ -21,7 +21,7 @@ import {
 const builder = fileURLToPath(new URL('../../../deploy/build/bundle.ts', import.meta.url));
 
 /** As `weft proxy` starts its Node. */
-let v8Flags: readonly string[] = ['--max-semi-space-size=4'];
+let v8Flags: readonly string[] = ['--max-semi-space-size=1', '--v8-pool-size=1'];
 
 /** From now on Weft is started with these options of V8 instead. */
 export function useV8Flags(flags: readonly string[]): void {
