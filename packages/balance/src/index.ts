@@ -8,6 +8,6 @@ export {
   observeLatency,
   restartLatency,
 } from './peak-ewma.ts';
-export { type PickCursor, type Picker, type PickRefusal, compilePicker } from './picker.ts';
+export { type PickCursor, type Picker, type PickRefusal, compilePicker, newPickCursor } from './picker.ts';
 export { slowStartShare } from './slow-start.ts';
 export { TriedEndpoints } from './tried-endpoints.ts';

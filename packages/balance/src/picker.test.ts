@@ -4,7 +4,7 @@ import { seededRandom } from '@weft/kernel';
 import type { Endpoint, LoadBalancerPolicy } from '@weft/model';
 import { EndpointState, releaseSlot } from './endpoint-state.ts';
 import { WARM_SAMPLES } from './peak-ewma.ts';
-import { type Picker, compilePicker } from './picker.ts';
+import { type Picker, compilePicker, newPickCursor } from './picker.ts';
 import { TriedEndpoints } from './tried-endpoints.ts';
 
 const base: LoadBalancerPolicy = {
@@ -37,7 +37,7 @@ function newStates(count: number, change: (index: number) => Partial<Endpoint> =
 }
 
 function compile(states: EndpointState[], change: Partial<LoadBalancerPolicy> = {}, zone = '', panic = false): Picker {
-  return compilePicker(states, { ...base, ...change }, zone, panic, { position: 0 });
+  return compilePicker(states, { ...base, ...change }, zone, panic, newPickCursor());
 }
 
 /** How many of `picks` went to each key; a refusal counts under its own name. */
@@ -73,7 +73,7 @@ test('idle endpoints that are alike share evenly', () => {
 
 test('round robin goes round, and goes on where it stood when the set is compiled anew', () => {
   const states = newStates(3);
-  const cursor = { position: 0 };
+  const cursor = newPickCursor();
   const policy: LoadBalancerPolicy = { ...base, type: 'RoundRobin' };
   const random = seededRandom(1);
   const keys: string[] = [];

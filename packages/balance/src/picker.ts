@@ -13,6 +13,15 @@ export type PickRefusal = 'empty' | 'all-ejected' | 'all-full';
 /** Where a round robin stands. It outlives the pickers, so that a changed set doesn't start again at the first. */
 export interface PickCursor {
   position: number;
+  /** Of the last draw, for explanations: what was compared, and with whom. -1 and null where nothing was. */
+  score: number;
+  rival: EndpointState | null;
+  rivalScore: number;
+}
+
+export function newPickCursor(): PickCursor {
+  // A fraction from the start: these two are doubles for life.
+  return { position: 0, score: -0.5, rival: null, rivalScore: -0.5 };
 }
 
 /** Draws after which an endpoint that is free and untried is looked for one by one. */
@@ -77,6 +86,8 @@ export class Picker {
    */
   pick(nowMs: number, random: Random, tried: TriedEndpoints | null): EndpointState | PickRefusal {
     const avoided = tried !== null && tried.length > 0 ? tried : null;
+    this.cursor.score = -0.5;
+    this.cursor.rival = null;
     if (this.near.states.length === 0) return this.refusal;
     const far = this.nearShare < 1 && random() >= this.nearShare;
     const first = far ? this.far : this.near;
@@ -125,8 +136,12 @@ export class Picker {
     const costB = this.cost(b, nowMs, set.draw.relativeWeights[second]!);
     const bIsBetter = set.draw.equal ? this.isClearlyLess(costB, costA) : costB < costA * UNEQUAL_ADVANTAGE;
     const best = bIsBetter ? b : a;
-    if (this.slowStartMs === 0 || this.passes(best, nowMs, random)) return best;
-    return bIsBetter ? a : b;
+    const taken = this.slowStartMs === 0 || this.passes(best, nowMs, random) ? best : bIsBetter ? a : b;
+    const { cursor } = this;
+    cursor.score = taken === a ? costA : costB;
+    cursor.rival = taken === a ? b : a;
+    cursor.rivalScore = taken === a ? costB : costA;
+    return taken;
   }
 
   /** Round robin and random: one candidate, without a comparison. */

@@ -6,6 +6,7 @@ import {
   compilePicker,
   countSample,
   fadedLatencyMs,
+  newPickCursor,
   observeFailure,
   observeLatency,
   restartLatency,
@@ -94,6 +95,23 @@ export interface BackendSnapshot {
   readonly endpoints: readonly EndpointSnapshot[];
 }
 
+/** `BackendSnapshot` in figures only. */
+export interface BackendTally {
+  readonly atMs: number;
+  readonly endpoints: number;
+  readonly ejected: number;
+  readonly unhealthy: number;
+  readonly slowStart: number;
+  readonly panic: boolean;
+  /** When the first ejected endpoint is tried again; `Infinity` when none is ejected. */
+  readonly ejectedUntilMs: number;
+  readonly breaker: 'off' | BreakerState;
+  readonly budgetRequests: number;
+  readonly budgetRetries: number;
+}
+
+const TALLY_MS = 100;
+
 /**
  * Due probes wait so long for a request that could be retried elsewhere (`mayProbe`), then take any: where there is
  * nothing but POST, an endpoint must come back too.
@@ -122,6 +140,7 @@ export class BackendState {
   private readonly zone: string;
   private readonly workers: number;
   private readonly cursor: PickCursor;
+  private counted: BackendTally | null;
   private picker: Picker;
   private readonly ejection: Ejection;
   private breaker: CircuitBreaker | null;
@@ -149,7 +168,8 @@ export class BackendState {
     this.random = environment.random;
     this.zone = environment.zone;
     this.workers = environment.workers ?? 1;
-    this.cursor = { position: 0 };
+    this.cursor = newPickCursor();
+    this.counted = null;
     this.picker = compilePicker([], backend.loadBalancer, this.zone, false, this.cursor);
     this.ejection = new Ejection(backend.outlierDetection, this.random);
     this.breaker = null;
@@ -176,6 +196,42 @@ export class BackendState {
   /** Requests between `requestStarted` and `requestEnded`. */
   get activeRequests(): number {
     return this.limit.inUse;
+  }
+
+  /** What the last pick compared. */
+  get lastDraw(): Readonly<PickCursor> {
+    return this.cursor;
+  }
+
+  /** How its endpoints stand, and its breaker and budget: at most 100 ms old, so that many may ask. */
+  tally(nowMs: number): BackendTally {
+    const { counted } = this;
+    if (counted !== null && nowMs - counted.atMs < TALLY_MS && counted.endpoints === this.states.length) return counted;
+    const { slowStartMs } = this.policy.loadBalancer;
+    let ejected = 0;
+    let unhealthy = 0;
+    let slowStart = 0;
+    let ejectedUntilMs = Number.POSITIVE_INFINITY;
+    for (const state of this.states) {
+      if (state.unhealthy) unhealthy += 1;
+      else if (state.ejected) {
+        ejected += 1;
+        ejectedUntilMs = Math.min(ejectedUntilMs, state.probeDueMs);
+      } else if (slowStartMs > 0 && state.startedMs + slowStartMs > nowMs) slowStart += 1;
+    }
+    this.counted = {
+      atMs: nowMs,
+      endpoints: this.states.length,
+      ejected,
+      unhealthy,
+      slowStart,
+      panic: this.panic,
+      ejectedUntilMs,
+      breaker: this.breaker?.state ?? 'off',
+      budgetRequests: this.budget.requests(nowMs),
+      budgetRetries: this.budget.retries(nowMs),
+    };
+    return this.counted;
   }
 
   /**

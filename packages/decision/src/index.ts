@@ -3,6 +3,7 @@ export {
   type BackendEnvironment,
   type BackendRefusal,
   type BackendSnapshot,
+  type BackendTally,
   BackendState,
   type BackendTransition,
   type EndpointSnapshot,

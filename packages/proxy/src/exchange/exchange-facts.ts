@@ -1,9 +1,28 @@
 import type { EndpointState } from '@weft/balance';
 import type { BackendState, RouteDecision, Tables } from '@weft/decision';
 import type { Head } from '@weft/http';
+import type { TerminationCode } from '@weft/outcome';
 import type { SpanContext } from '@weft/telemetry';
 import type { HttpProtocol } from './downstream-stream.ts';
 import type { Ingress } from './ingress.ts';
+
+/** A try that another one followed. */
+export interface FailedTryFacts {
+  readonly endpoint: EndpointState;
+  /** Monotonic milliseconds. */
+  readonly startedMs: number;
+  readonly durationMs: number;
+  readonly connectMs: number;
+  /** 0 when no head came; then `code` says what did. */
+  readonly status: number;
+  readonly code: TerminationCode | '';
+  readonly score: number;
+  readonly rival: EndpointState | null;
+  readonly rivalScore: number;
+  /** Why another followed, and after how long. */
+  readonly reason: string;
+  readonly backoffMs: number;
+}
 
 /** What is known of an exchange while it runs and when it ends; an `Exchange` is one. Read, never written, from outside. */
 export interface ExchangeFacts {
@@ -38,6 +57,19 @@ export interface ExchangeFacts {
   readonly upstreamMs: number;
   /** Of the connection opened for the last try; -1 when one was reused. */
   readonly connectMs: number;
+  /** Of `connectMs`, the TLS handshake; -1 when there was none. */
+  readonly tlsMs: number;
+  /** Monotonic milliseconds: when the last try began, and when its head was sent. */
+  readonly tryStartMs: number;
+  readonly sentMs: number;
+  /** Of the last try: what the balancer compared, and with whom; null when there was no other. */
+  readonly score: number;
+  readonly rival: EndpointState | null;
+  readonly rivalScore: number;
+  /** Monotonic milliseconds; `Infinity` without one. */
+  readonly requestDeadlineMs: number;
+  /** Tries that another followed; null without. */
+  readonly failedTries: FailedTryFacts[] | null;
   readonly retried: boolean;
   /** A retry was not made because the budget had no room. */
   readonly budgetSpent: boolean;

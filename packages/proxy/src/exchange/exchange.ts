@@ -35,7 +35,7 @@ import { prepareRequestHead, startRequestSpan } from './request-head.ts';
 import { fillResponseSlots } from './response-slots.ts';
 import { statusTrailers } from './status-trailers.ts';
 import type { DestinationWaiter, Engine } from './engine.ts';
-import type { ExchangeFacts } from './exchange-facts.ts';
+import type { ExchangeFacts, FailedTryFacts } from './exchange-facts.ts';
 import type { Ingress } from './ingress.ts';
 import { startMirrors } from './mirror-request.ts';
 import type { MirrorRequest } from './mirror-request.ts';
@@ -87,6 +87,14 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   attempts: number;
   upstreamMs: number;
   connectMs: number;
+  tlsMs: number;
+  tryStartMs: number;
+  sentMs: number;
+  score: number;
+  rival: EndpointState | null;
+  rivalScore: number;
+  requestDeadlineMs: number;
+  failedTries: FailedTryFacts[] | null;
   retried: boolean;
   budgetSpent: boolean;
   endpoint: EndpointState | null;
@@ -111,9 +119,6 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   private readonly kept: KeptBody;
   private readonly call: GrpcCall;
   private tryStarted: boolean;
-  private tryStartMs: number;
-  private sentMs: number;
-  private requestDeadlineMs: number;
   private tryDeadlineMs: number;
   private idleMs: number;
   private lastMovedMs: number;
@@ -152,6 +157,11 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.attempts = 0;
     this.upstreamMs = -1;
     this.connectMs = -1;
+    this.tlsMs = -1;
+    this.score = -0.5;
+    this.rival = null;
+    this.rivalScore = -0.5;
+    this.failedTries = null;
     this.retried = false;
     this.budgetSpent = false;
     this.endpoint = null;
@@ -224,6 +234,9 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.attempts = 0;
     this.upstreamMs = -1;
     this.connectMs = -1;
+    this.tlsMs = -1;
+    this.rival = null;
+    this.failedTries = null;
     this.retried = false;
     this.budgetSpent = false;
     this.endpoint = null;
@@ -327,6 +340,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   }
 
   onLease(stream: UpstreamStream): void {
+    if (!stream.reused && this.pool !== null) this.tlsMs = this.pool.lastHandshakeMs;
     this.pool = null;
     this.stream = stream;
     const nowMs = this.engine.nowMs;
@@ -639,9 +653,17 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       return;
     }
     this.endpoint = endpoint;
+    const draw = backend.lastDraw;
+    this.score = draw.score;
+    this.rival = draw.rival;
+    this.rivalScore = draw.rivalScore;
     if (this.attempts === 0) this.firstTryMs = nowMs;
     this.attempts += 1;
     this.headStatus = 0;
+    this.connectMs = -1;
+    this.tlsMs = -1;
+    this.sentMs = 0;
+    this.upstreamMs = -1;
     this.trailersGrpcStatus = -1;
     this.tryStarted = true;
     this.tryStartMs = nowMs;
@@ -748,10 +770,27 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     backend.retrySpent(nowMs);
     this.retried = true;
     engine.recorder.retried(this, plan.reason);
-    if (this.endpoint !== null) this.tried.add(this.endpoint);
+    if (this.endpoint !== null) {
+      this.tried.add(this.endpoint);
+      this.noteFailedTry(this.endpoint, code, status, plan.reason, plan.afterMs);
+    }
     this.state = State.Backoff;
     this.timer.reschedule(plan.afterMs, nowMs);
     return true;
+  }
+
+  /** For explanations; a retry may cost an object. */
+  private noteFailedTry(
+    endpoint: EndpointState,
+    code: TerminationCode | '',
+    status: number,
+    reason: string,
+    backoffMs: number,
+  ): void {
+    const { connectMs, score, rival, rivalScore, tryStartMs: startedMs } = this;
+    const durationMs = this.engine.nowMs - startedMs;
+    const facts = { endpoint, startedMs, durationMs, connectMs, status, code };
+    (this.failedTries ??= []).push({ ...facts, score, rival, rivalScore, reason, backoffMs });
   }
 
   /** Passes the response on. */

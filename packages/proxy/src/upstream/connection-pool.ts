@@ -82,6 +82,8 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   readonly protocol: ApplicationProtocol;
   readonly counters: PoolCounters;
   policy: ConnectionPolicy;
+  /** Of the connection opened last; -1 without TLS. */
+  lastHandshakeMs: number;
   private readonly endpoint: EndpointState;
   private readonly environment: PoolEnvironment;
   private readonly idle: Http1UpstreamConnection[];
@@ -108,6 +110,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
     counters: PoolCounters,
   ) {
     const { address, port, identity, mesh } = endpoint.endpoint;
+    this.lastHandshakeMs = -1;
     this.endpoint = endpoint;
     this.target = { address, port, identity: mesh ? identity : '' };
     this.protocol = protocol;
@@ -443,6 +446,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
         if (tlsStartedMs > 0) {
           this.counters.handshakes += 1;
           this.counters.handshakeMsTotal += nowMs - tlsStartedMs;
+          this.lastHandshakeMs = nowMs - tlsStartedMs;
         }
         this.counters.open += 1;
         const agreed = tls === null ? !http1Only && this.multiplexing : isHttp2(socket);
