@@ -23,4 +23,11 @@ export { installObjects } from './install/install-objects.ts';
 export { type InstallValues, defaultInstallValues } from './install/install-values.ts';
 export type { KubeObject } from './install/kube-object.ts';
 export { type ClusterCheckOptions, type ClusterFinding, checkCluster } from './install/cluster-check.ts';
-export { type ObjectOutcome, applyObjects, deleteObjects, madeAtRuntime, podsWith } from './install/installer.ts';
+export {
+  type ObjectOutcome,
+  applyObjects,
+  deleteCounts,
+  deleteObjects,
+  madeAtRuntime,
+  podsWith,
+} from './install/installer.ts';

@@ -104,8 +104,15 @@ export function uninstallCommand(terminal: Terminal, finish: Finish): Command {
 }
 
 async function uninstall(options: UninstallOptions, terminal: Terminal) {
-  const { customResources, defaultInstallValues, deleteObjects, installObjects, madeAtRuntime, podsWith } =
-    await import('@weft/kube');
+  const {
+    customResources,
+    defaultInstallValues,
+    deleteCounts,
+    deleteObjects,
+    installObjects,
+    madeAtRuntime,
+    podsWith,
+  } = await import('@weft/kube');
   const { sidecarContainer } = await import('@weft/injection');
   return useClient(options, async (client) => {
     const pods = await podsWith(client, sidecarContainer, SHOWN_PODS + 1);
@@ -130,6 +137,8 @@ async function uninstall(options: UninstallOptions, terminal: Terminal) {
     const definitions = options.crds ? ([...customResources().values()] as KubeObject[]) : [];
     const all = [...webhooks, ...rest, ...madeAtRuntime(options.namespace), ...definitions];
     const code = report(await deleteObjects(client, all), terminal);
+    const fault = await deleteCounts(client, options.namespace);
+    if (fault !== undefined) terminal.err(`weft: counts of replicas are left: ${fault.message}\n`);
     terminal.out(`the namespace ${options.namespace} is left; remove it with kubectl when nothing of yours is in it\n`);
     if (!options.crds) terminal.out('definitions and configuration are left; remove them with --crds\n');
     return code;

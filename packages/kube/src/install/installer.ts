@@ -37,6 +37,13 @@ export async function deleteObjects(client: KubeClient, objects: readonly KubeOb
   return outcomes;
 }
 
+/** Counts that replicas leave behind when they lose their roles before they end. */
+export async function deleteCounts(client: KubeClient, namespace: string): Promise<KubeFault | undefined> {
+  const path = `/api/v1/namespaces/${namespace}/configmaps?labelSelector=${encodeURIComponent('weft.dev/counts=true')}`;
+  const deleted = await client.request({ method: 'DELETE', path });
+  return deleted.ok ? undefined : deleted.error;
+}
+
 /** What the control plane makes in its namespace while it runs. */
 export function madeAtRuntime(namespace: string): KubeObject[] {
   return [
