@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { captureCommand } from './commands/capture-command.ts';
 import { checkCommand } from './commands/check-command.ts';
 import { controlCommand } from './commands/control-command.ts';
+import { dashboardCommand } from './commands/dashboard-command.ts';
 import { getCommand } from './commands/get-command.ts';
 import { injectCommand } from './commands/inject-command.ts';
 import { installCommand, uninstallCommand } from './commands/install-command.ts';
@@ -37,6 +38,7 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   program.addCommand(controlCommand(terminal, finish));
   program.addCommand(runCommand(terminal, finish));
   program.addCommand(statusCommand(terminal, finish));
+  program.addCommand(dashboardCommand(terminal, finish));
   program.addCommand(getCommand(terminal, finish));
   program.addCommand(tokenCommand(terminal, finish));
   program.addCommand(checkCommand(terminal, finish));

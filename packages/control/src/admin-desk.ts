@@ -7,6 +7,7 @@ import type {
   CreateTokenResponse,
   GetConfigRequest,
   GetConfigResponse,
+  GetDashboardResponse,
   GetTrafficRequest,
   GetTrafficResponse,
   ListObjectsRequest,
@@ -38,6 +39,8 @@ export interface AdminDeskOptions {
   readonly model: Model;
   readonly wheel: TimerWheel;
   readonly server: () => ServerInfo;
+  /** Undefined when none is served. */
+  readonly dashboard: () => GetDashboardResponse | undefined;
   /** Where proxies connect, for tokens. */
   readonly address: () => string;
 }
@@ -117,6 +120,15 @@ export class AdminDesk implements AdminService {
 
   async why({ request }: WhyRequest): Promise<Result<WhyResponse, CallFault>> {
     return ok(await this.options.observation.why(request));
+  }
+
+  getDashboard(): Result<GetDashboardResponse, CallFault> {
+    const dashboard = this.options.dashboard();
+    if (dashboard !== undefined) return ok(dashboard);
+    return fail({
+      code: 'FailedPrecondition',
+      message: 'this control plane serves no dashboard; see --dashboard-port',
+    });
   }
 
   getTraffic(request: GetTrafficRequest): Result<GetTrafficResponse, CallFault> {

@@ -25,6 +25,7 @@ import {
   ControlServer,
   type ControlService,
   type CreateTokenResponse,
+  type GetDashboardResponse,
   type MeshEvent,
   type ObjectStatus,
   type ProxyStatus,
@@ -36,6 +37,8 @@ import { ChangeFeed } from './change-feed.ts';
 import { type ClusterOptions, ClusterRoom } from './cluster/cluster-room.ts';
 import { ConfigStore, type StoreUpdate } from './config-store.ts';
 import { ControlMetrics } from './control-metrics.ts';
+import { DashboardServer } from './dashboard-server/dashboard-server.ts';
+import { DashboardToken } from './dashboard-server/dashboard-token.ts';
 import { EventLog } from './event-log.ts';
 import { HealthServer } from './health-server.ts';
 import { openIdentityDesk } from './identity-desk.ts';
@@ -70,6 +73,8 @@ export interface ControlOptions {
   readonly metricsPort?: number;
   /** Where those are; loopback when absent. */
   readonly metricsHost?: string;
+  /** The dashboard; absent serves none. */
+  readonly dashboard?: DashboardOptions;
   /** Host that tokens tell proxies to connect to; `host`, or 127.0.0.1 when that means all addresses. */
   readonly advertisedHost?: string;
   /** In place of what the Mesh object says. */
@@ -85,6 +90,15 @@ export interface ControlOptions {
   readonly log: Log;
 }
 
+export interface DashboardOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Loopback when absent. Elsewhere whoever carries the token must be let through TLS by something in front. */
+  readonly host?: string;
+  /** The built dashboard. */
+  readonly folder: string;
+}
+
 /** A running control plane. */
 export interface ControlPlane {
   /** `host:port` where proxies connect. */
@@ -92,6 +106,8 @@ export interface ControlPlane {
   readonly port: number;
   /** 0 when none was asked for. */
   readonly metricsPort: number;
+  /** Of the dashboard, with what lets one in; undefined when none was asked for. */
+  readonly dashboard: GetDashboardResponse | undefined;
   /** 0 when there are no webhooks. */
   readonly webhookPort: number;
   /** Writes status and events; true where nobody else could. */
@@ -369,6 +385,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     const served = await room.openWebhooks(metrics.registry);
     if (!served.ok) throw new ControlStartError(served.error);
   }
+  let dashboard: GetDashboardResponse | undefined;
   const desk = new AdminDesk({
     registry,
     objects,
@@ -379,6 +396,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     model: index.model,
     wheel,
     server: serverInfo,
+    dashboard: () => dashboard,
     address: () => address,
   });
   const admin = new AdminServer(desk);
@@ -386,6 +404,22 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   if (!bound.ok) throw new ControlStartError(`the admin socket cannot be opened: ${bound.error}`);
   closers.push(() => admin.close());
 
+  if (options.dashboard !== undefined) {
+    const { host = '127.0.0.1', port: asked, folder } = options.dashboard;
+    const token = DashboardToken.open(options.stateFolder);
+    if (!token.ok) throw new ControlStartError(token.error);
+    const pages = new DashboardServer({ desk, observation, model: index.model, wheel, token: token.value, folder });
+    const taken = await pages.listen(asked, host).catch((error: unknown) => {
+      // A mesh is not kept from running by who looks at it.
+      log.warn(`there is no dashboard: ${listenError(error, host, asked, '--dashboard-port').message}`);
+      return 0;
+    });
+    if (taken !== 0) {
+      closers.push(() => pages.close());
+      const reached = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+      dashboard = { address: `http://${bracketed(reached)}:${taken}`, token: token.value.text };
+    }
+  }
   let isStopping = false;
   let metricsPort = 0;
   if (options.metricsPort !== undefined) {
@@ -408,6 +442,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     address,
     port,
     metricsPort,
+    dashboard,
     webhookPort: room?.webhookPort ?? 0,
     isLeader: () => room?.isLeader ?? true,
     adminSocket: options.adminSocket,

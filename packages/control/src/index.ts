@@ -8,11 +8,23 @@ export {
   type ControlPlane,
   ControlStartError,
   type ControlStatus,
+  type DashboardOptions,
   type RootRotation,
   type TokenRequest,
   startControlPlane,
 } from './control-plane.ts';
 export type { Log, LogFields } from './log.ts';
+export type {
+  EventsJson,
+  FaultJson,
+  ObjectsJson,
+  OverviewJson,
+  ProblemJson,
+  ProxiesJson,
+  ProxyCountsJson,
+  ProxyJson,
+  ServicesJson,
+} from './dashboard-server/dashboard-json.ts';
 export type { PushResult } from './push-progress.ts';
 export type {
   EdgeJson,

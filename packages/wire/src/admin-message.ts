@@ -216,6 +216,12 @@ export interface TapEvent {
   readonly dropped: number;
 }
 
+export interface GetDashboardResponse {
+  /** `http://host:port`. */
+  readonly address: string;
+  readonly token: string;
+}
+
 /** A request or an answer without fields. */
 export type Nothing = Record<never, never>;
 
@@ -411,6 +417,13 @@ export const getTrafficResponse: Message<GetTrafficResponse> = message<GetTraffi
   proxies: count(2),
   edges: list(3, trafficMessage, 200_000),
 });
+
+export const getDashboardRequest: Message<Nothing> = message<Nothing>('GetDashboardRequest', {});
+
+export const getDashboardResponse: Message<GetDashboardResponse> = message<GetDashboardResponse>(
+  'GetDashboardResponse',
+  { address: name(1), token: text(2, 256) },
+);
 
 export const tapRequest: Message<TapRequest> = message<TapRequest>('TapRequest', {
   target: name(1),

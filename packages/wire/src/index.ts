@@ -41,6 +41,7 @@ export type {
   CreateTokenResponse,
   GetConfigRequest,
   GetConfigResponse,
+  GetDashboardResponse,
   GetTrafficRequest,
   GetTrafficResponse,
   ListObjectsRequest,

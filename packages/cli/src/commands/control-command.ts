@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { TimerWheel, readDurationMs, systemClock, systemRandom } from '@weft/kernel';
 import { Command, Option } from 'commander';
+import { dashboardFolder } from '../dashboard-folder.ts';
 import { DeferredLog } from '../deferred-log.ts';
 import { defaultAdminSocket, defaultStateFolder, makeSocketFolder } from '../default-place.ts';
 import { accessOf } from '../cluster/cluster-access.ts';
@@ -33,6 +34,8 @@ interface ControlCommandOptions {
   readonly port: number;
   readonly adminSocket: string;
   readonly metricsPort: number;
+  readonly dashboardPort: number;
+  readonly dashboardHost: string;
   readonly name: string;
   readonly advertisedHost: string;
   readonly trustDomain: string;
@@ -78,6 +81,10 @@ export function controlCommand(terminal: Terminal, finish: Finish): Command {
       ).default(15_014),
     )
     .option('--metrics-host <address>', 'address of that port; 0.0.0.0 for the kubelet and Prometheus', '127.0.0.1')
+    .addOption(
+      portOption('--dashboard-port <port>', 'port of the dashboard; 0: a free one, -1: none', -1).default(15_080),
+    )
+    .option('--dashboard-host <address>', 'address of that port; it speaks no TLS', '127.0.0.1')
     .addOption(
       portOption('--webhook-port <port>', 'port of the webhooks of a cluster; 0: a free one, -1: none', -1).default(-1),
     )
@@ -177,6 +184,9 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
     wheel,
     random: systemRandom,
     log,
+    ...(options.dashboardPort < 0
+      ? {}
+      : { dashboard: { port: options.dashboardPort, host: options.dashboardHost, folder: dashboardFolder } }),
     ...(options.metricsPort < 0 ? {} : { metricsPort: options.metricsPort }),
     metricsHost: options.metricsHost,
     ...(advertisedHost === '' ? {} : { advertisedHost }),

@@ -5,6 +5,7 @@ import type {
   CreateTokenResponse,
   GetConfigRequest,
   GetConfigResponse,
+  GetDashboardResponse,
   GetTrafficRequest,
   GetTrafficResponse,
   ListObjectsRequest,
@@ -22,6 +23,7 @@ import {
   ADMIN_CREATE_TOKEN,
   ADMIN_GET_CONFIG,
   ADMIN_GET_SERVER,
+  ADMIN_GET_DASHBOARD,
   ADMIN_GET_TRAFFIC,
   ADMIN_GET_VERSIONS,
   ADMIN_LIST_OBJECTS,
@@ -83,6 +85,10 @@ export class AdminClient {
 
   getTraffic(request: GetTrafficRequest): Promise<Result<GetTrafficResponse, CallFault>> {
     return ask(this.client, ADMIN_GET_TRAFFIC, request);
+  }
+
+  getDashboard(): Promise<Result<GetDashboardResponse, CallFault>> {
+    return ask(this.client, ADMIN_GET_DASHBOARD, {});
   }
 
   /** Hands live requests over until the time is over, the returned function is called, or something breaks. */

@@ -16,6 +16,7 @@ import type {
   CreateTokenResponse,
   GetConfigRequest,
   GetConfigResponse,
+  GetDashboardResponse,
   GetTrafficRequest,
   GetTrafficResponse,
   ListObjectsRequest,
@@ -34,6 +35,7 @@ import {
   ADMIN_CREATE_TOKEN,
   ADMIN_GET_CONFIG,
   ADMIN_GET_SERVER,
+  ADMIN_GET_DASHBOARD,
   ADMIN_GET_TRAFFIC,
   ADMIN_GET_VERSIONS,
   ADMIN_LIST_OBJECTS,
@@ -58,6 +60,7 @@ export interface AdminService {
   createToken(request: CreateTokenRequest): Reply<CreateTokenResponse>;
   why(request: WhyRequest): Reply<WhyResponse>;
   getTraffic(request: GetTrafficRequest): Reply<GetTrafficResponse>;
+  getDashboard(): Reply<GetDashboardResponse>;
   /** Says what is tapped until the returned function is called or `ended` was. */
   tap(
     request: TapRequest,
@@ -102,6 +105,7 @@ export class AdminServer {
     serve('ListObjects', ADMIN_LIST_OBJECTS, (request) => service.listObjects(request));
     serve('CreateToken', ADMIN_CREATE_TOKEN, (request) => service.createToken(request));
     serve('Why', ADMIN_WHY, (request) => service.why(request));
+    serve('GetDashboard', ADMIN_GET_DASHBOARD, () => service.getDashboard());
     serve('GetTraffic', ADMIN_GET_TRAFFIC, (request) => service.getTraffic(request));
     definitions['Tap'] = unary(ADMIN_TAP, true);
     handlers['Tap'] = (call: ServerWritableStream<Received<TapRequest>, TapEvent>) => this.tap(call);

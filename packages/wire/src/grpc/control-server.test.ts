@@ -243,6 +243,7 @@ function adminService(): AdminService {
     listObjects: () => ok({ objects: [] }),
     why: () => ok({ hops: [], rings: [] }),
     getTraffic: () => ok({ coveredMs: 0, proxies: 0, edges: [] }),
+    getDashboard: () => ok({ address: 'http://127.0.0.1:15080', token: 'x' }),
     tap: () => ok(() => undefined),
     watchEvents: (emit) => {
       emit({ atMs: 1, type: 'proxy-connected', severity: 'info', subject: 'shop/cart', message: '' });

@@ -6,6 +6,8 @@ import {
   eventMessage,
   getConfigRequest,
   getConfigResponse,
+  getDashboardRequest,
+  getDashboardResponse,
   getServerRequest,
   getTrafficRequest,
   getTrafficResponse,
@@ -60,6 +62,7 @@ export const ADMIN_LIST_OBJECTS = method('/weft.v1.Admin/ListObjects', listObjec
 export const ADMIN_WATCH_EVENTS = method('/weft.v1.Admin/WatchEvents', watchEventsRequest, eventMessage);
 export const ADMIN_WHY = method('/weft.v1.Admin/Why', whyRequest, whyResponse);
 export const ADMIN_GET_TRAFFIC = method('/weft.v1.Admin/GetTraffic', getTrafficRequest, getTrafficResponse);
+export const ADMIN_GET_DASHBOARD = method('/weft.v1.Admin/GetDashboard', getDashboardRequest, getDashboardResponse);
 export const ADMIN_TAP = method('/weft.v1.Admin/Tap', tapRequest, tapEvent);
 export const ADMIN_CREATE_TOKEN = method('/weft.v1.Admin/CreateToken', createTokenRequest, createTokenResponse);
 
