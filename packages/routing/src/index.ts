@@ -4,4 +4,12 @@ export { checkPattern } from './linear-pattern.ts';
 export { MatchTable, compileMatchTable, compileMatchTableInSteps } from './match-table.ts';
 export { firstQueryValue } from './query-value.ts';
 export type { RequestView } from './request-view.ts';
-export { PathKind, type RouteEntry, type RouteProblem, type ValueCondition, compareEntries } from './route-entry.ts';
+export {
+  PathKind,
+  type RouteEntry,
+  type RouteProblem,
+  type ValueCondition,
+  compareEntries,
+  pathMatches,
+  prefixCovers,
+} from './route-entry.ts';

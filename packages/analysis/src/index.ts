@@ -1,0 +1,11 @@
+/** What configuration would do, without sending anything: explanation, lints, differences, replay. Pure. */
+export { type AskedRequest, readAskedRequest } from './asked-request.ts';
+export {
+  type Caller,
+  callerResources,
+  compileHeld,
+  compileView,
+  visibleDestinations,
+} from './caller-view.ts';
+export { areDisjoint, covers, shadowedEntries } from './entry-cover.ts';
+export { type BackendEdits, type Explanation, type FieldEdit, type Way, explainAsked } from './explanation.ts';
