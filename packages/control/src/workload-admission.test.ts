@@ -136,3 +136,22 @@ test('two entries that fit equally are both left alone', () => {
   const admitted = admitWorkload(hello({ ephemeral: false, service: '' }), peer, model, nobody, false);
   assert.deepEqual(admitted, { workload: '', instance: undefined, withheld: [] });
 });
+
+test('a captured workload is reached at every port that a Service leads to, declared by its pod or not', () => {
+  const facts = { ephemeral: false, instance: 'orders-1', service: '' };
+  const model = modelOf(
+    service('orders', 'app: orders').replace('port: 80', 'port: 80, targetPort: 9000'),
+    entry('orders-1', 'orders', '10.0.0.7', 8080),
+  );
+  const portsOf = (rest: Partial<Hello>): string => {
+    const { instance } = admitWorkload(hello(facts, rest), peer, model, nobody, false);
+    const ports = instance?.ports.map(({ applicationPort, meshPort }) => `${applicationPort}>${meshPort}`).join(' ');
+    return `${instance?.address ?? 'none'} ${ports ?? ''}`;
+  };
+  assert.equal(portsOf({ capabilities: ['captured'], listeners: [] }), '10.0.0.7 9000>9000');
+  const announced = { ...listener, address: '10.0.0.7', port: 8080 };
+  assert.equal(portsOf({ capabilities: ['captured'], listeners: [announced] }), '10.0.0.7 8080>8080 9000>9000');
+  // Without rules only what it announces leads through it.
+  assert.equal(portsOf({ listeners: [announced] }), '10.0.0.7 8080>8080');
+  assert.equal(portsOf({ listeners: [] }), 'none ');
+});

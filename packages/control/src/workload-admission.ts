@@ -9,13 +9,16 @@
  */
 import type { PeerIdentity } from '@weft/identity';
 import { type Result, fail, ok } from '@weft/kernel';
-import type { Model, WorkloadInstance } from '@weft/model';
+import type { InstancePort, Model, WorkloadInstance } from '@weft/model';
 import type { CallFault, Hello } from '@weft/wire';
 
 /** Services that tokens of a service account were made for, beside the one of the account's own name. */
 export interface ServiceGrants {
   has(namespace: string, serviceAccount: string, service: string): boolean;
 }
+
+/** A proxy says so where rules lead all traffic of its workload through it. */
+export const capturedCapability = 'captured';
 
 /** What Hello becomes. */
 export interface Admission {
@@ -55,13 +58,18 @@ export function admitWorkload(
   isDraining: boolean,
 ): Admission {
   const { workload, listeners } = hello;
-  const address = listeners[0]?.address;
-  if (address === undefined) return { workload: '', instance: undefined, withheld: [] };
   const { namespace, serviceAccount } = workload;
   const entry = workload.ephemeral ? undefined : findEntry(hello, model);
+  const captured = entry !== undefined && hello.capabilities.includes(capturedCapability);
+  const written = captured ? model.object('WorkloadEntry', namespace, entry)?.spec.address : undefined;
+  const address = listeners[0]?.address ?? written;
+  if (address === undefined) return { workload: '', instance: undefined, withheld: [] };
   if (!workload.ephemeral && entry === undefined) return { workload: '', instance: undefined, withheld: [] };
   // `~` stands in no name, so an instance of its own is never taken for an entry, nor for one of another account.
   const key = `${namespace}/${entry ?? `${serviceAccount}~${workload.instance}`}`;
+  const announced = listeners
+    .filter((listener) => listener.address === address)
+    .map(({ applicationPort, name, port }): InstancePort => ({ name, applicationPort, meshPort: port }));
   const { labels, withheld } = entry === undefined ? grantedLabels(hello, model, grants) : { labels: {}, withheld: [] };
   return {
     workload: key,
@@ -72,15 +80,34 @@ export function admitWorkload(
       labels,
       zone: workload.zone,
       weight: workload.weight,
-      ports: listeners
-        .filter((listener) => listener.address === address)
-        .map(({ applicationPort, name, port }) => ({ name, applicationPort, meshPort: port })),
+      ports: captured ? withServicePorts(announced, key, model) : announced,
       address,
       identity: peer.id,
       draining: isDraining,
     },
     withheld,
   };
+}
+
+/**
+ * All that arrives at a captured application comes through its sidecar, at the very port that was dialled: so it is reached by the
+ * mesh at every port that a Service leads to, declared by the pod or not.
+ */
+function withServicePorts(announced: readonly InstancePort[], workload: string, model: Model): readonly InstancePort[] {
+  const known = new Set(announced.map(({ applicationPort }) => applicationPort));
+  const entry = model.workloads.get(workload)?.entry;
+  const more: InstancePort[] = [];
+  for (const service of model.workloads.servicesOf(workload)) {
+    for (const { port, targetPort = port, protocol = 'TCP' } of model.service(service)?.spec.ports ?? []) {
+      const named = entry?.spec.ports?.find(({ name }) => name === targetPort)?.port;
+      const number = typeof targetPort === 'number' ? targetPort : named;
+      if (protocol !== 'TCP' || number === undefined || known.has(number)) continue;
+      known.add(number);
+      more.push({ name: '', applicationPort: number, meshPort: number });
+    }
+  }
+  more.sort((left, right) => left.applicationPort - right.applicationPort);
+  return [...announced, ...more];
 }
 
 /** Name of the entry a proxy stands before: of its instance's name, of its workload's, or the only one that fits. */

@@ -65,7 +65,8 @@ export class ControlLink {
         weight: proxy.weight,
       },
       listeners: options.listeners,
-      capabilities: [],
+      // As the control plane knows it: then ports that only Services name are reached through this proxy too.
+      capabilities: proxy.capture === undefined ? [] : ['captured'],
       gateway: proxy.gateway,
       connector: syncConnector(
         () => identity.controlAddress,
