@@ -7,7 +7,9 @@ import {
   type SourceFile,
   isTestName,
   packageManifests,
+  projectFiles,
   readJson,
+  readText,
   sourceFiles,
   targetOf,
 } from './source-tree.ts';
@@ -20,6 +22,13 @@ function packageOf(specifier: string): string {
     .split('/')
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
+}
+
+/** Packages that plain JavaScript programs of a package import, such as the services of the demo. */
+function programImports(folder: string): Set<string> {
+  const programs = projectFiles().filter((path) => path.startsWith(`packages/${folder}/`) && path.endsWith('.mjs'));
+  const specifiers = programs.flatMap((path) => [...readText(path).matchAll(/^import .* from '([^'.][^']*)';$/gm)]);
+  return new Set(specifiers.map(([, specifier]) => packageOf(specifier!)));
 }
 
 function bareImports(file: SourceFile): { name: string; specifier: string; line: number }[] {
@@ -118,6 +127,7 @@ describe('a package.json', () => {
           }
         }
       }
+      for (const name of programImports(folder)) used.add(name);
       // A package of one `export {};` is a place kept free: its dependencies say what will stand there.
       if (own.every(({ ownStatementLines, imports }) => ownStatementLines.length === 0 && imports.length === 0))
         continue;

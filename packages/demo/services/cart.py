@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 INSTANCE = os.environ.get("INSTANCE", "cart")
 lock = threading.Lock()
-counts = {"instance": INSTANCE, "requests": 0, "answered": 0, "connections": 0, "bytes": 0, "byIdentity": {}, "byMethod": {}}
+counts = {"instance": INSTANCE, "requests": 0, "answered": 0, "mostAtOnce": 0, "connections": 0, "bytes": 0, "byIdentity": {}, "byMethod": {}}
 faults = {"delayMs": 0, "status": 0}
 
 
@@ -32,6 +32,7 @@ class Cart(BaseHTTPRequestHandler):
         identity = self.headers.get("weft-client-identity", "(none)")
         with lock:
             counts["requests"] += 1
+            counts["mostAtOnce"] = max(counts["mostAtOnce"], counts["requests"] - counts["answered"])
             counts["bytes"] += len(self.requestline) + length
             counts["byIdentity"][identity] = counts["byIdentity"].get(identity, 0) + 1
             counts["byMethod"][self.command] = counts["byMethod"].get(self.command, 0) + 1
@@ -72,6 +73,7 @@ class Operations(BaseHTTPRequestHandler):
     def do_GET(self):
         with lock:
             body = json.dumps({**counts, "faults": faults}).encode()
+            counts["mostAtOnce"] = counts["requests"] - counts["answered"]
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))

@@ -1,18 +1,21 @@
-// An ordinary HTTP server that counts what reaches it. A second port, for people and tests only, shows the counts
-// (GET /) and breaks the service on purpose (POST / with {"delayMs", "status", "closeIdleAfterMs"}).
+// An ordinary HTTP server that counts what reaches it.
 import http from 'node:http';
+import { ConnectionCount, showOperations } from './operations.mjs';
 
-/** `answer(request)` returns {status, body}; `request` carries method, path, headers and the body's length. */
-export function startCountedServer(name, answer) {
+/**
+ * `answer(request)` returns {status, body}; `request` carries method, path, headers and the body's length. `prepare` is given
+ * the server and the counts before it listens.
+ */
+export function startCountedServer(name, answer, prepare = () => {}) {
   const instance = process.env.INSTANCE ?? name;
   const version = process.env.VERSION ?? '';
-  const counts = { instance, requests: 0, answered: 0, connections: 0, bytes: 0, byIdentity: {}, byMethod: {} };
+  const counts = { instance, requests: 0, answered: 0, byIdentity: {}, byMethod: {} };
   const faults = { delayMs: 0, status: 0 };
-  const sockets = new Set();
-  let bytesOfClosed = 0;
+  let mostAtOnce = 0;
 
   const server = http.createServer((request, response) => {
     counts.requests += 1;
+    mostAtOnce = Math.max(mostAtOnce, counts.requests - counts.answered);
     const identity = request.headers['weft-client-identity'] ?? '(none)';
     counts.byIdentity[identity] = (counts.byIdentity[identity] ?? 0) + 1;
     counts.byMethod[request.method] = (counts.byMethod[request.method] ?? 0) + 1;
@@ -28,42 +31,28 @@ export function startCountedServer(name, answer) {
       counts.answered += 1;
     });
   });
-  server.on('connection', (socket) => {
-    counts.connections += 1;
-    sockets.add(socket);
-    socket.on('close', () => {
-      sockets.delete(socket);
-      bytesOfClosed += socket.bytesRead;
-    });
-  });
-
-  const operations = http.createServer((request, response) => {
-    let text = '';
-    request.on('data', (chunk) => (text += chunk));
-    request.on('end', () => {
-      if (request.method === 'POST') {
-        const { closeIdleAfterMs, ...changed } = JSON.parse(text);
-        Object.assign(faults, changed);
-        if (closeIdleAfterMs !== undefined) {
-          server.keepAliveTimeout = closeIdleAfterMs;
-          // Node adds a second of grace by itself; here the announced time is the true one.
-          server.keepAliveTimeoutBuffer = 0;
-        }
-      }
-      let bytes = bytesOfClosed;
-      for (const socket of sockets) bytes += socket.bytesRead;
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ ...counts, bytes, faults }));
-    });
-  });
+  const connections = new ConnectionCount(server);
+  prepare(server, counts);
 
   server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
-    operations.listen(0, '127.0.0.1', () => {
-      const line = { name, instance, port: server.address().port, operationsPort: operations.address().port };
-      process.stdout.write(`${JSON.stringify(line)}\n`);
+    showOperations({
+      name,
+      instance,
+      port: server.address().port,
+      faults,
+      read() {
+        const read = { ...counts, mostAtOnce, connections: connections.connections, bytes: connections.bytes };
+        mostAtOnce = counts.requests - counts.answered;
+        return read;
+      },
+      change({ closeIdleAfterMs }) {
+        if (closeIdleAfterMs === undefined) return;
+        server.keepAliveTimeout = closeIdleAfterMs;
+        // Node adds a second of grace by itself; here the announced time is the true one.
+        server.keepAliveTimeoutBuffer = 0;
+      },
     });
   });
-  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));
 }
 
 /** Calls another service by its plain name; the environment's proxy setting does the rest. */

@@ -2,9 +2,11 @@ import { brokenFile } from './facts/broken-file.ts';
 import { canarySplit } from './facts/canary-split.ts';
 import { configEdit } from './facts/config-edit.ts';
 import { controlOutage } from './facts/control-outage.ts';
+import { databaseTraffic } from './facts/database-traffic.ts';
 import { drainedSidecar } from './facts/drained-sidecar.ts';
 import { ejectedInstance } from './facts/ejected-instance.ts';
 import type { Fact, Finding, Trial } from './facts/fact.ts';
+import { grpcCalls } from './facts/grpc-calls.ts';
 import { hopIdentity } from './facts/hop-identity.ts';
 import { idlePosts } from './facts/idle-posts.ts';
 import { metricsTruth } from './facts/metrics-truth.ts';
@@ -12,6 +14,7 @@ import { openBreaker } from './facts/open-breaker.ts';
 import { rotatedLeaves } from './facts/rotated-leaves.ts';
 import { slowInstance } from './facts/slow-instance.ts';
 import { strangers } from './facts/strangers.ts';
+import { webSocket } from './facts/web-socket.ts';
 import { writeTable } from './fact-table.ts';
 import type { ProcessSupervisor } from './process-supervisor.ts';
 import { Shop } from './shop.ts';
@@ -21,9 +24,11 @@ export interface Settled extends Fact, Finding {
   readonly tookMs: number;
 }
 
+/** First and alone: it counts all that reaches any service. */
+const firstTrials: readonly Trial<Shop>[] = [hopIdentity];
+
 /** One after another: each changes what the next would measure. Several callers are used, as each has its own view. */
 const shopTrials: readonly Trial<Shop>[] = [
-  hopIdentity,
   canarySplit,
   metricsTruth,
   slowInstance,
@@ -34,6 +39,9 @@ const shopTrials: readonly Trial<Shop>[] = [
   openBreaker,
   controlOutage,
 ];
+
+/** They use services that the others leave alone, at little cost: beside those. */
+const protocolTrials: readonly Trial<Shop>[] = [grpcCalls, databaseTraffic, webSocket];
 
 /** Their mesh is another one, with processes of its own: they run beside those of the shop. Inner lists run together. */
 const shortLivedTrials: readonly (readonly Trial<ShortLivedMesh>[])[] = [[rotatedLeaves, idlePosts], [strangers]];
@@ -65,7 +73,11 @@ export async function check(
   ]);
   say(`${seconds()}  ${describeShop(shop)}`);
   const shopLane = async (): Promise<void> => {
-    for (const trial of shopTrials.filter(wanted)) await settle(trial, shop);
+    const inTurn = async (trials: readonly Trial<Shop>[]): Promise<void> => {
+      for (const trial of trials.filter(wanted)) await settle(trial, shop);
+    };
+    await inTurn(firstTrials);
+    await Promise.all([inTurn(shopTrials), inTurn(protocolTrials)]);
   };
   const shortLivedLane = async (): Promise<void> => {
     if (shortLived === undefined) return;
@@ -75,7 +87,8 @@ export async function check(
   };
   await Promise.all([shopLane(), shortLivedLane()]);
 
-  const order = [...shopTrials, ...shortLivedTrials.flat()].flatMap(({ facts }) => facts.map(({ name }) => name));
+  const trials = [...firstTrials, ...protocolTrials, ...shopTrials, ...shortLivedTrials.flat()];
+  const order = trials.flatMap(({ facts }) => facts.map(({ name }) => name));
   settled.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   say('');
   for (const line of writeTable(settled)) say(line);
@@ -89,7 +102,10 @@ export async function check(
 export function describeShop(shop: Shop): string {
   const cart =
     shop.python === '' ? 'no python3 here, so the cart runs on Node' : `the cart is a Python program (${shop.python})`;
-  return `${shop.instances.size} programs, ${shop.sidecars.length} proxies and a control plane carry traffic; ${cart}`;
+  const { redis } = shop.database.server;
+  const database =
+    redis === '' ? 'no redis-server here, so the database is a small one on Node' : `the database is ${redis}`;
+  return `${shop.instances.size + 1} programs, ${shop.sidecars.length} proxies and a control plane carry traffic; ${cart}; ${database}`;
 }
 
 async function runTrial<Mesh>(trial: Trial<Mesh>, mesh: Mesh): Promise<Settled[]> {

@@ -10,6 +10,8 @@ import type { SidecarProcess } from './sidecar-process.ts';
 export interface HopFigures {
   readonly caller: string;
   readonly callee: string;
+  /** What the applications speak and what carries it between the sidecars, such as `HTTP/1.1 in h2`; empty when not seen. */
+  readonly protocol: string;
   readonly perSecond: number;
   /** 0..1; 1 when there were no calls. */
   readonly success: number;
@@ -20,6 +22,14 @@ export interface HopFigures {
   readonly instances: readonly InstanceFigures[];
   /** `namespace/service-account` that the callee's sidecar verified; empty when nobody called. */
   readonly identity: string;
+  /** Where whole connections are carried in place of requests. */
+  readonly tcp: TcpFigures | null;
+}
+
+export interface TcpFigures {
+  readonly open: number;
+  /** Both ways. */
+  readonly bytesPerSecond: number;
 }
 
 export interface InstanceFigures {
@@ -35,6 +45,7 @@ interface Hop {
   readonly callers: readonly (InstanceName | 'edge')[];
   readonly callee: string;
   readonly instances: readonly InstanceName[];
+  readonly isTcp?: boolean;
 }
 
 const hops: readonly Hop[] = [
@@ -48,7 +59,12 @@ const hops: readonly Hop[] = [
     callee: 'stock',
     instances: ['stock-1', 'stock-2', 'stock-3'],
   },
+  { caller: 'orders', callers: ['orders-v1', 'orders-v2'], callee: 'prices', instances: ['prices'] },
+  { caller: 'prices', callers: ['prices'], callee: 'db', instances: [], isTcp: true },
 ];
+
+/** Statuses that say that something broke: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
+const failingGrpcStatuses = ['2', '4', '13', '14', '15'];
 
 const states: readonly InstanceFigures['state'][] = [
   'healthy',
@@ -90,6 +106,7 @@ export class HopWatch {
     const first: HopFigures = {
       caller: 'shoppers',
       callee: 'edge',
+      protocol: 'HTTP/1.1',
       perSecond: (load.ok + load.failed) / (load.elapsedMs / 1000),
       success: load.ok + load.failed === 0 ? 1 : load.ok / (load.ok + load.failed),
       p50Ms: load.latency.p50Ms,
@@ -97,8 +114,11 @@ export class HopWatch {
       breaker: '',
       instances: [],
       identity: '',
+      tcp: null,
     };
-    return before === undefined ? [first] : [first, ...hops.map((hop) => compare(hop, before, now))];
+    return before === undefined
+      ? [first]
+      : [first, ...hops.map((hop) => (hop.isTcp === true ? compareTcp : compare)(hop, before, now))];
   }
 
   private async look(): Promise<Look> {
@@ -114,7 +134,11 @@ export class HopWatch {
       askSidecar(name, sidecar),
     ]);
     // One that does not answer just now leaves its place empty.
-    await Promise.allSettled([...asked, askSidecar('edge', this.shop.edge)]);
+    await Promise.allSettled([
+      ...asked,
+      askSidecar('edge', this.shop.edge),
+      askSidecar('db', this.shop.database.sidecar),
+    ]);
     return { atMs: performance.now(), counts, metrics, stats };
   }
 }
@@ -132,10 +156,11 @@ function compare(hop: Hop, before: Look, now: Look): HopFigures {
       0,
     );
   const total = added('weft_requests_total', labels);
-  const failed = ['500', '502', '503', '504'].reduce(
-    (sum, code) => sum + added('weft_requests_total', { ...labels, code }),
-    0,
-  );
+  const failing = [
+    ...['500', '502', '503', '504'].map((code) => ({ code })),
+    ...failingGrpcStatuses.map((grpc_status) => ({ grpc_status })),
+  ];
+  const failed = failing.reduce((sum, what) => sum + added('weft_requests_total', { ...labels, ...what }), 0);
   const buckets = new Map<number, number>();
   for (const [look, sign] of [
     [now, 1],
@@ -162,6 +187,7 @@ function compare(hop: Hop, before: Look, now: Look): HopFigures {
   return {
     caller: hop.caller,
     callee: hop.callee,
+    protocol: protocolOf(hop, now),
     perSecond: Math.max(0, total / seconds),
     success: total > 0 ? 1 - failed / total : 1,
     p50Ms: quantile(buckets, 0.5),
@@ -169,7 +195,54 @@ function compare(hop: Hop, before: Look, now: Look): HopFigures {
     breaker: worstBreaker ?? '',
     instances,
     identity: latestCaller(hop, before, now),
+    tcp: null,
   };
+}
+
+/** Seen from the callee's sidecar, which knows who proved to be the caller. */
+function compareTcp(hop: Hop, before: Look, now: Look): HopFigures {
+  const seconds = (now.atMs - before.atMs) / 1000;
+  const text = now.metrics.get(hop.callee) ?? '';
+  const labels = { direction: 'inbound', destination: `${shopNamespace}/${hop.callee}` };
+  const sum = (look: Look, name: string): number => sumMetric(look.metrics.get(hop.callee) ?? '', name, labels);
+  const bytes = ['weft_tcp_received_bytes_total', 'weft_tcp_sent_bytes_total'].reduce(
+    (all, name) => all + sum(now, name) - sum(before, name),
+    0,
+  );
+  const open = sum(now, 'weft_tcp_connections_open');
+  return {
+    caller: hop.caller,
+    callee: hop.callee,
+    protocol: open > 0 ? 'TCP in TLS' : '',
+    perSecond: 0,
+    success: 1,
+    p50Ms: 0,
+    p99Ms: 0,
+    breaker: '',
+    instances: [],
+    identity: /^weft_tcp_connections_open\{.*source="([^"]*)".*\} [1-9]/m.exec(text)?.[1] ?? '',
+    tcp: { open, bytesPerSecond: Math.max(0, bytes / seconds) },
+  };
+}
+
+/** By the calls that were made, and by the connections that are open between the sidecars. The shop has no other HTTP/2. */
+function protocolOf(hop: Hop, now: Look): string {
+  const key = `${shopNamespace}/${hop.callee}:80`;
+  const texts = hop.callers.map((caller) => now.metrics.get(caller) ?? '');
+  const open = (text: string, labels: Readonly<Record<string, string>>): boolean =>
+    sumMetric(text, 'weft_upstream_connections_open', labels) > 0;
+  const isIn2 = texts.some((text) => open(text, { destination: key, protocol: 'http/2' }));
+  const isIn1 = texts.some((text) => open(text, { destination: key, protocol: 'http/1.1' }));
+  if (!isIn1 && !isIn2) return '';
+  const isGrpc = texts.some((text) => grpcCalls(text, `${shopNamespace}/${hop.callee}`));
+  return `${isGrpc ? 'gRPC' : 'HTTP/1.1'} in ${isIn2 ? 'h2' : 'HTTP/1.1'}`;
+}
+
+function grpcCalls(text: string, destination: string): boolean {
+  const all = { direction: 'outbound', destination };
+  return (
+    sumMetric(text, 'weft_requests_total', all) > sumMetric(text, 'weft_requests_total', { ...all, grpc_status: '' })
+  );
 }
 
 /** Within a bucket, as far as its share goes; 0 without samples. */

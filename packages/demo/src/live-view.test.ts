@@ -32,6 +32,19 @@ test('the table shows breaker, ejection and the proven caller of a hop', () => {
   for (const part of ['open', 'shop/orders', 'stock-1 20/s', 'stock-2 0/s ejected']) assert.ok(row.includes(part), row);
 });
 
+test('a hop says what it speaks; one that carries connections counts those and their bytes', () => {
+  const db = hop({
+    caller: 'prices',
+    callee: 'db',
+    protocol: 'TCP in TLS',
+    identity: 'shop/prices',
+    tcp: { open: 1, bytesPerSecond: 1_250 },
+  });
+  const row = writeLiveView([db], around, false).find((line) => line.startsWith('prices > db'))!;
+  for (const part of ['TCP in TLS', ' - ', 'shop/prices', '1 open, 1.3 kB/s']) assert.ok(row.includes(part), row);
+  assert.match(writePlainLine([...hops, db], around), /db 1 open, 1\.3 kB\/s/);
+});
+
 test('without colours there is no escape sequence, with them there is', () => {
   assert.ok(!writeLiveView(hops, around, false).join('').includes('\u001B'));
   assert.ok(writeLiveView(hops, around, true).join('').includes('\u001B[31m'));
@@ -51,6 +64,7 @@ function hop(given: Partial<HopFigures>): HopFigures {
   return {
     caller: 'a',
     callee: 'b',
+    protocol: '',
     perSecond: 0,
     success: 1,
     p50Ms: 0,
@@ -58,6 +72,7 @@ function hop(given: Partial<HopFigures>): HopFigures {
     breaker: '',
     instances: [],
     identity: '',
+    tcp: null,
     ...given,
   };
 }

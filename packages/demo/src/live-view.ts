@@ -1,4 +1,4 @@
-import type { HopFigures, InstanceFigures } from './hop-figures.ts';
+import type { HopFigures, InstanceFigures, TcpFigures } from './hop-figures.ts';
 
 /** What the view shows beside the hops. */
 export interface Surroundings {
@@ -19,6 +19,7 @@ type Colour = 'red' | 'green' | 'yellow' | 'grey' | 'bold';
 const codes: Readonly<Record<Colour, string>> = { red: '31', green: '32', yellow: '33', grey: '90', bold: '1' };
 const columns = [
   { title: 'hop', width: 20 },
+  { title: 'protocol', width: 14 },
   { title: 'req/s', width: 7 },
   { title: 'success', width: 8 },
   { title: 'p50', width: 8 },
@@ -40,8 +41,9 @@ export function writeLiveView(hops: readonly HopFigures[], around: Surroundings,
   for (const hop of hops) {
     const cells: readonly [string, Colour | undefined][] = [
       [`${hop.caller} > ${hop.callee}`, undefined],
-      [hop.perSecond.toFixed(1), undefined],
-      [formatShare(hop.success), hop.success >= 0.999 ? 'green' : 'red'],
+      [hop.protocol, undefined],
+      [hop.tcp === null ? hop.perSecond.toFixed(1) : '-', undefined],
+      [hop.tcp === null ? formatShare(hop.success) : '-', hop.success >= 0.999 ? 'green' : 'red'],
       [formatLatency(hop.p50Ms), undefined],
       [formatLatency(hop.p99Ms), hop.p99Ms > 100 ? 'yellow' : undefined],
       [hop.breaker, hop.breaker === 'closed' || hop.breaker === '' ? undefined : 'red'],
@@ -49,6 +51,7 @@ export function writeLiveView(hops: readonly HopFigures[], around: Surroundings,
     ];
     const row = cells.map(([text, colour], index) => paint(text.padEnd(columns[index]!.width), colour));
     const instances = hop.instances.map((each) => paint(describeInstance(each), colourOf(each)));
+    if (hop.tcp !== null) instances.push(describeTcp(hop.tcp));
     lines.push([...row, instances.join('  ')].join(' '));
   }
   lines.push(
@@ -70,6 +73,7 @@ export function writePlainLine(hops: readonly HopFigures[], around: Surroundings
   const [edge, ...rest] = hops;
   if (edge === undefined) return '';
   const parts = rest.map((hop) => {
+    if (hop.tcp !== null) return `${hop.callee} ${describeTcp(hop.tcp)}`;
     const odd = hop.instances.filter(({ state }) => state !== 'healthy').map(describeInstance);
     const breaker = hop.breaker === '' || hop.breaker === 'closed' ? '' : ` breaker ${hop.breaker}`;
     return `${hop.callee} ${hop.perSecond.toFixed(0)}/s ${formatShare(hop.success)}${breaker}${odd.length > 0 ? ` (${odd.join(', ')})` : ''}`;
@@ -84,6 +88,10 @@ function describeControl({ connected, proxies }: Surroundings): string {
 
 function describeInstance({ name, perSecond, state }: InstanceFigures): string {
   return `${name} ${perSecond.toFixed(0)}/s${state === 'healthy' ? '' : ` ${state}`}`;
+}
+
+function describeTcp({ open, bytesPerSecond }: TcpFigures): string {
+  return `${open} open, ${(bytesPerSecond / 1000).toFixed(1)} kB/s`;
 }
 
 function colourOf({ state }: InstanceFigures): Colour | undefined {

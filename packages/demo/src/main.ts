@@ -10,8 +10,8 @@ import { show } from './show.ts';
 
 const help = `Usage: npm run demo [-- options]
 
-Starts a mesh on this machine: a control plane, an edge gateway, four services with a sidecar beside each instance, and a
-load generator. Everything listens on free loopback ports; Ctrl-C ends it and leaves nothing behind.
+Starts a mesh on this machine: a control plane, an edge gateway, five services (HTTP/1.1, gRPC) and a database (Redis where
+there is one) with a sidecar beside each instance, and a load generator. Everything listens on free loopback ports; Ctrl-C ends it and leaves nothing behind.
 
 Options:
   --check         measure what the mesh promises, print the facts, exit with 0 if all hold and 1 if not (about 80 s)

@@ -7,6 +7,8 @@ export interface ServiceCounts {
   readonly instance: string;
   readonly requests: number;
   readonly answered: number;
+  /** Most requests that were under way at the same time since the counts were last asked for. */
+  readonly mostAtOnce: number;
   readonly connections: number;
   /** Received on the application's port. */
   readonly bytes: number;
@@ -14,6 +16,24 @@ export interface ServiceCounts {
   readonly byIdentity: Readonly<Record<string, number>>;
   readonly byMethod: Readonly<Record<string, number>>;
   readonly faults: ServiceFaults;
+}
+
+/** What the front counted of its WebSocket. */
+export interface WebSocketCounts {
+  readonly opened: number;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly byIdentity: Readonly<Record<string, number>>;
+}
+
+/** What the gRPC service counted: `requests` are calls. */
+export interface GrpcCounts extends ServiceCounts {
+  /** Sent. */
+  readonly messages: number;
+  /** Calls that were given up by the caller's side. */
+  readonly cancelled: number;
+  /** What was left of the latest call's deadline when it came; 0 without one. */
+  readonly leftMs: number;
 }
 
 export interface ServiceFaults {
@@ -30,6 +50,10 @@ export interface ServiceSpec {
   readonly version?: string;
   /** Of its sidecar: what `http_proxy` is set to. */
   readonly proxyPort: number;
+  /** Where it listens; absent takes a free port. */
+  readonly port?: number;
+  /** Its own settings. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Path of a Python interpreter: runs the service's `.py` in place of its `.mjs`. */
   readonly python?: string;
 }
@@ -51,7 +75,7 @@ export class ServiceProcess {
   }
 
   static start(supervisor: ProcessSupervisor, spec: ServiceSpec): Promise<ServiceProcess> {
-    const { service, instance, version = '', proxyPort, python } = spec;
+    const { service, instance, version = '', proxyPort, port = 0, environment = {}, python } = spec;
     const proxy = `http://127.0.0.1:${proxyPort}`;
     const program = (ending: string): string =>
       fileURLToPath(new URL(`../services/${service}.${ending}`, import.meta.url));
@@ -61,7 +85,9 @@ export class ServiceProcess {
         command: python ?? globalThis.process.execPath,
         args: [program(python === undefined ? 'mjs' : 'py')],
         environment: {
+          ...environment,
           INSTANCE: instance,
+          PORT: String(port),
           VERSION: version,
           http_proxy: proxy,
           HTTP_PROXY: proxy,
@@ -82,8 +108,9 @@ export class ServiceProcess {
     });
   }
 
-  counts(): Promise<ServiceCounts> {
-    return askJson<ServiceCounts>(this.operationsPort, '/');
+  /** The caller names what that program counts. */
+  counts<Counts extends ServiceCounts = ServiceCounts>(): Promise<Counts> {
+    return askJson<Counts>(this.operationsPort, '/');
   }
 
   /** Breaks the service, or heals it. `closeIdleAfterMs`: how long it keeps an idle connection. */

@@ -56,6 +56,35 @@ kind: Service
 metadata: {name: stock, namespace: shop}
 spec: {selector: {app: stock}, ports: [{name: http, port: 80, targetPort: http, appProtocol: http}]}
 `,
+  'prices.yaml': `# A gRPC service, and a database that nothing is said of: the sidecar in front of it finds out what it speaks.
+apiVersion: v1
+kind: Service
+metadata: {name: prices, namespace: shop}
+spec: {selector: {app: prices}, ports: [{name: grpc, port: 80, targetPort: grpc, appProtocol: grpc}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: prices, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: prices}]
+  rules:
+  - name: read
+    matches:
+    - {method: {service: shop.v1.Prices, method: Get}}
+    - {method: {service: shop.v1.Prices, method: Watch}}
+    backendRefs: [{name: prices, port: 80}]
+---
+# Nobody runs it yet.
+apiVersion: v1
+kind: Service
+metadata: {name: gifts, namespace: shop}
+spec: {selector: {app: gifts}, ports: [{name: grpc, port: 80, targetPort: grpc, appProtocol: grpc}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {selector: {app: db}, ports: [{name: data, port: 7379, targetPort: data}]}
+`,
   'edge.yaml': `# The way in: a Gateway and what it leads to.
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass

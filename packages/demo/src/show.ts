@@ -15,12 +15,14 @@ const PLAIN_MS = 2_000;
 /** Starts the shop and shows what goes on until `q`, or for `seconds` (0: for ever). */
 export async function show(supervisor: ProcessSupervisor, say: (line: string) => void, seconds: number): Promise<void> {
   const startMs = performance.now();
-  say('starting a control plane, four services with their sidecars, a gateway and a load generator …');
+  say('starting a control plane, five services and a database with their sidecars, a gateway and a load generator …');
   const shop = await Shop.start(supervisor);
   const url = `http://127.0.0.1:${shop.edgePort}/`;
   await shop.load.start('shoppers', { proxyPort: shop.edgePort, url: 'http://shop.test/', rate: SHOPPERS_PER_SECOND });
   say(`after ${((performance.now() - startMs) / 1000).toFixed(1)} s: ${describeShop(shop)}`);
-  say('edge > web > cart > orders (v1, v2) > stock (1, 2, 3); mutual TLS between each two');
+  say(
+    'edge > web > cart > orders (v1, v2) > stock (1, 2, 3); orders > prices (gRPC) > db (TCP); mutual TLS between each two',
+  );
   say(`gateway      curl ${url}`);
   say(`configuration ${shop.config.path}: edit a file and see what changes`);
   say(`ask           npx weft status --admin-socket ${shop.control.adminSocket}`);

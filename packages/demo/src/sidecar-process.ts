@@ -18,6 +18,10 @@ export interface SidecarSpec {
   readonly labels?: Readonly<Record<string, string>>;
   /** Of the application; absent for one that only calls. */
   readonly applicationPort?: number;
+  /** That Services name as `targetPort`; `http` when absent. */
+  readonly portName?: string;
+  /** Opens a loopback port for each service, for programs that know no proxy. */
+  readonly localAddresses?: boolean;
   readonly outboundPort: number;
   /** `namespace/name`: an edge gateway in place of a sidecar. */
   readonly gateway?: string;
@@ -81,12 +85,20 @@ export class SidecarProcess {
     return Object.values(this.ports.inboundPorts)[0] ?? -1;
   }
 
+  /** `HOST:PORT` that leads to `namespace/service:port` of this sidecar's life. */
+  localAddress(destination: string): string {
+    const port = this.ports.localPorts[destination];
+    if (port === undefined) throw new Error(`the sidecar of ${this.spec.instance} has no address for ${destination}`);
+    return `127.0.0.1:${port}`;
+  }
+
   private spawn(token: string): ManagedProcess {
     const { spec } = this;
     const args = ['proxy', '--namespace', spec.namespace, '--service', spec.service];
     args.push('--service-account', spec.serviceAccount, '--instance', spec.instance);
     for (const [name, value] of Object.entries(spec.labels ?? {})) args.push('--label', `${name}=${value}`);
-    if (spec.applicationPort !== undefined) args.push('--port', `http=${spec.applicationPort}`);
+    if (spec.applicationPort !== undefined) args.push('--port', `${spec.portName ?? 'http'}=${spec.applicationPort}`);
+    if (spec.localAddresses === true) args.push('--local-addresses');
     if (spec.gateway !== undefined)
       args.push(
         '--mode',

@@ -14,7 +14,7 @@ spec: {selector: {app: returns}, ports: [{name: http, port: 80, targetPort: http
 
 /** A file is saved as editors save; the control plane's own record says when each proxy acknowledged it. */
 export const configEdit: Trial<Shop> = {
-  facts: [{ name: 'an edited YAML file is acknowledged by all sidecars', expected: `all 8 within ${LONGEST_MS} ms` }],
+  facts: [{ name: 'an edited YAML file is acknowledged by all sidecars', expected: `all 10 within ${LONGEST_MS} ms` }],
   async run(shop) {
     const before = await versions(shop);
     const editedMs = shop.config.write('services.yaml', shop.config.read('services.yaml') + added);
