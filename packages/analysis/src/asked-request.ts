@@ -20,11 +20,7 @@ const FIELD = /^([^:\s]+):[ \t]*(.*?)[ \t]*$/;
  * Reads a method, a URL and fields (`name: value`) as a sidecar would meet them; the message says what is wrong. The target
  * goes to the codec byte for byte: nothing is normalised that a client would not normalise.
  */
-export function readAskedRequest(
-  method: string,
-  url: string,
-  fields: readonly string[],
-): Result<AskedRequest, string> {
+export function readAskedRequest(method: string, url: string, fields: readonly string[]): Result<AskedRequest, string> {
   const parts = /^(https?):\/\/([^/?#]*)([^#]*)/.exec(url);
   if (parts === null) return fail(`"${printable(url)}": expected a URL such as http://orders/items?page=2`);
   const scheme = parts[1] === 'https' ? 'https' : 'http';

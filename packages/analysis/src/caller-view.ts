@@ -69,17 +69,22 @@ export function visibleDestinations(model: Model, namespace: string): readonly D
   return [...destinations(model)].filter((key) => visible.has(key.slice(0, key.indexOf('/')))).sort();
 }
 
-/** Compiles resources as a proxy does. */
-export function compileView(resources: ReadonlyMap<ResourceKey, Resource>, { namespace }: Caller): CompiledTables {
-  const received = new Map<ResourceKey, ReceivedResource>();
-  for (const [key, resource] of resources) received.set(key, { resource, hash: hash64(canonicalBytes(resource)) });
-  return compileHeld(received, namespace);
+/** A resource with the hash that it was received with. */
+export interface HashedResource {
+  readonly key: ResourceKey;
+  readonly resource: Resource;
+  readonly hash: string;
 }
 
-/** The same for resources whose hashes are known, such as those a running proxy holds. */
-export function compileHeld(
-  received: ReadonlyMap<ResourceKey, ReceivedResource>,
-  namespace: string,
-): CompiledTables {
+/** Compiles resources as a proxy does. */
+export function compileView(resources: ReadonlyMap<ResourceKey, Resource>, { namespace }: Caller): CompiledTables {
+  const hashed = [...resources].map(([key, resource]) => ({ key, resource, hash: hash64(canonicalBytes(resource)) }));
+  return compileHeld(hashed, namespace);
+}
+
+/** The same for what a running proxy holds: the version is then the proxy's own. */
+export function compileHeld(held: Iterable<HashedResource>, namespace: string): CompiledTables {
+  const received = new Map<ResourceKey, ReceivedResource>();
+  for (const { key, resource, hash } of held) received.set(key, { resource, hash });
   return compileTables(received, undefined, { clock: STILL, random: seededRandom(1), zone: '', namespace });
 }

@@ -133,7 +133,10 @@ function findDestination(tables: Tables, { namespace }: Caller, { authority, sch
     return refused('unknown-host', detail);
   }
   if (tables.mesh.egress !== 'AllowAny') {
-    return refused('egress-refused', `${parts.host} is not in the mesh, and the Mesh says egress: ${tables.mesh.egress}`);
+    return refused(
+      'egress-refused',
+      `${parts.host} is not in the mesh, and the Mesh says egress: ${tables.mesh.egress}`,
+    );
   }
   return { way: { kind: 'outside', host: parts.host, port }, routes: undefined };
 }

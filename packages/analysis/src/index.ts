@@ -2,6 +2,7 @@
 export { type AskedRequest, readAskedRequest } from './asked-request.ts';
 export {
   type Caller,
+  type HashedResource,
   callerResources,
   compileHeld,
   compileView,
@@ -9,3 +10,4 @@ export {
 } from './caller-view.ts';
 export { areDisjoint, covers, shadowedEntries } from './entry-cover.ts';
 export { type BackendEdits, type Explanation, type FieldEdit, type Way, explainAsked } from './explanation.ts';
+export { type Sources, explanationText } from './explanation-text.ts';

@@ -3,6 +3,7 @@ import { captureCommand } from './commands/capture-command.ts';
 import { checkCommand } from './commands/check-command.ts';
 import { controlCommand } from './commands/control-command.ts';
 import { dashboardCommand } from './commands/dashboard-command.ts';
+import { explainCommand } from './commands/explain-command.ts';
 import { getCommand } from './commands/get-command.ts';
 import { injectCommand } from './commands/inject-command.ts';
 import { installCommand, uninstallCommand } from './commands/install-command.ts';
@@ -42,6 +43,7 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   program.addCommand(getCommand(terminal, finish));
   program.addCommand(tokenCommand(terminal, finish));
   program.addCommand(checkCommand(terminal, finish));
+  program.addCommand(explainCommand(terminal, finish));
   program.addCommand(installCommand(terminal, finish));
   program.addCommand(uninstallCommand(terminal, finish));
   program.addCommand(injectCommand(terminal, finish));

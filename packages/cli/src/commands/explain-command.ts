@@ -1,0 +1,77 @@
+import { Command, Option } from 'commander';
+import type { Explanation } from '@weft/analysis';
+import { adminSocketOption } from '../admin-connection.ts';
+import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
+import { writeStructured } from '../output/structured-output.ts';
+import type { Terminal } from '../output/terminal.ts';
+import type { Finish } from './finish.ts';
+
+interface ExplainOptions {
+  readonly from: string;
+  readonly gateway: boolean;
+  readonly namespace: string;
+  readonly config: readonly string[];
+  readonly header: readonly string[];
+  readonly adminSocket: string;
+  readonly output: 'text' | 'json' | 'yaml';
+}
+
+/** `weft explain`: where a request would go, and why, without sending it. */
+export function explainCommand(terminal: Terminal, finish: Finish): Command {
+  const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+  return new Command('explain')
+    .description('say where a request would go, and why, without sending anything')
+    .argument('<method>', 'GET, POST, …')
+    .argument('<url>', 'http://orders/items?page=2, as the application would call it')
+    .requiredOption('--from <name>', 'the workload that calls: cart or shop/cart; with --gateway, a Gateway')
+    .option('--gateway', 'the request comes to a Gateway from outside', false)
+    .option('--namespace <name>', 'of --from where it names none and files do not tell', '')
+    .option('-H, --header <field>', "a header, as 'name: value'; may stand several times", collect, [])
+    .option(
+      '-c, --config <path>',
+      'ask folders or files instead of a running proxy; may stand several times',
+      collect,
+      [],
+    )
+    .addOption(adminSocketOption())
+    .addOption(new Option('-o, --output <format>', 'how to say it').choices(['text', 'json', 'yaml']).default('text'))
+    .addHelpText(
+      'after',
+      `
+Without --config the proxy of the caller is asked for what it holds at this moment. It is decided by the same code that
+decides for traffic. A gRPC call is a POST to /package.Service/Method with the header content-type: application/grpc.
+
+Exit code: 0 when it would be forwarded or answered, 1 when it would be refused, 2 when the request cannot be sent.
+
+Examples:
+  weft explain --from web GET http://orders/items
+  weft explain --from web GET http://orders/items -H 'x-version: 2' --config ./mesh
+  weft explain --from edge --gateway GET http://shop.example/cart --config ./mesh
+  weft explain --from shop/web POST http://prices:9000/shop.v1.Prices/Get -H 'content-type: application/grpc'`,
+    )
+    .action(async (method: string, url: string, options: ExplainOptions) => {
+      finish(await explain(method, url, options, terminal));
+    });
+}
+
+async function explain(method: string, url: string, options: ExplainOptions, terminal: Terminal): Promise<ExitCode> {
+  const { explanationText, readAskedRequest } = await import('@weft/analysis');
+  const asked = readAskedRequest(method, url, options.header);
+  if (!asked.ok) throw new CommandFault(exitCodes.usage, asked.error);
+  const { explainByFiles, explainByProxy } = await import('../explain/explain-source.ts');
+  const { explanation, sources } =
+    options.config.length > 0
+      ? explainByFiles(asked.value, options)
+      : await explainByProxy(asked.value, options, terminal);
+  if (options.output === 'text') terminal.out(explanationText(explanation, sources));
+  else terminal.out(await writeStructured({ ...explanation, sources }, options.output));
+  return isRefused(explanation) ? exitCodes.unwell : exitCodes.ok;
+}
+
+function isRefused({ way, record }: Explanation): boolean {
+  if (way.kind === 'refused' || record?.outcome === 'refuse') return true;
+  // Forwarding that can only end in a refusal is one.
+  return (
+    record?.outcome === 'draw' && record.backends.every(({ share, refused }) => share === 0 || refused !== undefined)
+  );
+}
