@@ -19,7 +19,8 @@ const note = '# Made by npm run generate from the field tables of packages/model
 export function generatedFiles(): readonly GeneratedFile[] {
   return Array.from(customResources(), ([name, resource]) => ({
     path: `deploy/helm/weft-crds/templates/${name}.yaml`,
-    text: note + stringify(resource, { lineWidth: 120, aliasDuplicateObjects: false }),
+    // Helm and kubectl read YAML 1.1, to which an unquoted Off is false.
+    text: note + stringify(resource, { version: '1.1', lineWidth: 120, aliasDuplicateObjects: false }),
   }));
 }
 

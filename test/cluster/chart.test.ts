@@ -26,7 +26,7 @@ function template(name: string, ...flags: string[]): { objects: KubeObject[]; er
   ];
   const { stdout, stderr, status } = spawnSync(helm, args, { encoding: 'utf8', timeout: 30_000 });
   if (status !== 0) return { objects: [], error: stderr };
-  const objects = parseAllDocuments(stdout).map((document) => document.toJS() as KubeObject | null);
+  const objects = parseAllDocuments(stdout, { version: '1.1' }).map((document) => document.toJS() as KubeObject | null);
   return { objects: objects.filter((object) => object !== null), error: '' };
 }
 

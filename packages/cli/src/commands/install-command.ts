@@ -52,7 +52,8 @@ async function install(options: InstallOptions, terminal: Terminal) {
   if (options.dryRun) {
     const { stringify } = await import('yaml');
     const texts = [...definitions, ...installObjects(values)].map((object) =>
-      stringify(object, { aliasDuplicateObjects: false }),
+      // kubectl reads YAML 1.1, to which an unquoted Off is false.
+      stringify(object, { version: '1.1', aliasDuplicateObjects: false }),
     );
     terminal.out(texts.join('---\n'));
     return exitCodes.ok;
