@@ -117,6 +117,7 @@ function freshCounts() {
     versions: {},
     errors: {},
     latencies: [],
+    serviceMs: [],
     refusalMs: [],
   };
 }
@@ -136,14 +137,16 @@ function count(counts, status, reason, headers, latencyMs, serviceMs) {
   if (headers['x-instance'] !== undefined) add(counts.instances, headers['x-instance']);
   if (headers['x-version']) add(counts.versions, headers['x-version']);
   counts.latencies.push(latencyMs);
+  counts.serviceMs.push(serviceMs);
 }
 
 function describe(counts) {
-  const { startMs, latencies, refusalMs, ...rest } = counts;
+  const { startMs, latencies, serviceMs, refusalMs, ...rest } = counts;
   return {
     ...rest,
     elapsedMs: performance.now() - startMs,
     latency: quantiles(latencies),
+    service: quantiles(serviceMs),
     refusal: quantiles(refusalMs),
   };
 }

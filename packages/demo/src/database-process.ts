@@ -36,9 +36,9 @@ export class DatabaseProcess {
     this.own = { questions: 0, answerBytes: 0 };
   }
 
-  static async start(supervisor: ProcessSupervisor, name: string): Promise<DatabaseProcess> {
+  /** `redis`: name and version of what is on the PATH; empty for the stand-in. */
+  static async start(supervisor: ProcessSupervisor, name: string, redis = findRedis()): Promise<DatabaseProcess> {
     const port = await freePort();
-    const redis = findRedis();
     const folder = join(supervisor.folder, 'state', `${name}-data`);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];

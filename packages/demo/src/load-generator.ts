@@ -41,6 +41,8 @@ export interface LoadCounts {
   readonly errors: Readonly<Record<string, number>>;
   /** From the moment a request was due. */
   readonly latency: Quantiles;
+  /** From the moment a request was sent. */
+  readonly service: Quantiles;
   /** Of refused requests, from the moment they were sent. */
   readonly refusal: Quantiles;
 }

@@ -12,6 +12,10 @@ const APPLY_MS = 1_000;
 const RATE = 100;
 const RESTART_REQUESTS = 50;
 const TAP_REQUESTS = 20;
+const AT_ONCE = 40;
+/** Of the cart, so that all are under way together. */
+const TAPPED_DELAY_MS = 400;
+const MOST_MESH_CONNECTIONS = 4;
 
 /**
  * The control plane is killed and stays away for 20 s. Load goes on; meanwhile a sidecar is killed and started again, twice.
@@ -29,6 +33,10 @@ export const controlOutage: Trial<Shop> = {
       name: 'a tap between two sidecars hears TLS 1.3 and nothing readable',
       expected: 'only TLS records; requests pass',
     },
+    {
+      name: 'the leg between sidecars is shared: HTTP/1.1 requests at once, counted at the tap',
+      expected: `${AT_ONCE} under way in the cart, over at most ${MOST_MESH_CONNECTIONS} connections`,
+    },
     { name: 'back again: all sidecars reconnected', expected: `within ${RECONNECT_MS / 1000} s` },
     { name: 'then a change is applied', expected: `within ${APPLY_MS / 1000} s` },
   ],
@@ -40,7 +48,7 @@ export const controlOutage: Trial<Shop> = {
     await shop.control.process.ended;
     const backMs = performance.now() + OUTAGE_MS;
     const restarted = await attempt(() => restartCart(shop));
-    const tapped = await attempt(() => listenToCart(shop));
+    const tapped = await attemptAll(2, () => listenToCart(shop));
     await delay(Math.max(0, backMs - performance.now()));
 
     await shop.control.restart();
@@ -48,7 +56,7 @@ export const controlOutage: Trial<Shop> = {
     const reconnected = await attempt(() => reconnect(shop, startMs));
     const applied = await attempt(() => changeMark(shop, proxyPort));
     const seen = await shop.load.finish('outage');
-    return [noneFailed(seen), restarted, tapped, reconnected, applied];
+    return [noneFailed(seen), restarted, ...tapped, reconnected, applied];
   },
 };
 
@@ -76,7 +84,7 @@ async function restartCart(shop: Shop): Promise<Finding> {
   };
 }
 
-async function listenToCart(shop: Shop): Promise<Finding> {
+async function listenToCart(shop: Shop): Promise<Finding[]> {
   const { sidecar, service } = shop.instance('cart');
   const port = sidecar.inboundPort;
   sidecar.process.signal('SIGKILL');
@@ -94,12 +102,33 @@ async function listenToCart(shop: Shop): Promise<Finding> {
     const bytes = heard.reduce((sum, { length }) => sum + length, 0);
     const isReadable = heard.some((stream) => /HTTP\/1\.1|stock|weft-client-identity/.test(afterHandshake(stream)));
     const isAllTls = heard.every(isTls);
-    return {
+    const secret = {
       ok: passed === TAP_REQUESTS && heard.length > 0 && isAllTls && !isReadable && sidecar.inboundPort !== port,
       measured: `${passed} requests passed in ${bytes} bytes: ${isAllTls ? 'TLS records only' : 'not TLS'}, ${isReadable ? 'readable' : 'nothing readable'}; ${seen.failed} failed${describeFailures(seen)}`,
     };
+    return [secret, await crowdCart(shop, tap)];
   } finally {
     await tap.close();
+  }
+}
+
+/** All at the same moment, from as many HTTP/1.1 connections. */
+async function crowdCart(shop: Shop, tap: Tap): Promise<Finding> {
+  const { service } = shop.instance('cart');
+  const proxyPort = shop.instance('web').sidecar.spec.outboundPort;
+  await service.set({ delayMs: TAPPED_DELAY_MS });
+  try {
+    const run = { proxyPort, url: 'http://cart/cart', rate: 1, burst: AT_ONCE, limit: AT_ONCE };
+    await shop.load.start('crowd', run);
+    const seen = await shop.load.finish('crowd');
+    const { mostAtOnce } = await service.counts();
+    const connections = tap.recorded.length;
+    return {
+      ok: seen.ok === AT_ONCE && mostAtOnce >= AT_ONCE && connections > 0 && connections <= MOST_MESH_CONNECTIONS,
+      measured: `${mostAtOnce} at once in the cart; ${connections} connections at the tap since it was opened; ${seen.failed} failed${describeFailures(seen)}`,
+    };
+  } finally {
+    await service.set({ delayMs: 0 });
   }
 }
 
@@ -141,9 +170,14 @@ async function changeMark(shop: Shop, proxyPort: number): Promise<Finding> {
 
 /** A part that cannot be measured must not hide the others. */
 async function attempt(part: () => Promise<Finding>): Promise<Finding> {
+  return (await attemptAll(1, async () => [await part()]))[0]!;
+}
+
+/** Of a part with several findings. */
+async function attemptAll(count: number, part: () => Promise<Finding[]>): Promise<Finding[]> {
   try {
     return await part();
   } catch (error) {
-    return { ok: false, measured: (error as Error).message };
+    return Array.from({ length: count }, () => ({ ok: false, measured: (error as Error).message }));
   }
 }
