@@ -3,7 +3,7 @@ import type { ReceivedResource } from '@weft/decision';
 import type { Clock, Random, TimerWheel } from '@weft/kernel';
 import type { DestinationKey, ResourceKey } from '@weft/model';
 import { SyncClient, syncConnector } from '@weft/wire';
-import type { AnnouncedListener, ConnectionFacts, Drain, Report, SyncHandler } from '@weft/wire';
+import type { AnnouncedListener, ConnectionFacts, Counters, Drain, Report, SyncHandler, Tapped } from '@weft/wire';
 import { DestinationUse } from './destination-use.ts';
 import type { DestinationUsePort } from './destination-use.ts';
 import type { ProxyOptions } from './proxy-options.ts';
@@ -18,9 +18,11 @@ export interface ControlLinkOptions {
   readonly listeners: readonly AnnouncedListener[];
   /** The version that is served from while the control plane is away. */
   readonly version: () => string;
-  readonly handler: Pick<SyncHandler, 'apply' | 'missing' | 'complete'>;
+  readonly handler: Pick<SyncHandler, 'apply' | 'missing' | 'complete' | 'why' | 'backends' | 'tap'>;
   /** The stream is up, for the first time or again. */
   connected(): void;
+  /** It ended: what was asked on it is asked no more. */
+  lost(): void;
 }
 
 /** Of a proxy that serves without a control plane. */
@@ -103,6 +105,15 @@ export class ControlLink {
     this.sync.report(report);
   }
 
+  /** Says what was carried; lost when the control plane is away. */
+  count(counters: Counters): void {
+    this.sync.count(counters);
+  }
+
+  tapped(tapped: Tapped): void {
+    this.sync.tapped(tapped);
+  }
+
   /** Goes on under the present leaf. */
   reauthenticate(): void {
     this.sync.reauthenticate();
@@ -160,6 +171,7 @@ export class ControlLink {
       log.info('control plane connected', { server: facts.server });
       this.options.connected();
     } else if (before.state === 'connected' && facts.state !== 'connected' && facts.state !== 'stopped') {
+      this.options.lost();
       log.warn(`control plane lost: ${facts.lastError}; serving from version ${this.options.version()}`);
     }
   }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { openStateFolder } from '@weft/identity';
 import type { StateFolder, StoredState } from '@weft/identity';
 import { TimerWheel, systemClock, systemRandom } from '@weft/kernel';
+import type { BackendSnapshot } from '@weft/decision';
 import type { Clock, Random } from '@weft/kernel';
 import type { DestinationKey } from '@weft/model';
 import {
@@ -23,6 +24,7 @@ import { named } from './listen-fault.ts';
 import { ListenerSet } from './listener-set.ts';
 import { registerProcessFacts } from './proxy-facts.ts';
 import type { ProxyOptions } from './proxy-options.ts';
+import { viewBackends } from './recorder/backend-view.ts';
 import { ResourceStore } from './resource-store.ts';
 import { WorkloadIdentity } from './security/workload-identity.ts';
 import { ServingThread, servingSettings } from './serving-thread.ts';
@@ -70,6 +72,8 @@ export interface ProxyStats {
 }
 
 const REPORT_MS = 10_000;
+/** A step of the control plane's window. */
+const COUNT_MS = 5_000;
 /** Subscribers that have not acknowledged the withdrawal by then are not waited for. */
 const WITHDRAW_MS = 5_000;
 const QUIET_POLL_MS = 20;
@@ -114,6 +118,8 @@ class ProxyProcess implements Proxy {
   private drained: Promise<void> | null;
   /** As the control plane was last told. */
   private reportedReady: boolean;
+  /** On the monotonic clock. */
+  private countedMs: number;
   private readonly readyWaiters: Set<() => void>;
 
   /** `group` is null when this thread is to serve. */
@@ -138,6 +144,7 @@ class ProxyProcess implements Proxy {
     this.announced = null;
     this.drained = null;
     this.reportedReady = false;
+    this.countedMs = this.clock.nowMs();
     this.readyWaiters = new Set();
   }
 
@@ -189,6 +196,7 @@ class ProxyProcess implements Proxy {
     await this.openAdmin();
     this.connect(workload);
     this.reportLater();
+    this.countLater();
   }
 
   notReady(): string {
@@ -246,6 +254,7 @@ class ProxyProcess implements Proxy {
       lines: fileTarget(options.accessLogFd ?? 1, wheel),
       ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
       onLearned: () => this.report(),
+      onTapped: (tapped) => this.control?.tapped(tapped),
       onDemand: (key) => this.control?.subscribe([key]),
     });
   }
@@ -261,6 +270,7 @@ class ProxyProcess implements Proxy {
       lines: fileTarget(options.accessLogFd ?? 1, wheel),
       ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
       held: () => this.store.resources,
+      onTapped: (tapped) => this.control?.tapped(tapped),
       onDemand: (key) => this.control?.subscribe([key]),
     });
   }
@@ -372,12 +382,17 @@ class ProxyProcess implements Proxy {
       handler: {
         apply: (changes) => this.apply(changes),
         missing: (destinations) => this.serving.missing(destinations),
+        why: (request) => this.serving.findRequest(request),
+        backends: async (service) =>
+          viewBackends(service, (await this.serving.readDestinations()) as BackendSnapshot[], clock.nowMs()),
+        tap: (tap) => this.serving.tap(tap),
         complete: () => {
           this.complete = true;
           this.checkReady();
         },
       },
       connected: () => this.report(),
+      lost: () => this.serving.closeTaps(),
     });
     this.control.start(this.store.resources, () => this.serving.takeUsed());
   }
@@ -487,6 +502,30 @@ class ProxyProcess implements Proxy {
     this.wheel.schedule(REPORT_MS, () => {
       this.report();
       this.reportLater();
+    });
+  }
+
+  private countLater(): void {
+    this.wheel.schedule(COUNT_MS, () => {
+      void this.count();
+      this.countLater();
+    });
+  }
+
+  /** What nobody hears is not kept: later it would look like a burst. */
+  private async count(): Promise<void> {
+    const nowMs = this.clock.nowMs();
+    const intervalMs = Math.max(1, Math.round(nowMs - this.countedMs));
+    this.countedMs = nowMs;
+    const { edges, folded } = await this.serving.takeEdges();
+    const { openConnections, loopDelayP99Ms } = this.serving.load;
+    this.control?.count({
+      intervalMs,
+      edges,
+      folded,
+      residentBytes: process.memoryUsage.rss(),
+      loopDelayP99Ms,
+      connections: openConnections,
     });
   }
 

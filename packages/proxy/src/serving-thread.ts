@@ -17,7 +17,7 @@ import {
   noSpans,
 } from '@weft/telemetry';
 import type { AccessLogWhen, CallerFacts, LineTarget, MetricsSnapshot } from '@weft/telemetry';
-import type { Changes } from '@weft/wire';
+import type { Changes, RequestMemory, Tap, Tapped } from '@weft/wire';
 import { LoopWatch } from './admin/loop-watch.ts';
 import { DataPlane } from './data-plane.ts';
 import type { Tracing } from './exchange/exchange-spans.ts';
@@ -34,6 +34,8 @@ import type { Listener, ListenerOptions } from './listen/listener.ts';
 import { PlainListener } from './listen/plain-listener.ts';
 import type { Log } from './log.ts';
 import type { InboundOptions, ProxyOptions } from './proxy-options.ts';
+import type { EdgeReading } from './recorder/edge-counters.ts';
+import { RequestWatch } from './recorder/request-watch.ts';
 import { CertificateFolder } from './security/certificate-folder.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
 import { ServingFacts } from './serving-facts.ts';
@@ -83,6 +85,8 @@ export interface ServingPorts {
   readonly tracing?: Tracing;
   /** Something was learned of the application: `load.learned` has grown. */
   onLearned?(): void;
+  /** Live requests that somebody taps. */
+  onTapped(tapped: Tapped): void;
   /** A destination is wanted that is not held. */
   onDemand(key: DestinationKey): void;
 }
@@ -120,6 +124,7 @@ export class ServingThread implements Serving {
   private readonly connectionMetrics: ConnectionMetrics;
   private readonly watch: LoopWatch;
   private readonly facts: ServingFacts;
+  private readonly requests: RequestWatch;
   private readonly plane: DataPlane;
   private readonly certificates: CertificateFolder;
   private readonly listeners: Map<string, Listener>;
@@ -144,6 +149,13 @@ export class ServingThread implements Serving {
     this.tls = null;
     const lines = new LineSink(ports.lines);
     const logged = { clock, accessLog: new AccessLog(), lines, accessLogWhen: settings.accessLog };
+    this.requests = new RequestWatch({
+      clock,
+      wheel,
+      threads: settings.workers,
+      version: () => this.inForce.version,
+      onTapped: (tapped) => ports.onTapped(tapped),
+    });
     this.plane = new DataPlane({
       clock,
       wheel,
@@ -156,8 +168,13 @@ export class ServingThread implements Serving {
         ...logged,
         metrics: new RequestMetrics(this.series),
         spans: ports.tracing?.sink ?? noSpans,
+        watch: this.requests,
       }),
-      tcpRecorder: new TelemetryTcpRecorder({ ...logged, metrics: new TcpMetrics(this.series) }),
+      tcpRecorder: new TelemetryTcpRecorder({
+        ...logged,
+        metrics: new TcpMetrics(this.series),
+        edges: this.requests.edges,
+      }),
       ...(ports.tracing === undefined ? {} : { tracing: ports.tracing }),
       onDemand: (key) => ports.onDemand(key),
       onLearned: (applicationPort) => this.learn(applicationPort),
@@ -263,6 +280,22 @@ export class ServingThread implements Serving {
 
   readMetrics(): Promise<MetricsSnapshot> {
     return Promise.resolve(this.series.snapshot());
+  }
+
+  takeEdges(): Promise<EdgeReading> {
+    return Promise.resolve(this.requests.edges.take());
+  }
+
+  findRequest(id: string): Promise<RequestMemory> {
+    return Promise.resolve(this.requests.find(id));
+  }
+
+  tap(tap: Tap): void {
+    this.requests.tap(tap);
+  }
+
+  closeTaps(): void {
+    this.requests.closeTaps();
   }
 
   destroy(): Promise<void> {

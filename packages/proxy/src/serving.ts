@@ -1,7 +1,8 @@
 import type { ReceivedResource, ResourceError } from '@weft/decision';
 import type { DestinationKey, ResourceKey } from '@weft/model';
 import type { MetricsSnapshot } from '@weft/telemetry';
-import type { Changes } from '@weft/wire';
+import type { Changes, RequestMemory, Tap } from '@weft/wire';
+import type { EdgeReading } from './recorder/edge-counters.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
 
 /** A listener to be opened. Plain data: it may be sent to a thread. */
@@ -76,6 +77,14 @@ export interface Serving {
   /** The same as of now. */
   readDestinations(): Promise<readonly unknown[]>;
   readMetrics(): Promise<MetricsSnapshot>;
+  /** What was carried since the last call, by edge. */
+  takeEdges(): Promise<EdgeReading>;
+  /** What is remembered of a trace or request id. */
+  findRequest(id: string): Promise<RequestMemory>;
+  /** Live requests are wanted, or no longer. */
+  tap(tap: Tap): void;
+  /** Nobody hears of live requests any more. */
+  closeTaps(): void;
   /** Ends everything now. */
   destroy(): Promise<void>;
 }

@@ -8,7 +8,7 @@ export {
   isLogged,
   redactQuery,
 } from './access-log.ts';
-export { latencyBoundsSeconds } from './latency-buckets.ts';
+export { latencyBoundsSeconds, latencyBucket } from './latency-buckets.ts';
 export { LineSink, type LineSinkOptions, type LineTarget, fileTarget, streamTarget } from './line-sink.ts';
 export {
   type MetricDefinition,

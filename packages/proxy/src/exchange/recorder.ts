@@ -16,6 +16,8 @@ import type {
 import type { Clock } from '@weft/kernel';
 import type { ExchangeFacts } from './exchange-facts.ts';
 import type { ExchangeRecorder } from './engine.ts';
+import type { EdgeCount } from '../recorder/edge-counters.ts';
+import type { RequestWatch } from '../recorder/request-watch.ts';
 import type { Ingress } from './ingress.ts';
 
 /** What a recorder writes to. */
@@ -26,11 +28,14 @@ export interface RecorderSinks {
   readonly lines: LineSink;
   accessLogWhen: AccessLogWhen;
   readonly spans: SpanSink;
+  /** Edges, decisions and taps. */
+  readonly watch: RequestWatch;
 }
 
 interface Scopes {
   readonly request: RequestScope;
   readonly upstream: UpstreamScope | null;
+  readonly edge: EdgeCount;
 }
 
 /** Statuses that name a fault of the server, as `500` and above do: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
@@ -70,7 +75,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
     this.scopesOf(exchange).upstream?.retry(reason);
   }
 
-  ended(exchange: ExchangeFacts, code: TerminationCode): void {
+  ended(exchange: ExchangeFacts, code: TerminationCode, detail: string): void {
     const row = terminations[code];
     const durationMs = exchange.durationMs;
     const scopes = this.scopesOf(exchange);
@@ -89,6 +94,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
     );
     if (exchange.attempts > 0) scopes.upstream?.attempts.add(exchange.attempts);
     if (exchange.budgetSpent) scopes.upstream?.budgetExhausted.add(1);
+    this.sinks.watch.ended(exchange, code, detail, failed, scopes.edge);
     if (exchange.span !== null) putSpans(this.sinks.spans, exchange, code, this.sinks.clock.wallMs());
     if (isLogged(this.sinks.accessLogWhen, exchange.status, grpcStatus, row)) this.log(exchange, code, durationMs);
   }
@@ -158,6 +164,8 @@ export class TelemetryRecorder implements ExchangeRecorder {
     let scopes = byChoice.get(choice ?? NO_CHOICE);
     if (scopes === undefined) {
       const destination = choice === undefined ? 'unknown' : serviceOf(choice.key);
+      // Places outside of the mesh are one: their names are the callers' choice.
+      const peer = exchange.destination.startsWith('outside:') ? 'outside' : destination;
       scopes = {
         request: this.sinks.metrics.scope({
           direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
@@ -168,6 +176,13 @@ export class TelemetryRecorder implements ExchangeRecorder {
         }),
         upstream:
           exchange.ingress.kind === 'inbound' || choice === undefined ? null : this.sinks.metrics.upstream(destination),
+        edge: this.sinks.watch.edges.edge({
+          direction: ingress.kind === 'inbound' ? 'Inbound' : 'Outbound',
+          peer: ingress.kind === 'inbound' ? ingress.source : peer,
+          route: rule?.route ?? '',
+          rule: rule?.rule ?? '',
+          tcp: false,
+        }),
       };
       byChoice.set(choice ?? NO_CHOICE, scopes);
     }

@@ -3,6 +3,7 @@ import type { TerminationCode } from '@weft/outcome';
 import type { Clock } from '@weft/kernel';
 import { accessFlags, isLogged } from '@weft/telemetry';
 import type { AccessLog, AccessLogWhen, LineSink, TcpMetrics, TcpScope } from '@weft/telemetry';
+import type { EdgeCount, EdgeTable } from '../recorder/edge-counters.ts';
 import type { TcpRecorder } from './tcp-environment.ts';
 import type { TcpFacts } from './tcp-facts.ts';
 
@@ -12,6 +13,7 @@ export interface TcpRecorderSinks {
   readonly accessLog: AccessLog;
   readonly lines: LineSink;
   readonly accessLogWhen: AccessLogWhen;
+  readonly edges: EdgeTable;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface TcpRecorderSinks {
  */
 export class TelemetryTcpRecorder implements TcpRecorder {
   private readonly sinks: TcpRecorderSinks;
-  private readonly scopes: WeakMap<TcpFacts, TcpScope>;
+  private readonly scopes: WeakMap<TcpFacts, { readonly metrics: TcpScope; readonly edge: EdgeCount }>;
 
   constructor(sinks: TcpRecorderSinks) {
     this.sinks = sinks;
@@ -30,31 +32,45 @@ export class TelemetryTcpRecorder implements TcpRecorder {
   begun(session: TcpFacts): void {
     const { ingress, decision, destination } = session;
     const key = decision.choice?.key ?? destination;
-    const scope = this.sinks.metrics.scope({
+    const metrics = this.sinks.metrics.scope({
       direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
       source: ingress.source,
       destination: key === '' ? 'unknown' : serviceOf(key),
       route: decision.rule?.route ?? '',
     });
-    this.scopes.set(session, scope);
-    scope.start();
+    const inbound = ingress.kind === 'inbound';
+    const peer = key === '' ? 'unknown' : key.startsWith('outside/') ? 'outside' : serviceOf(key);
+    const edge = this.sinks.edges.edge({
+      direction: inbound ? 'Inbound' : 'Outbound',
+      peer: inbound ? ingress.source : peer,
+      route: decision.rule?.route ?? '',
+      rule: decision.rule?.rule ?? '',
+      tcp: true,
+    });
+    this.scopes.set(session, { metrics, edge });
+    metrics.start();
   }
 
   moved(session: TcpFacts, receivedBytes: number, sentBytes: number): void {
-    this.scopes.get(session)?.move(receivedBytes, sentBytes);
+    const scope = this.scopes.get(session);
+    scope?.metrics.move(receivedBytes, sentBytes);
+    scope?.edge.move(receivedBytes, sentBytes);
   }
 
   ended(session: TcpFacts, code: TerminationCode, detail: string): void {
     if (!this.scopes.has(session)) this.begun(session);
-    this.scopes.get(session)!.finish(terminationIndex(code), session.durationMs);
+    const { metrics, edge } = this.scopes.get(session)!;
+    metrics.finish(terminationIndex(code), session.durationMs);
     const row = terminations[code];
+    const failed = row.fault === 'server' || row.fault === 'mesh';
+    edge.addConnection(failed, Math.max(0, session.attempts - 1), isSecured(session));
     if (isLogged(this.sinks.accessLogWhen, 0, -1, row)) this.log(session, code, detail);
   }
 
   private log(session: TcpFacts, code: TerminationCode, detail: string): void {
     const { ingress, decision, endpoint, durationMs } = session;
     let flags = 0;
-    if (ingress.peerIdentity !== '' || endpoint?.endpoint.mesh === true) flags |= accessFlags.mtls;
+    if (isSecured(session)) flags |= accessFlags.mtls;
     if (session.retried) flags |= accessFlags.retried;
     const line = this.sinks.accessLog.writeConnection({
       startWallMs: this.sinks.clock.wallMs() - durationMs,
@@ -78,6 +94,10 @@ export class TelemetryTcpRecorder implements TcpRecorder {
     });
     this.sinks.lines.push(line);
   }
+}
+
+function isSecured({ ingress, endpoint }: TcpFacts): boolean {
+  return ingress.peerIdentity !== '' || endpoint?.endpoint.mesh === true;
 }
 
 /** `shop/orders:80` without the port. */

@@ -60,6 +60,7 @@ class WorkerThread {
       lines: this.lines,
       ...(this.spans === null ? {} : { tracing: { sink: this.spans, sampledPerMillion: sampledPerMillion! } }),
       onDemand: (key) => this.post({ type: 'demand', key }),
+      onTapped: (tapped) => this.post({ type: 'tapped', tapped }),
     });
   }
 
@@ -81,6 +82,8 @@ class WorkerThread {
     else if (message.type === 'leave') serving.leave();
     else if (message.type === 'drain') serving.drain();
     else if (message.type === 'close-idle') serving.closeIdle();
+    else if (message.type === 'tap') serving.tap(message.tap);
+    else if (message.type === 'close-taps') serving.closeTaps();
     else if (message.type === 'written') this.lines.written(message.fault);
     else void this.stop();
   }
@@ -101,6 +104,8 @@ class WorkerThread {
     if (question.type === 'listen') return serving.listen(question.listener.plan, question.listener.port);
     if (question.type === 'busy') return serving.countBusy();
     if (question.type === 'destinations') return serving.readDestinations();
+    if (question.type === 'edges') return serving.takeEdges();
+    if (question.type === 'request') return serving.findRequest(question.request);
     return serving.readMetrics();
   }
 

@@ -55,6 +55,7 @@ class GroupFixture {
       wheel: this.wheel,
       lines: { write: (_text, done) => void setImmediate(() => done(undefined)) },
       held: () => this.store.resources,
+      onTapped: () => undefined,
       onDemand: (key) => this.demanded.push(key),
       startThread: (start) => {
         const thread = new Worker(new URL('./worker-main.ts', import.meta.url), { workerData: start });

@@ -6,9 +6,11 @@ import type { Clock, TimerWheel } from '@weft/kernel';
 import type { DestinationKey, ResourceKey } from '@weft/model';
 import { mergeSnapshots } from '@weft/telemetry';
 import type { LineTarget, MetricsSnapshot } from '@weft/telemetry';
-import type { Changes } from '@weft/wire';
+import type { Changes, RequestMemory, Tap, Tapped } from '@weft/wire';
 import type { Tracing } from '../exchange/exchange-spans.ts';
 import type { Log } from '../log.ts';
+import { type EdgeReading, mergeEdges } from '../recorder/edge-counters.ts';
+import { mergeMemories } from '../recorder/request-watch.ts';
 import type { MeshTls } from '../security/mesh-tls.ts';
 import type { ServingSettings } from '../serving-thread.ts';
 import type { InForce, ListenerPlan, Serving, ServingLoad } from '../serving.ts';
@@ -31,6 +33,7 @@ export interface WorkerGroupOptions {
   /** What is in force by now: a new thread begins with it. */
   held(): ReadonlyMap<ResourceKey, ReceivedResource>;
   onDemand(key: DestinationKey): void;
+  onTapped(tapped: Tapped): void;
   /** Starts a thread; the program's own way in unless a test has another. */
   readonly startThread?: (start: WorkerStart) => Worker;
 }
@@ -42,7 +45,11 @@ const STOP_MS = 2_000;
 /** One that has lived so long is replaced at once. */
 const GOOD_LIFE_MS = 10_000;
 
-const NOTHING_IN_FORCE: InForce = { version: '', refused: [], wanted: { gatewayPorts: [], destinations: [], opaque: [] } };
+const NOTHING_IN_FORCE: InForce = {
+  version: '',
+  refused: [],
+  wanted: { gatewayPorts: [], destinations: [], opaque: [] },
+};
 
 /**
  * Several worker threads behind the face of one: they share the ports by `reusePort`, and limits and budgets by their
@@ -189,6 +196,23 @@ export class WorkerGroup implements Serving {
     return snapshots.length === 0 ? { families: [] } : mergeSnapshots(snapshots);
   }
 
+  async takeEdges(): Promise<EdgeReading> {
+    const readings = await this.ask<EdgeReading>({ type: 'edges' });
+    return readings.length === 0 ? { edges: [], folded: 0 } : mergeEdges(readings);
+  }
+
+  async findRequest(request: string): Promise<RequestMemory> {
+    return mergeMemories(await this.ask<RequestMemory>({ type: 'request', request }));
+  }
+
+  tap(tap: Tap): void {
+    this.tell({ type: 'tap', tap });
+  }
+
+  closeTaps(): void {
+    this.tell({ type: 'close-taps' });
+  }
+
   async destroy(): Promise<void> {
     this.stopped = true;
     const patience = this.options.wheel.schedule(STOP_MS, () => {
@@ -218,6 +242,7 @@ export class WorkerGroup implements Serving {
       spans: (spans) => {
         for (const span of spans) tracing?.sink.put(span);
       },
+      tapped: (tapped) => this.options.onTapped(tapped),
       lines: (text, done) => this.lines.write(text, done),
       log: (level, message, fields) => log[level](message, { ...fields, worker: index }),
       ended: (why) => this.replace(index, why, clock.nowMs() - startedMs),

@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { DestinationKey } from '@weft/model';
 import type { Span } from '@weft/telemetry';
+import type { Tapped } from '@weft/wire';
 import type { LogFields } from '../log.ts';
 import type { InForce, ServingLoad } from '../serving.ts';
 import type { FromWorker, ToWorker, WorkerQuestion } from './worker-message.ts';
@@ -11,6 +12,7 @@ export interface WorkerEvents {
   demand(key: DestinationKey): void;
   used(keys: readonly DestinationKey[]): void;
   spans(spans: readonly Span[]): void;
+  tapped(tapped: Tapped): void;
   lines(text: string, done: (error: Error | undefined) => void): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: LogFields | undefined): void;
   /** By itself: an error nobody caught, or its memory is used up. */
@@ -109,6 +111,7 @@ export class WorkerHandle {
       this.load = message.load;
       events.used(message.used);
     } else if (message.type === 'spans') events.spans(message.spans);
+    else if (message.type === 'tapped') events.tapped(message.tapped);
     else if (message.type === 'lines') {
       events.lines(message.text, (error) => this.tell({ type: 'written', fault: error?.message ?? '' }));
     } else events.log(message.level, message.message, message.fields);

@@ -1,6 +1,7 @@
 import type { ReceivedResource } from '@weft/decision';
 import type { DestinationKey, ResourceKey } from '@weft/model';
 import type { Span } from '@weft/telemetry';
+import type { Tap, Tapped } from '@weft/wire';
 import type { LogFields } from '../log.ts';
 import type { ServingSettings } from '../serving-thread.ts';
 import type { InForce, ListenerPlan, ServingLoad } from '../serving.ts';
@@ -46,7 +47,9 @@ export type WorkerQuestion =
   | { readonly type: 'listen'; readonly listener: OpenListener }
   | { readonly type: 'busy' }
   | { readonly type: 'destinations' }
-  | { readonly type: 'metrics' };
+  | { readonly type: 'metrics' }
+  | { readonly type: 'edges' }
+  | { readonly type: 'request'; readonly request: string };
 
 export type ToWorker =
   | { readonly type: 'ask'; readonly id: number; readonly question: WorkerQuestion }
@@ -56,6 +59,8 @@ export type ToWorker =
   | { readonly type: 'leave' }
   | { readonly type: 'drain' }
   | { readonly type: 'close-idle' }
+  | { readonly type: 'tap'; readonly tap: Tap }
+  | { readonly type: 'close-taps' }
   /** The log lines sent last have been written, or not. */
   | { readonly type: 'written'; readonly fault: string }
   | { readonly type: 'stop' };
@@ -75,6 +80,7 @@ export type FromWorker =
   | { readonly type: 'load'; readonly load: ServingLoad; readonly used: readonly DestinationKey[] }
   | { readonly type: 'spans'; readonly spans: readonly Span[] }
   | { readonly type: 'lines'; readonly text: string }
+  | { readonly type: 'tapped'; readonly tapped: Tapped }
   | {
       readonly type: 'log';
       readonly level: 'debug' | 'info' | 'warn' | 'error';
