@@ -125,7 +125,7 @@ function backendLines(backends: readonly BackendRecord[], edits: readonly Backen
     lines.push(`  ${shareText(share).padStart(7)}  ${(backend || 'unresolved').padEnd(width)}  ${what}`);
     lines.push(...editLines(edits[index]));
     if (state === undefined) continue;
-    if (endpointCount === 0) lines.push(`${INDENT}no endpoint: it would be refused with 503 (no-healthy-upstream)`);
+    if (endpointCount === 0) lines.push(`${INDENT}no endpoint: its share is refused with 503 (no-endpoint)`);
     for (const endpoint of state.endpoints.slice(0, MOST_ENDPOINTS)) {
       lines.push(`${INDENT}${endpoint.key}`);
     }
