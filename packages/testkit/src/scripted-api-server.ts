@@ -133,7 +133,7 @@ export class ScriptedApiServer {
   undefine(kind: string): void {
     const at = this.kinds.findIndex((each) => each.kind === kind);
     if (at < 0) return;
-    for (const object of [...this.objects.values()])
+    for (const object of this.objects.values())
       if (object.kind === kind) this.remove(kind, object.metadata.namespace ?? '', object.metadata.name);
     this.kinds.splice(at, 1);
   }
@@ -196,7 +196,7 @@ export class ScriptedApiServer {
 
   /** Ends all watches: in order, with a broken connection, or by an error event of this status. */
   endWatches(how: 'end' | 'reset' | number): void {
-    for (const watcher of [...this.watchers]) {
+    for (const watcher of this.watchers) {
       const { response } = watcher;
       this.watchers.delete(watcher);
       if (how === 'reset') response.destroy();

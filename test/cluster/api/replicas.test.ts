@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, describe, test } from 'node:test';
 import type { KubeObject } from '@weft/kube';
 import { eventually } from '@weft/testkit';
-import { Cluster, WAIT_MS, conditionOf, needsCluster, startReplica, useCluster } from './cluster-fixture.ts';
+import { type Cluster, WAIT_MS, conditionOf, needsCluster, startReplica, useCluster } from './cluster-fixture.ts';
 
 const accepted = { status: 'True', reason: 'Accepted' };
 

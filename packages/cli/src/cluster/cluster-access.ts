@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@weft/kernel';
 import type { ClusterAccess, KubeClient } from '@weft/kube';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 
 export interface ClusterFlags {

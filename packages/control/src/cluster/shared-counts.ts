@@ -35,7 +35,8 @@ const nobody: ProxyCount = { holders: 0, behind: 0 };
 export class SharedCounts {
   private readonly options: SharedCountsOptions;
   private readonly watch: KindWatch<PeerCounts>;
-  private written: string;
+  /** Null before the first. */
+  private written: string | null;
   private writtenAtMs: number;
   private writing: Promise<void> | null;
 
@@ -59,7 +60,7 @@ export class SharedCounts {
       },
       { clock, wheel, random },
     );
-    this.written = '';
+    this.written = null;
     this.writtenAtMs = Number.NEGATIVE_INFINITY;
     this.writing = null;
   }
@@ -98,7 +99,7 @@ export class SharedCounts {
     const { client } = this.options;
     await this.watch.stop();
     await this.writing;
-    if (this.written !== '') await client.request({ method: 'DELETE', path: this.path() });
+    if (this.written !== null) await client.request({ method: 'DELETE', path: this.path() });
   }
 
   private async write(text: string): Promise<void> {

@@ -77,7 +77,7 @@ test('an own kind is applied, a kind of the standard is put with its version', a
   assert.equal(apply?.contentType, 'application/apply-patch+yaml');
   assert.equal(apply?.query.get('fieldManager'), 'weft-control');
   assert.equal(put?.method, 'PUT');
-  assert.ok((put?.body as ScriptedObject).metadata.resourceVersion !== undefined);
+  assert.ok(((put?.body ?? {}) as Partial<ScriptedObject>).metadata?.resourceVersion !== undefined);
   assert.ok(server.get('HTTPRoute', 'shop', 'r')?.['status'] !== undefined);
 });
 
@@ -89,7 +89,9 @@ test('a conflict is met by reading again, and what the other wrote is kept', asy
   server.put({ ...stale, status: { parents: [theirs] } });
   writer.want(desired('HTTPRoute', 'r'));
   await eventually(() => writer.written === 1, WAIT_MS);
-  const { parents } = server.get('HTTPRoute', 'shop', 'r')?.['status'] as { parents: { controllerName: string }[] };
+  const { parents } = (server.get('HTTPRoute', 'shop', 'r')?.['status'] ?? {}) as {
+    parents: { controllerName: string }[];
+  };
   assert.deepEqual(
     parents.map(({ controllerName }) => controllerName),
     ['other.example/controller', 'weft.dev/mesh-controller'],
@@ -118,6 +120,8 @@ test('of several wishes for one object the last is written', async (t) => {
   writer.want({ ...desired('TrafficPolicy', 'p'), parents: [], conditions: [refused] });
   await eventually(() => writer.written === 1, WAIT_MS);
   assert.equal(writes().length, 1);
-  const { conditions } = server.get('TrafficPolicy', 'shop', 'p')?.['status'] as { conditions: { reason: string }[] };
+  const { conditions } = (server.get('TrafficPolicy', 'shop', 'p')?.['status'] ?? {}) as {
+    conditions: { reason: string }[];
+  };
   assert.equal(conditions[0]?.reason, 'Conflicted');
 });
