@@ -31,7 +31,7 @@ const commands = {
     ),
 };
 
-const server = createServer((socket) => {
+const server = createServer({ noDelay: true }, (socket) => {
   counts.connections += 1;
   const reader = new RespReader((command) => {
     const [name = '', ...words] = Array.isArray(command) ? command : [];

@@ -109,7 +109,7 @@ server.addService(Prices.service, {
 });
 
 const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-const sockets = createServer((socket) => injector.injectConnection(socket));
+const sockets = createServer({ noDelay: true }, (socket) => injector.injectConnection(socket));
 const connections = new ConnectionCount(sockets);
 sockets.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
   showOperations({
