@@ -1,0 +1,112 @@
+import type { GetTrafficResponse, Traffic } from '@weft/wire';
+import type { Cell } from '../output/text-table.ts';
+
+/** One line of a table of traffic: rows that share a key are added. */
+interface Line {
+  readonly key: readonly string[];
+  requests: number;
+  failures: number;
+  retries: number;
+  secured: number;
+  /** Of one row exact; of several the slowest. */
+  p50Ms: number;
+  p90Ms: number;
+  p99Ms: number;
+  bytes: number;
+}
+
+export interface TrafficTable {
+  readonly headings: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+
+/** `weft stat`: golden signals of each service, of what arrives there. */
+export function statTable(traffic: GetTrafficResponse): TrafficTable {
+  const lines = group(traffic.edges, ({ destination, tcp }) => [destination, tcp ? 'tcp' : 'http']);
+  return {
+    headings: ['service', 'protocol', 'requests/s', 'success', 'retries', 'p50', 'p90', 'p99', 'mtls', 'bytes/s'],
+    rows: lines.map((line) => [
+      ...line.key,
+      ...signals(line, traffic.coveredMs),
+      secured(line),
+      perSecond(line.bytes, traffic),
+    ]),
+  };
+}
+
+/** `weft edges`: who talks to whom, secured or not. */
+export function edgesTable(traffic: GetTrafficResponse): TrafficTable {
+  const lines = group(traffic.edges, ({ source, destination, tcp, direction }) => [
+    source,
+    destination,
+    tcp ? 'tcp' : 'http',
+    direction === 'Outbound' ? 'caller' : 'callee',
+  ]);
+  return {
+    headings: ['from', 'to', 'protocol', 'counted by', 'mtls', 'requests/s', 'success', 'retries', 'p50', 'p90', 'p99'],
+    rows: lines.map((line) => [...line.key, secured(line), ...signals(line, traffic.coveredMs)]),
+  };
+}
+
+/** `weft routes`: what each rule carries. */
+export function routesTable(traffic: GetTrafficResponse): TrafficTable {
+  const lines = group(traffic.edges, ({ destination, route, rule }) => [destination, route, rule]);
+  return {
+    headings: ['service', 'route', 'rule', 'requests/s', 'success', 'retries', 'p50', 'p90', 'p99'],
+    rows: lines.map((line) => [...line.key, ...signals(line, traffic.coveredMs)]),
+  };
+}
+
+function group(edges: readonly Traffic[], keyOf: (edge: Traffic) => readonly string[]): Line[] {
+  const lines = new Map<string, Line>();
+  for (const edge of edges) {
+    const key = keyOf(edge);
+    const name = key.join('\n');
+    let line = lines.get(name);
+    if (line === undefined) {
+      line = { key, requests: 0, failures: 0, retries: 0, secured: 0, p50Ms: -1, p90Ms: -1, p99Ms: -1, bytes: 0 };
+      lines.set(name, line);
+    }
+    line.requests += edge.requests;
+    line.failures += edge.failures;
+    line.retries += edge.retries;
+    line.secured += edge.secured;
+    line.bytes += edge.requestBytes + edge.responseBytes;
+    line.p50Ms = Math.max(line.p50Ms, edge.p50Ms);
+    line.p90Ms = Math.max(line.p90Ms, edge.p90Ms);
+    line.p99Ms = Math.max(line.p99Ms, edge.p99Ms);
+  }
+  return [...lines.values()].sort((left, right) => (left.key.join(' ') < right.key.join(' ') ? -1 : 1));
+}
+
+function signals(line: Line, coveredMs: number): Cell[] {
+  const rate = coveredMs === 0 ? '' : figure((line.requests * 1_000) / coveredMs);
+  return [rate, success(line), String(line.retries), latency(line.p50Ms), latency(line.p90Ms), latency(line.p99Ms)];
+}
+
+function success({ requests, failures }: Line): Cell {
+  if (requests === 0) return '';
+  const share = ((requests - failures) * 100) / requests;
+  const text = failures === 0 ? '100 %' : `${Math.min(99.99, share).toFixed(2)} %`;
+  if (failures === 0) return text;
+  return { text, colour: share < 99 ? 'red' : 'yellow' };
+}
+
+function secured({ requests, secured: count }: Line): Cell {
+  if (requests === 0) return '';
+  if (count >= requests) return { text: 'yes', colour: 'green' };
+  return { text: count === 0 ? 'no' : `${Math.floor((count * 100) / requests)} %`, colour: 'red' };
+}
+
+function perSecond(count: number, { coveredMs }: GetTrafficResponse): string {
+  return coveredMs === 0 ? '' : figure((count * 1_000) / coveredMs);
+}
+
+function figure(value: number): string {
+  return value >= 100 ? String(Math.round(value)) : String(Math.round(value * 10) / 10);
+}
+
+function latency(ms: number): string {
+  if (ms < 0) return '';
+  return ms >= 1_000 ? `${(ms / 1_000).toFixed(2)}s` : `${ms >= 10 ? Math.round(ms) : Math.round(ms * 10) / 10}ms`;
+}
