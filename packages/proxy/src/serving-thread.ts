@@ -153,7 +153,7 @@ export class ServingThread implements Serving {
       clock,
       wheel,
       threads: settings.workers,
-      version: () => this.inForce.version,
+      version: (inbound) => (inbound ? this.plane.localTables : this.plane.tables).version,
       onTapped: (tapped) => ports.onTapped(tapped),
     });
     this.plane = new DataPlane({

@@ -10,7 +10,11 @@ export function writeWhy(request: string, { hops, rings }: WhyResponse, nowMs: n
   const answered = rings.filter(({ silent }) => silent === '');
   const asked = `${answered.length} of ${rings.length} ${rings.length === 1 ? 'proxy' : 'proxies'} answered`;
   if (hops.length === 0) return notFound(request, rings, asked, nowMs);
-  const parts = hops.map((one) => writeHopText(one, coloured));
+  const parts = hops.map((one, index) => {
+    const before = hops[index - 1]?.hop;
+    const isFirst = before?.requestId !== one.hop.requestId || before.traceId !== one.hop.traceId;
+    return writeHopText(one, isFirst, coloured);
+  });
   const silent = rings.filter((ring) => ring.silent !== '').map((ring) => `${ring.proxy} (${ring.silent})`);
   const missing = silent.length === 0 ? '' : `not answered: ${silent.join(', ')}\n`;
   return `${hops.length} ${hops.length === 1 ? 'hop' : 'hops'}, ${asked}\n${missing}\n${parts.join('\n')}`;
@@ -30,9 +34,9 @@ function notFound(request: string, rings: readonly AskedRing[], asked: string, n
   return `nobody remembers ${clean(request)}; ${asked}:\n${lines.join('\n')}\n`;
 }
 
-function writeHopText({ proxy, depth, hop }: ProxyHop, coloured: boolean): string {
+function writeHopText({ proxy, depth, hop }: ProxyHop, isFirst: boolean, coloured: boolean): string {
   const indent = '  '.repeat(depth);
-  const rows = rowsOf(hop);
+  const rows = rowsOf(hop, isFirst);
   const head = `${indent}${paint(clean(proxy), 'dim', coloured)} ${hop.direction === 'Inbound' ? 'received' : 'sent'} ${clean(hop.method)} ${clean(hop.authority)}${clean(hop.path)}`;
   const outcome = paint(outcomeOf(hop), colourOf(hop), coloured);
   const lines = rows.map(([label, text]) => `${indent}  ${paint(label.padEnd(LABEL), 'dim', coloured)}${clean(text)}`);
@@ -50,10 +54,10 @@ function colourOf({ status, termination }: Hop): Colour {
   return status >= 400 ? 'yellow' : 'green';
 }
 
-function rowsOf(hop: Hop): (readonly [string, string])[] {
+function rowsOf(hop: Hop, isFirst: boolean): (readonly [string, string])[] {
   const rows: (readonly [string, string])[] = [];
   rows.push(['at', new Date(hop.startedAtMs).toISOString()]);
-  rows.push(['ids', `request ${hop.requestId || '-'}, trace ${hop.traceId || '-'}`]);
+  if (isFirst) rows.push(['ids', `request ${hop.requestId || '-'}, trace ${hop.traceId || '-'}`]);
   rows.push(['from', hop.source]);
   if (hop.destination !== '') rows.push(['to', hop.destination]);
   if (hop.route !== '' || hop.rule !== '') {

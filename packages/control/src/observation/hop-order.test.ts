@@ -23,6 +23,21 @@ test('hops stand under what caused them, whatever the order in which proxies ans
   );
 });
 
+test('an application that passes the request id on does not confuse causes that overlap', () => {
+  const hops = [
+    hop('shop/web-1', 'Outbound', 'r1', 1_000, 40),
+    hop('shop/cart-1', 'Inbound', 'r1', 1_000, 39),
+    hop('shop/cart-1', 'Outbound', 'r1', 1_000, 38),
+    hop('shop/stock-1', 'Inbound', 'r1', 1_000, 37),
+  ];
+  for (const order of [hops, hops.toReversed()]) {
+    assert.deepEqual(
+      orderHops(order).map(({ proxy, depth }) => `${depth} ${proxy}`),
+      ['0 shop/web-1', '1 shop/cart-1', '2 shop/cart-1', '3 shop/stock-1'],
+    );
+  }
+});
+
 test('two tries of one request are two effects of it', () => {
   const hops = [
     hop('shop/web-1', 'Outbound', 'r1', 1_000, 100),
@@ -59,9 +74,25 @@ function hop(
   atMs: number,
   durationMs: number,
 ): Found {
+  const { attempts } = exampleHop();
+  const to = targets[`${proxy} ${requestId}`] ?? [];
   return {
     proxy,
     workload: proxy.split('-')[0]!,
-    hop: exampleHop({ direction, requestId, startedAtMs: atMs, durationMs }),
+    identity: `spiffe://example/${proxy}`,
+    addresses: [`${proxy}:1`],
+    hop: exampleHop({
+      direction,
+      requestId,
+      startedAtMs: atMs,
+      durationMs,
+      attempts: to.map((address) => ({ ...attempts[0]!, address: `${address}:1` })),
+    }),
   };
 }
+
+const targets: Readonly<Record<string, readonly string[]>> = {
+  'shop/web-1 r1': ['shop/cart-1', 'shop/cart-2'],
+  'shop/cart-1 r2': ['shop/stock-1'],
+  'shop/cart-1 r1': ['shop/stock-1'],
+};

@@ -1,7 +1,12 @@
 import type { ProxyHop } from '@weft/wire';
 
 /** A hop before its place is known. */
-export type Found = Omit<ProxyHop, 'depth'>;
+export interface Found extends Omit<ProxyHop, 'depth'> {
+  /** SPIFFE ID of the proxy. */
+  readonly identity: string;
+  /** Where it announced that peers reach it, `address:port`. */
+  readonly addresses: readonly string[];
+}
 
 /** Clocks of machines differ by about so much. */
 const SKEW_MS = 50;
@@ -25,7 +30,8 @@ export function orderHops(hops: readonly Found[]): ProxyHop[] {
   const visit = (one: Found, depth: number): void => {
     if (seen.has(one)) return;
     seen.add(one);
-    ordered.push({ ...one, depth });
+    const { proxy, workload, hop } = one;
+    ordered.push({ proxy, workload, depth, hop });
     for (const effect of children.get(one) ?? []) visit(effect, depth + 1);
   };
   for (const one of children.get(null) ?? []) visit(one, 0);
@@ -52,8 +58,15 @@ function mayCause(cause: Found, effect: Found): boolean {
   const endMs = cause.hop.startedAtMs + cause.hop.durationMs + skewMs;
   if (effect.hop.startedAtMs < startMs || effect.hop.startedAtMs > endMs) return false;
   if (cause.hop.direction === 'Outbound') {
-    return cause.hop.requestId === effect.hop.requestId && cause.hop.attempts.length > 0;
+    return cause.hop.requestId === effect.hop.requestId && reaches(cause, effect);
   }
   // Cycles are impossible: an inbound hop that a later outbound one of the same proxy caused began after that.
   return cause.proxy === effect.proxy && cause.hop.startedAtMs <= effect.hop.startedAtMs;
+}
+
+/** A try went to this proxy: by its address, or, where addresses are those of pods, by who was met at both ends. */
+function reaches(cause: Found, effect: Found): boolean {
+  if (cause.hop.attempts.some(({ address }) => effect.addresses.includes(address))) return true;
+  if (effect.addresses.length > 0) return false;
+  return cause.hop.upstreamIdentity === effect.identity && effect.hop.source === cause.identity;
 }

@@ -122,11 +122,13 @@ export class PointStore {
     const requests = floats[(at + FLOATS) / 4]!;
     const shares = this.shares[slab]!;
     const retries = shares[(at + SHARES) / 2 + 1]!;
-    if (requests === 0 && retries === 0) return;
+    const received = floats[(at + FLOATS) / 4 + 1]!;
+    const sent = floats[(at + FLOATS) / 4 + 2]!;
+    if (requests === 0 && received === 0 && sent === 0) return;
     const bytes = this.bytes[slab]!;
     sum.requests += requests;
-    sum.requestBytes += floats[(at + FLOATS) / 4 + 1]!;
-    sum.responseBytes += floats[(at + FLOATS) / 4 + 2]!;
+    sum.requestBytes += received;
+    sum.responseBytes += sent;
     const unit = Math.max(1, requests / MOST_U16);
     sum.failures += shares[(at + SHARES) / 2]! * unit;
     sum.retries += retries * unit;

@@ -152,7 +152,7 @@ export class TrafficWindow {
       for (const series of all.values()) {
         const sum = clear(scratch);
         for (let step = from; step < to; step += 1) this.addStep(series, step, sum);
-        if (sum.requests > 0 || sum.retries > 0) visit(series, sum);
+        if (sum.requests > 0 || sum.requestBytes > 0 || sum.responseBytes > 0) visit(series, sum);
       }
     }
   }

@@ -83,6 +83,12 @@ function takeAnswer(record: ProxyRecord, answer: Answer | null, found: Found): v
   else found.rings.push({ proxy, silent: '', reach: answer.reach });
   for (const hop of answer?.hops ?? []) {
     const key = `${proxy} ${hop.direction} ${hop.requestId} ${hop.traceId} ${hop.startedAtMs} ${hop.path}`;
-    found.hops.set(key, { proxy, workload: workloadOf(record.hello), hop });
+    found.hops.set(key, {
+      proxy,
+      workload: workloadOf(record.hello),
+      hop,
+      identity: record.peer.id,
+      addresses: record.hello.listeners.map(({ address, port }) => `${address}:${port}`),
+    });
   }
 }

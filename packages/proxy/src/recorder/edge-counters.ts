@@ -50,13 +50,17 @@ export class EdgeCount {
     cells[LATENCIES + latencyBucket(durationMs)]! += 1;
   }
 
-  /** A TCP connection has ended: how long it lasted says nothing. */
-  addConnection(failed: boolean, retries: number, secured: boolean): void {
+  /** A TCP connection: how long it lasts says nothing. */
+  addConnection(retries: number, secured: boolean): void {
     const { cells } = this;
     cells[REQUESTS]! += 1;
-    if (failed) cells[FAILURES]! += 1;
     cells[RETRIES]! += retries;
     if (secured) cells[SECURED]! += 1;
+  }
+
+  /** A TCP connection that was counted ended by a fault. */
+  fail(): void {
+    this.cells[FAILURES]! += 1;
   }
 
   move(requestBytes: number, responseBytes: number): void {

@@ -17,8 +17,8 @@ export interface RequestWatchOptions {
   readonly wheel: TimerWheel;
   /** Threads that share the records of a process. */
   readonly threads: number;
-  /** Of what is in force now. */
-  readonly version: () => string;
+  /** Of the tables in force now, for what leaves and what arrives. */
+  readonly version: (inbound: boolean) => string;
   readonly onTapped: (tapped: Tapped) => void;
 }
 
@@ -63,9 +63,10 @@ export class RequestWatch {
   /** What is remembered of a trace or request id. */
   find(id: string): RequestMemory {
     const nowMs = this.options.clock.nowMs();
-    const version = this.options.version();
     const records: KeptRecord[] = [...this.errors.find(id), ...this.samples.find(id)];
-    const hops: Hop[] = records.slice(-MOST_HOPS).map((record) => writeHop(record, version, nowMs));
+    const hops: Hop[] = records
+      .slice(-MOST_HOPS)
+      .map((record) => writeHop(record, this.options.version(record.inbound), nowMs));
     return { hops, reach: this.reach };
   }
 

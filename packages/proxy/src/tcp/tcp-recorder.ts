@@ -16,13 +16,20 @@ export interface TcpRecorderSinks {
   readonly edges: EdgeTable;
 }
 
+interface ConnectionScope {
+  readonly metrics: TcpScope;
+  readonly edge: EdgeCount;
+  /** It carries bytes, and was counted. */
+  counted: boolean;
+}
+
 /**
  * Turns TCP connections into counters and log lines. A connection is counted under its rule and backend from the moment they
  * are known; one that ends before is counted under `unknown`.
  */
 export class TelemetryTcpRecorder implements TcpRecorder {
   private readonly sinks: TcpRecorderSinks;
-  private readonly scopes: WeakMap<TcpFacts, { readonly metrics: TcpScope; readonly edge: EdgeCount }>;
+  private readonly scopes: WeakMap<TcpFacts, ConnectionScope>;
 
   constructor(sinks: TcpRecorderSinks) {
     this.sinks = sinks;
@@ -47,7 +54,7 @@ export class TelemetryTcpRecorder implements TcpRecorder {
       rule: decision.rule?.rule ?? '',
       tcp: true,
     });
-    this.scopes.set(session, { metrics, edge });
+    this.scopes.set(session, { metrics, edge, counted: false });
     metrics.start();
   }
 
@@ -55,15 +62,22 @@ export class TelemetryTcpRecorder implements TcpRecorder {
     const scope = this.scopes.get(session);
     scope?.metrics.move(receivedBytes, sentBytes);
     scope?.edge.move(receivedBytes, sentBytes);
+    // Not at its end: it may last for days.
+    if (scope !== undefined && !scope.counted) {
+      scope.counted = true;
+      scope.edge.addConnection(Math.max(0, session.attempts - 1), isSecured(session));
+    }
   }
 
   ended(session: TcpFacts, code: TerminationCode, detail: string): void {
     if (!this.scopes.has(session)) this.begun(session);
-    const { metrics, edge } = this.scopes.get(session)!;
+    const scope = this.scopes.get(session)!;
+    const { metrics, edge } = scope;
     metrics.finish(terminationIndex(code), session.durationMs);
     const row = terminations[code];
     const failed = row.fault === 'server' || row.fault === 'mesh';
-    edge.addConnection(failed, Math.max(0, session.attempts - 1), isSecured(session));
+    if (!scope.counted) edge.addConnection(Math.max(0, session.attempts - 1), isSecured(session));
+    if (failed) edge.fail();
     if (isLogged(this.sinks.accessLogWhen, 0, -1, row)) this.log(session, code, detail);
   }
 
