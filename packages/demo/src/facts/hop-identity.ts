@@ -12,6 +12,8 @@ const hops: readonly { caller: string; callees: readonly InstanceName[] }[] = [
   { caller: 'web', callees: ['cart'] },
   { caller: 'cart', callees: ['orders-v1', 'orders-v2'] },
   { caller: 'orders', callees: ['stock-1', 'stock-2', 'stock-3'] },
+  // By gRPC.
+  { caller: 'orders', callees: ['prices'] },
 ];
 
 /** Sends requests down the whole chain and reads in each service whose certificate its sidecar had verified. */
@@ -19,7 +21,7 @@ export const hopIdentity: Trial<Shop> = {
   facts: [
     {
       name: 'every hop between the expected SPIFFE IDs',
-      expected: `4 hops x ${REQUESTS} requests, each by its own caller`,
+      expected: `${hops.length} hops x ${REQUESTS} requests, each by its own caller`,
     },
   ],
   async run(shop) {
@@ -40,7 +42,7 @@ export const hopIdentity: Trial<Shop> = {
           else others += count;
         }
       }
-      texts.push(`${caller} ${expected}`);
+      texts.push(`${caller} > ${callees.join('+')} ${expected}`);
       good &&= expected === REQUESTS && others === 0;
       if (others > 0) texts.push(`others ${others}`);
     }
