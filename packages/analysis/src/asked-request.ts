@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { Head, Http1RequestReader, http1Defaults } from '@weft/http';
+import { type Head, Http1RequestReader, http1Defaults } from '@weft/http';
 import { type Result, fail, ok } from '@weft/kernel';
 
 /** A request that is asked about, read by the codec that would have to read it. */

@@ -103,7 +103,7 @@ describe('an explanation', () => {
       10_000,
     );
     // A generator that hits one outcome only would prove nothing of the others.
-    for (const outcome of ['draw', 'reply', 'refuse']) assert.ok(outcomes.get(outcome)! > 500, outcome);
+    for (const outcome of ['draw', 'reply', 'refuse']) assert.ok(outcomes.get(outcome)! > 200, outcome);
   });
 
   test('names the field for which each other rule was passed over', () => {

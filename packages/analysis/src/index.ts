@@ -11,3 +11,6 @@ export {
 export { areDisjoint, covers, shadowedEntries } from './entry-cover.ts';
 export { type BackendEdits, type Explanation, type FieldEdit, type Way, explainAsked } from './explanation.ts';
 export { type Sources, explanationText } from './explanation-text.ts';
+export { type CheckResult, checkFiles } from './check/check-files.ts';
+export { type Finding, type Severity, formatFinding } from './check/finding.ts';
+export { type LintCode, type LintRule, conditionAdvice, describeCode, lintRules } from './check/lint-rule.ts';

@@ -75,7 +75,7 @@ for (const [args, pattern] of [
   [['check', '--cluster', '.'], /give files or folders to check, or --cluster/],
   [['check', '--cluster', '-o', 'sarif'], /a cluster has no lines/],
   [['install', '--dry-run', '--replicas', 'x'], /--replicas "x": expected a whole number from 1 to 10/],
-  [['check', '-o', 'xml', '.'], /Allowed choices are table, json, yaml, sarif/],
+  [['check', '-o', 'xml', '.'], /Allowed choices are table, json, yaml, sarif, junit/],
   [['status', '--colour'], /unknown option '--colour'/],
   [['control'], /either a folder with --config, or --kubernetes/],
   [['control', '--config', '.', '--kubernetes'], /either a folder with --config, or --kubernetes/],

@@ -35,6 +35,7 @@ export {
   type ObjectRef,
   type Problem,
   type ProblemOrigin,
+  fieldPathText,
   formatProblem,
   problemOf,
 } from './problem/problem.ts';
@@ -60,6 +61,7 @@ export {
   programmedCondition,
 } from './status/condition.ts';
 export { statusOf, statusOfRefused } from './status/object-status.ts';
+export { type BackendReference, type ResolvedBackend, resolveReference } from './view/backend-reference.ts';
 export { type DestinationParts, destinationKey, readDestination } from './view/destination.ts';
 export { type Change, type ChangeEffect, Model, destinations } from './view/model.ts';
 export { resolveBackend, resolveEndpoints } from './view/resolve-endpoints.ts';

@@ -1,5 +1,5 @@
+import { type CheckResult, type Finding, describeCode } from '@weft/analysis';
 import { problemCodes } from '@weft/model';
-import type { CheckResult, Finding } from './finding.ts';
 
 /** A SARIF 2.1.0 log (OASIS), which code hosts show beside the lines of a change. Plain data, to be written as JSON. */
 export function sarifReport({ findings }: CheckResult, version: string): unknown {
@@ -42,7 +42,7 @@ function resultOf(finding: Finding, ruleIndex: number): unknown {
 function describe(code: string): string {
   return Object.hasOwn(problemCodes, code)
     ? problemCodes[code as keyof typeof problemCodes].text
-    : `The object is taken, but its status would say ${code}.`;
+    : (describeCode(code) ?? `The object is taken, but its status would say ${code}.`);
 }
 
 /** A relative path stays relative, as code hosts want it. */

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkFiles, formatFinding } from './finding.ts';
+import { checkFiles } from '@weft/analysis';
+import { junitReport } from './junit-report.ts';
 import { sarifReport } from './sarif-report.ts';
-
-const good = `apiVersion: v1
-kind: Service
-metadata: {name: cart}
-spec: {selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}]}
-`;
 
 const bad = `apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -31,41 +26,6 @@ kind: Service
 metadata: {name: typo}
 spec: {selecter: {app: cart}, ports: [{port: 80}]}
 `;
-
-test('files that would be taken whole give no finding', () => {
-  assert.deepEqual(checkFiles([{ file: 'mesh/cart.yaml', text: good }]), { files: 1, objects: 1, findings: [] });
-});
-
-test('each finding names file, line, column, object, path and reason, in the order of the file', () => {
-  const result = checkFiles([
-    { file: 'mesh/a.yaml', text: bad },
-    { file: 'mesh/cart.yaml', text: good },
-  ]);
-  assert.equal(result.objects, 4);
-  assert.deepEqual(result.findings.map(formatFinding), [
-    'mesh/a.yaml:7:55: error: HTTPRoute default/broken spec.rules[0].matches[0].path.value: error parsing regexp: missing closing ): `(a` (expected a regular expression in RE2 syntax)',
-    'mesh/a.yaml:12:9: warning: HTTPRoute default/dangling: Service default/cart: Service default/nowhere does not exist',
-    'mesh/a.yaml:21:8: error: Service default/typo spec.selecter: unknown field "selecter". Did you mean "selector"?',
-  ]);
-});
-
-test('text that is no YAML is a finding of the file', () => {
-  const { findings } = checkFiles([{ file: 'x.yaml', text: 'a: [\n' }]);
-  assert.equal(findings.length, 1);
-  assert.equal(findings[0]?.code, 'syntax');
-  assert.match(formatFinding(findings[0]!), /^x\.yaml:\d+:\d+: error: /);
-});
-
-test('two objects of one name are one finding, at the second', () => {
-  const { findings } = checkFiles([
-    { file: 'a.yaml', text: good },
-    { file: 'b.yaml', text: good },
-  ]);
-  assert.deepEqual(
-    findings.map(({ code, file }) => [code, file]),
-    [['duplicate-object', 'b.yaml']],
-  );
-});
 
 test('SARIF has one rule for each kind of finding and one result for each finding, with its place', () => {
   const report = sarifReport(checkFiles([{ file: './mesh/my file.yaml', text: bad }]), '1.2.3') as {
@@ -92,4 +52,18 @@ test('SARIF has one rule for each kind of finding and one result for each findin
     assert.ok(result.locations[0].physicalLocation.region.startLine >= 1);
   }
   assert.ok(run.results.some(({ ruleId, level }) => ruleId === 'bad-value' && level === 'error'));
+});
+
+test('JUnit has one test for each file with a finding, and nothing in it breaks out of its place', () => {
+  const report = junitReport(
+    checkFiles([{ file: 'mesh/<a>.yaml', text: bad.replaceAll('dangling', '"dan\\u0007gling"') }]),
+  );
+  assert.match(report, /<testsuite name="weft check" tests="1" failures="1" errors="0">/);
+  assert.match(report, /<testcase name="mesh\/&lt;a&gt;\.yaml"/);
+  assert.equal(report.match(/<failure /g)?.length, report.match(/<\/failure>/g)?.length);
+  assert.ok(!report.includes('\u0007'));
+});
+
+test('JUnit of a check that found nothing is a test that passed', () => {
+  assert.match(junitReport(checkFiles([])), /tests="1" failures="0"[^]*<testcase name="0 files"/);
 });
