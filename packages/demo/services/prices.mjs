@@ -39,7 +39,11 @@ class Database {
   open() {
     const socket = connect(Number(this.port), this.host);
     socket.setNoDelay(true);
-    const reader = new RespReader((value) => this.waiting.shift()?.resolve(value));
+    const reader = new RespReader((value) => {
+      const { resolve, reject } = this.waiting.shift() ?? {};
+      if (value instanceof Error) reject?.(value);
+      else resolve?.(value);
+    });
     let reason = 'the database closed the connection';
     socket.on('data', (chunk) => reader.feed(chunk));
     socket.on('error', (error) => (reason = error.message));

@@ -125,7 +125,7 @@ async function crowdCart(shop: Shop, tap: Tap): Promise<Finding> {
     const connections = tap.recorded.length;
     return {
       ok: seen.ok === AT_ONCE && mostAtOnce >= AT_ONCE && connections > 0 && connections <= MOST_MESH_CONNECTIONS,
-      measured: `${mostAtOnce} at once in the cart; ${connections} connections at the tap since it was opened; ${seen.failed} failed${describeFailures(seen)}`,
+      measured: `${mostAtOnce} at once in the cart; connections at the tap since it was opened: ${connections}; ${seen.failed} failed${describeFailures(seen)}`,
     };
   } finally {
     await service.set({ delayMs: 0 });
