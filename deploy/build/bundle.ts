@@ -1,5 +1,6 @@
 /**
- * `npm run build`: one file each for proxy, control plane and command line, into dist/, and a notice of what is in them.
+ * `npm run build`: one file each for proxy, control plane and command line, into dist/, the pages of the
+ * dashboard into dist/dashboard/, and a notice of what is in them.
  *
  *   node deploy/build/bundle.ts [--readable] [--out FOLDER]
  *
@@ -18,6 +19,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type OutputChunk, type RolldownLog, rolldown } from 'rolldown';
+import { buildDashboard } from './dashboard-files.ts';
 import { bundledPackages, licenceNotice } from './licence-notice.ts';
 
 interface Bundle {
@@ -67,6 +69,7 @@ for (const bundle of bundles) {
   }
   failed = !(await make(bundle)) || failed;
 }
+for (const name of await buildDashboard(join(options.out, 'dashboard'))) packages.add(name);
 await writeFile(join(options.out, 'THIRD-PARTY-NOTICES.txt'), await licenceNotice(root, packages));
 console.log(`THIRD-PARTY-NOTICES.txt: ${packages.size} packages`);
 process.exitCode = failed ? 1 : 0;

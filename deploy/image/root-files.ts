@@ -103,8 +103,9 @@ export function makeRoot(
   const weftFiles: TarEntry[] = [
     { type: 'file', path: 'weft/bin/weft.cjs', mode: 0o755, content: launcher },
     { type: 'link', path: 'usr/bin/weft', target: '/weft/bin/weft.cjs' },
-    ...readdirSync(dist)
-      .filter((file) => /\.(?:mjs|txt)$/.test(file))
+    ...readdirSync(dist, { recursive: true, encoding: 'utf8' })
+      .sort()
+      .filter((file) => /\.(?:mjs|txt)$|^dashboard\/.*\.\w+$/.test(file))
       .map(
         (file) =>
           ({ type: 'file', path: `weft/dist/${file}`, mode: 0o644, content: readFileSync(join(dist, file)) }) as const,

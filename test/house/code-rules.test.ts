@@ -110,7 +110,7 @@ describe('names', () => {
         .filter(
           ({ path }) =>
             !path
-              .replace(/(\.test|\.bench)?\.ts$/, '')
+              .replace(/(\.test|\.bench)?\.tsx?$/, '')
               .split('/')
               .every((name) => part.test(name)),
         )
@@ -211,7 +211,7 @@ describe('words', () => {
   test('of sources are in files that end with a line end and hold no tabs', () => {
     assertNone(
       projectFiles()
-        .filter((path) => path.endsWith('.ts'))
+        .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
         .flatMap((path) => {
           const { text } = sourceFiles().get(path)!;
           return /^\t/m.test(text) || !text.endsWith('\n') ? [`${path}: run npm run format`] : [];

@@ -209,10 +209,10 @@ describe('imports', () => {
     for (const file of sourceFiles().values()) {
       for (const { specifier, line, kind } of file.imports) {
         if (!specifier.startsWith('.') || kind === 'url') continue;
-        if (!specifier.endsWith('.ts')) findings.push(`${file.path}:${line}: write ${specifier}.ts`);
+        if (!/\.tsx?(?:\?|$)/.test(specifier)) findings.push(`${file.path}:${line}: write ${specifier}.ts`);
       }
       for (const target of file.targets) {
-        if (target.endsWith('.ts') && !sourceFiles().has(target)) findings.push(`${file.path}: there is no ${target}`);
+        if (/\.tsx?$/.test(target) && !sourceFiles().has(target)) findings.push(`${file.path}: there is no ${target}`);
       }
     }
     assertNone(findings, 'Relative imports are whole.');

@@ -78,16 +78,17 @@ export function readJson(path: string): unknown {
 
 /** The file that a relative import of `path` names. */
 export function targetOf(path: string, specifier: string): string {
-  return posix.join(dirname(path), specifier);
+  // Vite takes what it is to make of a file after a question mark.
+  return posix.join(dirname(path), specifier.replace(/\?.*$/, ''));
 }
 
 /** Whether a file is a test, a bench or a fuzzer by its name or folder. */
 export function isTestName(path: string): boolean {
-  return /\.(test|bench)\.ts$/.test(path) || /\/(bench|fuzz)\//.test(path) || path.startsWith('test/');
+  return /\.(test|bench)\.tsx?$/.test(path) || /\/(bench|fuzz)\//.test(path) || path.startsWith('test/');
 }
 
 function readSources(): ReadonlyMap<string, SourceFile> {
-  const paths = projectFiles().filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'));
+  const paths = projectFiles().filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts'));
   const read = new Map(
     paths.map((path) => {
       const text = readText(path);

@@ -50,7 +50,11 @@ const watchedImports: ReadonlyMap<string, ReadonlySet<string>> = new Map([
 
 /** Parses `text` as TypeScript; throws with the file's name when it is not. */
 export function readSyntax(path: string, text: string): SyntaxFacts {
-  const program = parseAst(text, { lang: 'ts', sourceType: 'module' }, path) as unknown as Node;
+  const program = parseAst(
+    text,
+    { lang: path.endsWith('.tsx') ? 'tsx' : 'ts', sourceType: 'module' },
+    path,
+  ) as unknown as Node;
   const lineOf = lineFinder(text);
   const imports: ImportFact[] = [];
   const globals: UseFact[] = [];

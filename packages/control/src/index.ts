@@ -15,30 +15,28 @@ export {
 } from './control-plane.ts';
 export type { Log, LogFields } from './log.ts';
 export type {
+  EdgeJson,
   EventsJson,
   FaultJson,
+  NodeJson,
   ObjectsJson,
   OverviewJson,
   ProblemJson,
   ProxiesJson,
   ProxyCountsJson,
-  ProxyJson,
-  ServicesJson,
-} from './dashboard-server/dashboard-json.ts';
-export type { PushResult } from './push-progress.ts';
-export type {
-  EdgeJson,
-  NodeJson,
   ProxyGaugesJson,
+  ProxyJson,
   RouteTrafficJson,
   SeriesJson,
   ServiceEndpointsJson,
   ServiceJson,
+  ServicesJson,
   SignalsJson,
   TapJson,
   TopologyJson,
   WhyJson,
-} from './observation/observation-json.ts';
+} from './dashboard-server/dashboard-api.ts';
+export type { PushResult } from './push-progress.ts';
 export { type ConfigPlace, type PlacedObject, readPlace } from './source/config-place.ts';
 export { FileSource, type FileSourceOptions } from './source/file-source.ts';
 export { MemorySource } from './source/memory-source.ts';

@@ -1,0 +1,63 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+// Vite gives the address of the built worker.
+import workerAddress from './layout-worker.ts?worker&url';
+import { type Graph, shapeOf } from './graph-model.ts';
+import type { Layout, LayoutRequest } from './graph-layout.ts';
+
+/** A layout with the graph it is for, which may be an older one while the next is made. */
+export interface Placed {
+  readonly shape: string;
+  readonly width: number;
+  readonly height: number;
+  readonly points: ReadonlyMap<string, { readonly x: number; readonly y: number }>;
+}
+
+interface WorkerAddresses {
+  createScriptURL(address: string): string;
+}
+
+/** Lays the graph out in a worker whenever its shape changes, and never for new figures. */
+export function useLayout(graph: Graph): Placed | null {
+  const [placed, setPlaced] = useState<Placed | null>(null);
+  const worker = useRef<Worker | null>(null);
+  const lastId = useRef(0);
+  const shape = shapeOf(graph);
+
+  useEffect(() => {
+    // The policy of the page lets no text become a script's address but this one.
+    worker.current = new Worker(addresses.createScriptURL(workerAddress), { type: 'module' });
+    return () => worker.current?.terminate();
+  }, []);
+
+  useEffect(() => {
+    const { current } = worker;
+    if (current === null) return undefined;
+    lastId.current += 1;
+    const nodes = graph.nodes.map(({ id }) => id);
+    const request: LayoutRequest = {
+      id: lastId.current,
+      nodes,
+      edges: graph.edges.map(({ from, to }) => ({ from, to })),
+    };
+    const take = ({ data }: MessageEvent<Layout>): void => {
+      if (data.id !== request.id) return;
+      const points = new Map(nodes.map((id, index) => [id, data.points[index]!]));
+      setPlaced({ shape, width: data.width, height: data.height, points });
+    };
+    current.addEventListener('message', take);
+    current.postMessage(request);
+    return () => current.removeEventListener('message', take);
+  }, [shape]);
+
+  return placed;
+}
+
+const addresses: WorkerAddresses = makeAddresses();
+
+function makeAddresses(): WorkerAddresses {
+  const asIs: WorkerAddresses = { createScriptURL: (address) => address };
+  const { trustedTypes } = window as {
+    readonly trustedTypes?: { createPolicy(name: string, rules: WorkerAddresses): WorkerAddresses };
+  };
+  return trustedTypes?.createPolicy('weft-worker', asIs) ?? asIs;
+}

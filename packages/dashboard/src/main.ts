@@ -1,0 +1,3 @@
+import { showDashboard } from './show-dashboard.tsx';
+
+showDashboard(document.querySelector('#app') ?? document.body);
