@@ -22,6 +22,14 @@ const INITIAL_BYTES = 512;
 const KEPT_BYTES = 4096;
 const INITIAL_FIELDS = 16;
 const KEPT_FIELDS = 64;
+/** The largest storage that `shrink` keeps for the next large head. */
+const SPARE_BYTES = 128 * 1024;
+
+/**
+ * Storage of the last large head that was given back. Large heads of one thread follow each other, so that a flood of them
+ * costs one piece of memory, and not one each that waits for the collector.
+ */
+let spare: Buffer | null = null;
 
 /**
  * A request head, a response head or a trailer section.
@@ -241,9 +249,27 @@ export class Head {
     return this.bytes.length > KEPT_BYTES || this.ids.length > KEPT_FIELDS;
   }
 
+  /**
+   * Empties a head that nobody looks at any more and leaves large storage to the next large head of the thread. Whoever
+   * still held its bytes would find those of another.
+   */
+  shrink(): void {
+    const { bytes } = this;
+    if (bytes.length > KEPT_BYTES && bytes.length <= SPARE_BYTES) {
+      if (spare === null || spare.length < bytes.length) spare = bytes;
+    }
+    this.reset();
+  }
+
   /** Makes room for `bytes` bytes in all; what was there is kept. */
   reserveBytes(bytes: number): void {
     if (bytes <= this.bytes.length) return;
+    if (bytes > KEPT_BYTES && spare !== null && bytes <= spare.length) {
+      this.bytes.copy(spare, 0, 0, this.length);
+      this.bytes = spare;
+      spare = null;
+      return;
+    }
     let capacity = this.bytes.length;
     while (capacity < bytes) capacity *= 2;
     const grown = Buffer.allocUnsafeSlow(capacity);

@@ -106,6 +106,7 @@ const rows = {
   'flood-table-size': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller resized the header table too often'),
   'flood-late-frame': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many frames for streams that are gone'),
   'flood-padding': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many DATA frames of mere padding'),
+  'flood-large-head': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many heads beyond their limit'),
   'flood-unread-replies': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller asks for replies and reads none'),
   'flood-settings-entries': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller sent too many entries in one SETTINGS frame'),
   'flood-continuation': row('downstream', 'before-send', 'client', 'never', undefined, 0, EXHAUSTED, ENHANCE_YOUR_CALM, 'close', 'warn', 'the caller cut a header block into too many frames'),

@@ -20,6 +20,8 @@ export const Flood = {
   Late: 8,
   /** DATA that is nearly all padding. */
   Padding: 9,
+  /** Header blocks that decode to more than a head may have: a few bytes each, and all of them must be decoded. */
+  LargeHead: 10,
 } as const;
 export type Flood = (typeof Flood)[keyof typeof Flood];
 
@@ -46,6 +48,7 @@ const budgets: readonly Budget[] = [
   { detail: 'flood-table-size', events: 50, perSecond: 5, perStream: 0, perData: 0 },
   { detail: 'flood-late-frame', events: 2000, perSecond: 100, perStream: 4, perData: 0 },
   { detail: 'flood-padding', events: 200, perSecond: 20, perStream: 1, perData: 0 },
+  { detail: 'flood-large-head', events: 50, perSecond: 5, perStream: 1, perData: 0 },
 ];
 
 export class FloodGuard {
@@ -69,7 +72,7 @@ export class FloodGuard {
   /** Counts an event; false when its budget is spent. */
   take(kind: Flood): boolean {
     if (this.streams + this.dataFrames > 0) this.applyCredit();
-    this.left[kind]! -= kind === Flood.Reset || kind === Flood.Late ? 1 / this.patience : 1;
+    this.left[kind]! -= kind === Flood.Reset || kind === Flood.Late || kind === Flood.LargeHead ? 1 / this.patience : 1;
     return this.left[kind]! >= 0;
   }
 

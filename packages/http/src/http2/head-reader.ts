@@ -101,7 +101,8 @@ export class HeadReader {
 
   /** A head that is not shared and that nobody looks at any more. */
   giveBack(head: Head): void {
-    if (this.free.length < POOLED_HEADS && !head.oversized) this.free.push(head);
+    if (head.oversized) head.shrink();
+    if (this.free.length < POOLED_HEADS) this.free.push(head);
   }
 
   private recall(block: Buffer, start: number, end: number, variant: number): Head | undefined {

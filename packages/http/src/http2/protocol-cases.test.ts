@@ -661,9 +661,29 @@ describe('floods end with ENHANCE_YOUR_CALM within 500 events, in a burst or spr
       server.connection.feed(...whole(frame(Headers, WHOLE, id, Buffer.concat([get, bomb]))));
       server.take();
     }
-    assert.equal(server.detail, 'flood-reset');
-    assert.ok(sent <= 500);
+    assert.equal(server.detail, 'flood-large-head');
+    assert.ok(sent <= 100);
     assert.equal(server.streams.length, 1, 'none of them was seen by anyone');
+  });
+
+  test('H2-4: bombs on many connections cost one piece of memory, and not one each', (context) => {
+    const insert = Buffer.concat([Buffer.from('40016b7fa11e', 'hex'), Buffer.alloc(4_000, 0x76)]);
+    const bomb = Buffer.concat([get, Buffer.alloc(15_000, 0xbe)]);
+    const explode = (): void => {
+      const server = serve([]);
+      server.connection.feed(...whole(frame(Headers, WHOLE, 1, Buffer.concat([get, insert]))));
+      for (let id = 3; id < 83; id += 2) {
+        server.connection.feed(...whole(frame(Headers, WHOLE, id, bomb)));
+        server.take();
+      }
+      assert.equal(server.errorCode, -1);
+    };
+    explode();
+    const allocate = context.mock.method(Buffer, 'allocUnsafeSlow');
+    for (let connection = 0; connection < 10; connection += 1) explode();
+    const taken = allocate.mock.calls.reduce((sum, { arguments: [bytes] }) => sum + bytes, 0);
+    // What a head of ordinary size takes; one of 60 KiB grows through 120.
+    assert.ok(taken < 400 * 8 * 1024, `${taken} bytes for 400 heads`);
   });
 
   test('H2-8: windows that let one byte out at a time end the same way', () => {

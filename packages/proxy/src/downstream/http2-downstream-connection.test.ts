@@ -695,6 +695,10 @@ describe('a flood', () => {
       Buffer.concat([post, many(300, () => frame(0, 8, 1, Buffer.concat([Buffer.from([200, 1]), Buffer.alloc(200)])))]),
     ],
     [
+      'flood-large-head',
+      many(100, (n) => frame(1, 5, 2 * n + 1, Buffer.concat([requestHead(1).subarray(9), Buffer.alloc(2_000, 0x90)]))),
+    ],
+    [
       'flood-settings-entries',
       frame(4, 0, 0, Buffer.concat(Array.from({ length: 64 }, () => Buffer.from([0, 1, 0, 0, 16, 0])))),
     ],
