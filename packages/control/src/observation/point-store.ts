@@ -4,14 +4,14 @@ import { EDGE_BUCKET_BOUNDS_MS, type EdgeCounters } from '@weft/wire';
 /** Latency buckets of a point. */
 export const BUCKETS = EDGE_BUCKET_BOUNDS_MS.length + 1;
 /** Points of a chunk: what is taken and given back at once. */
-export const CHUNK_POINTS = 36;
+export const CHUNK_POINTS = 18;
 /** requests, request bytes, response bytes as f32; failures, retries, secured as u16; the buckets as u8. */
 const POINT_BYTES = 36;
 const FLOATS = 0;
 const SHARES = 12;
 const LATENCIES = 18;
 const CHUNK_BYTES = CHUNK_POINTS * POINT_BYTES;
-const SLAB_CHUNKS = 400;
+const SLAB_CHUNKS = 800;
 const MOST_U8 = 255;
 const MOST_U16 = 65_535;
 
@@ -30,7 +30,7 @@ export class TrafficSum {
 export type Rounding = Float32Array;
 
 /**
- * Points of 36 bytes in chunks of 36 points, taken from slabs: a million of them cost what they hold and no objects. Counts are
+ * Points of 36 bytes in chunks of 18 points, taken from slabs: a million of them cost what they hold and no objects. Counts are
  * exact up to 65,535 (buckets up to 255) of one point; beyond, they are shares of its requests, whose rounding is carried
  * over to the next point of the series.
  */

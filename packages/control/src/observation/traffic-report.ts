@@ -40,9 +40,8 @@ export class TrafficReport {
     service: string,
   ): { readonly coveredMs: number; readonly proxies: number; readonly edges: readonly Traffic[] } {
     const { from, to } = this.window.range(windowMs);
-    const edges = this.edges(from, to, true)
-      .filter(({ source, destination }) => service === '' || source === service || destination === service)
-      .map(({ source, destination, route, rule, tcp, direction, sum }): Traffic => ({
+    const edges = this.edges(from, to, true, service).map(
+      ({ source, destination, route, rule, tcp, direction, sum }): Traffic => ({
         source,
         destination,
         route,
@@ -58,7 +57,8 @@ export class TrafficReport {
         p50Ms: percentileMs(sum.latencies, 0.5),
         p90Ms: percentileMs(sum.latencies, 0.9),
         p99Ms: percentileMs(sum.latencies, 0.99),
-      }));
+      }),
+    );
     return {
       coveredMs: this.window.coveredSteps(from, to) * STEP_MS,
       proxies: [...this.window.reporters].length,
@@ -69,7 +69,7 @@ export class TrafficReport {
   topology(windowMs: number): TopologyJson {
     const { from, to } = this.window.range(windowMs);
     const covered = this.window.coveredSteps(from, to);
-    const edges = this.edges(from, to, false);
+    const edges = this.edges(from, to, false, '');
     return {
       atMs: this.now(),
       windowMs,
@@ -82,8 +82,8 @@ export class TrafficReport {
   service(id: string, windowMs: number): ServiceJson {
     const { from, to } = this.window.range(windowMs);
     const covered = this.window.coveredSteps(from, to);
-    const byRule = this.edges(from, to, true);
-    const edges = this.edges(from, to, false);
+    const byRule = this.edges(from, to, true, id);
+    const edges = this.edges(from, to, false, id);
     const arriving = edges.filter(({ destination }) => destination === id);
     return {
       id,
@@ -112,9 +112,8 @@ export class TrafficReport {
   callersOf(id: string, windowMs: number): string[] {
     const { from, to } = this.window.range(windowMs);
     const callers = new Set<string>();
-    this.window.eachSum(from, to, ({ direction, peer, reporter }) => {
-      if (direction === 'Outbound' && peer === id) callers.add(reporter.proxy);
-    });
+    const calls = ({ direction, peer }: EdgeSeries): boolean => direction === 'Outbound' && peer === id;
+    this.window.eachSum(from, to, calls, ({ reporter }) => void callers.add(reporter.proxy));
     return [...callers].sort(byCodeUnit);
   }
 
@@ -129,12 +128,13 @@ export class TrafficReport {
     const known = this.knownCallers();
     const fits = (series: EdgeSeries): boolean => isCounted(series, known) && destinationOf(series) === id;
     const proxies = new Set<string>();
-    for (const series of this.window.eachSeries()) if (fits(series)) proxies.add(series.reporter.proxy);
+    const found = this.window.find(fits);
+    for (const { reporter } of found) proxies.add(reporter.proxy);
     const rows = Array.from({ length: to - from }, (_, index) => {
       const step = from + index;
       if (!this.window.isReported(step, proxies)) return NOTHING_KNOWN;
       const sum = new TrafficSum();
-      this.window.addWhere(step, fits, sum);
+      for (const one of found) this.window.addStep(one, step, sum);
       return { ...signals(sum, 1), failuresPerS: perSecond(sum.failures, 1) };
     });
     return {
@@ -157,21 +157,28 @@ export class TrafficReport {
       else known.push(reporter);
     }
     const ids = new Set([...proxies.keys(), ...edges.flatMap(({ source, destination }) => [source, destination])]);
+    const arriving = new Map<string, TrafficSum>();
+    for (const { destination, sum } of edges) {
+      let total = arriving.get(destination);
+      if (total === undefined) arriving.set(destination, (total = new TrafficSum()));
+      add(total, sum);
+    }
     return [...ids].sort(byCodeUnit).map((id): NodeJson => {
       const own = proxies.get(id) ?? [];
       const kind = own.length > 0 ? (own[0]!.gateway ? 'gateway' : 'workload') : id === 'unknown' ? 'unknown' : 'plain';
-      const arriving = added(edges.filter(({ destination }) => destination === id));
       // Nothing arrives at a caller: that is known, when it reports.
-      return { id, kind, proxies: own.length, ...signals(arriving, covered) };
+      return { id, kind, proxies: own.length, ...signals(arriving.get(id) ?? new TrafficSum(), covered) };
     });
   }
 
-  /** Joined over proxies, each request counted once: by its caller's proxy, or, where that does not report, by the callee's. */
-  private edges(from: number, to: number, byRule: boolean): Edge[] {
+  /** Of what comes from or goes to `about`, or of all when it is empty. Joined over proxies, each request counted once: by its caller's proxy, or, where that does not report, by the callee's. */
+  private edges(from: number, to: number, byRule: boolean, about: string): Edge[] {
     const known = this.knownCallers();
     const edges = new Map<string, Edge>();
-    this.window.eachSum(from, to, (series, sum) => {
-      if (!isCounted(series, known)) return;
+    const fits = (series: EdgeSeries): boolean =>
+      isCounted(series, known) &&
+      (about === '' || sourceOf(series, known) === about || destinationOf(series) === about);
+    this.window.eachSum(from, to, fits, (series, sum) => {
       const { direction, tcp } = series;
       const source = sourceOf(series, known);
       const destination = destinationOf(series);

@@ -139,17 +139,25 @@ export class TrafficWindow {
 
   /** Whether somebody, or one of `proxies`, reported in a step. */
   isReported(step: number, proxies: ReadonlySet<string> | null): boolean {
-    for (const [name, proxy] of this.proxies) {
-      if (proxies !== null && !proxies.has(name)) continue;
-      if (step <= proxy.lastStep && step > proxy.lastStep - RING_STEPS && !isUnknown(proxy, step)) return true;
-    }
-    return false;
+    const said = (proxy: ProxyTraffic | undefined): boolean =>
+      proxy !== undefined &&
+      step <= proxy.lastStep &&
+      step > proxy.lastStep - RING_STEPS &&
+      !Number.isNaN(proxy.residentBytes[step % RING_STEPS]!);
+    if (proxies === null) return this.proxies.values().some(said);
+    return proxies.values().some((name) => said(this.proxies.get(name)));
   }
 
-  /** Calls `visit` for every series that holds anything in a range, with its sum. The sum is used again: read it at once. */
-  eachSum(from: number, to: number, visit: (series: EdgeSeries, sum: TrafficSum) => void): void {
+  /** Calls `visit` for every series that fits and holds anything in a range, with its sum, which is used again: read it at once. */
+  eachSum(
+    from: number,
+    to: number,
+    fits: (series: EdgeSeries) => boolean,
+    visit: (series: EdgeSeries, sum: TrafficSum) => void,
+  ): void {
     for (const { series: all } of this.proxies.values()) {
       for (const series of all.values()) {
+        if (!fits(series)) continue;
         const sum = clear(scratch);
         for (let step = from; step < to; step += 1) this.addStep(series, step, sum);
         if (sum.requests > 0 || sum.requestBytes > 0 || sum.responseBytes > 0) visit(series, sum);
@@ -157,16 +165,20 @@ export class TrafficWindow {
     }
   }
 
-  /** Adds one step of every series that `fits` to `sum`. */
-  addWhere(step: number, fits: (series: EdgeSeries) => boolean, sum: TrafficSum): void {
-    for (const { series: all } of this.proxies.values()) {
-      for (const series of all.values()) if (fits(series)) this.addStep(series, step, sum);
-    }
+  /** The series that fit. */
+  find(fits: (series: EdgeSeries) => boolean): EdgeSeries[] {
+    const found: EdgeSeries[] = [];
+    for (const { series } of this.proxies.values()) for (const one of series.values()) if (fits(one)) found.push(one);
+    return found;
   }
 
-  /** The series there are. */
-  *eachSeries(): Generator<EdgeSeries> {
-    for (const { series } of this.proxies.values()) yield* series.values();
+  /** Adds one step of a series of this window. */
+  addStep(series: EdgeSeries, step: number, sum: TrafficSum): void {
+    const { chunks, epochs } = series as KeptSeries;
+    const epoch = Math.floor(step / CHUNK_POINTS);
+    const place = epoch % RING_CHUNKS;
+    const chunk = chunks[place]!;
+    if (chunk >= 0 && epochs[place] === epoch) this.points.addTo(chunk, step % CHUNK_POINTS, sum);
   }
 
   gauges(proxyName: string, from: number, to: number): Gauges | undefined {
@@ -242,14 +254,6 @@ export class TrafficWindow {
     if (chunk >= 0) this.points.give(chunk);
     series.chunks[place] = -1;
   }
-
-  private addStep(series: EdgeSeries, step: number, sum: TrafficSum): void {
-    const { chunks, epochs } = series as KeptSeries;
-    const epoch = Math.floor(step / CHUNK_POINTS);
-    const place = epoch % RING_CHUNKS;
-    const chunk = chunks[place]!;
-    if (chunk >= 0 && epochs[place] === epoch) this.points.addTo(chunk, step % CHUNK_POINTS, sum);
-  }
 }
 
 const scratch = new TrafficSum();
@@ -269,8 +273,4 @@ function forget(proxy: ProxyTraffic, place: number): void {
   proxy.residentBytes[place] = Number.NaN;
   proxy.loopDelays[place] = Number.NaN;
   proxy.connections[place] = Number.NaN;
-}
-
-function isUnknown(proxy: ProxyTraffic, step: number): boolean {
-  return Number.isNaN(proxy.residentBytes[step % RING_STEPS]!);
 }

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '@weft/kernel';
+import { FakeClock } from '@weft/testkit';
+import type { Counters, EdgeCounters } from '@weft/wire';
+import { BUCKETS, PointStore, TrafficSum, percentileMs } from './point-store.ts';
+import { TrafficReport } from './traffic-report.ts';
+import { type Reporter, STEPS, STEP_MS, TrafficWindow } from './traffic-window.ts';
+
+const web: Reporter = { proxy: 'shop/web-1', workload: 'shop/web', account: 'shop/web-account', gateway: false };
+const orders: Reporter = { proxy: 'shop/orders-1', workload: 'shop/orders', account: 'shop/orders', gateway: false };
+
+function edge(changed: Partial<EdgeCounters> = {}): EdgeCounters {
+  const latencies = Array.from({ length: BUCKETS }, () => 0);
+  latencies[3] = changed.requests ?? 10;
+  return {
+    direction: 'Outbound',
+    peer: 'shop/orders',
+    route: 'HTTPRoute shop/orders',
+    rule: '0',
+    tcp: false,
+    requests: 10,
+    failures: 1,
+    retries: 2,
+    secured: 10,
+    requestBytes: 100,
+    responseBytes: 1_000,
+    latencies,
+    ...changed,
+  };
+}
+
+function counters(...edges: EdgeCounters[]): Counters {
+  return { intervalMs: STEP_MS, edges, folded: 0, residentBytes: 50_000_000, loopDelayP99Ms: 2, connections: 4 };
+}
+
+test('a request that both ends have counted is shown once, by its caller', () => {
+  const clock = new FakeClock();
+  const window = new TrafficWindow(clock);
+  const report = new TrafficReport(window, () => clock.wallMs());
+  window.take(web, counters(edge()));
+  window.take(
+    orders,
+    counters(
+      edge({ direction: 'Inbound', peer: 'shop/web-account' }),
+      edge({ direction: 'Inbound', peer: 'unknown', secured: 0 }),
+    ),
+  );
+  clock.advance(STEP_MS);
+  const { edges, coveredMs } = report.topology(60_000);
+  assert.equal(coveredMs, STEP_MS);
+  assert.deepEqual(
+    edges.map(({ source, destination, countedBy, requestsPerS, securedShare }) => ({
+      source,
+      destination,
+      countedBy,
+      requestsPerS,
+      securedShare,
+    })),
+    [
+      { source: 'shop/web', destination: 'shop/orders', countedBy: 'Outbound', requestsPerS: 2, securedShare: 1 },
+      { source: 'unknown', destination: 'shop/orders', countedBy: 'Inbound', requestsPerS: 2, securedShare: 0 },
+    ],
+  );
+});
+
+test('time in which nobody reported is unknown; time in which there was nothing to report is zero', () => {
+  const clock = new FakeClock();
+  const window = new TrafficWindow(clock);
+  const report = new TrafficReport(window, () => clock.wallMs());
+  window.take(web, counters(edge()));
+  clock.advance(STEP_MS);
+  window.take(web, counters());
+  clock.advance(2 * STEP_MS);
+  window.take(web, counters(edge()));
+  clock.advance(STEP_MS);
+  const { series } = report.service('shop/orders', 5 * STEP_MS);
+  assert.deepEqual(series.requestsPerS, [null, 2, 0, null, 2]);
+  assert.deepEqual(
+    series.p99Ms.map((value) => value === null),
+    [true, false, true, true, false],
+  );
+  assert.deepEqual(report.gauges('shop/web-1', 5 * STEP_MS)?.connections, [null, 4, 4, null, 4]);
+  assert.equal(report.service('shop/none', 60_000).signals.p99Ms, null);
+});
+
+test('half an hour is remembered and no more, and what is over takes no room', () => {
+  const clock = new FakeClock();
+  const window = new TrafficWindow(clock);
+  const report = new TrafficReport(window, () => clock.wallMs());
+  for (let step = 0; step < STEPS * 3; step += 1) {
+    window.take(web, counters(edge()));
+    clock.advance(STEP_MS);
+    if (step % 12 === 0) window.sweep();
+  }
+  const { edges, coveredMs } = report.traffic(STEPS * STEP_MS, '');
+  assert.equal(coveredMs, STEPS * STEP_MS);
+  assert.equal(edges[0]?.requests, STEPS * 10);
+  assert.equal(edges[0].failures, STEPS);
+  const held = window.heldBytes;
+  for (let minute = 0; minute < 40; minute += 1) {
+    clock.advance(60_000);
+    window.sweep();
+  }
+  assert.equal([...window.reporters].length, 0);
+  assert.equal(report.topology(60_000).coveredMs, 0);
+  // The slabs stay and are used again.
+  window.take(orders, counters(edge()));
+  assert.equal(window.heldBytes, held);
+});
+
+test('a bound on its bytes costs the newest edges, which are counted', () => {
+  const clock = new FakeClock();
+  const window = new TrafficWindow(clock, 4 * 648);
+  for (let index = 0; index < 10; index += 1) window.take(web, counters(edge({ peer: `shop/s${index}` })));
+  assert.equal(window.dropped, 6);
+});
+
+test('sums over time stay true within a thousandth however large the counts are, and no failure is lost', () => {
+  const store = new PointStore(1 << 20);
+  const random = seededRandom(7);
+  const rounding = new Float32Array(BUCKETS);
+  const truth = new TrafficSum();
+  const sum = new TrafficSum();
+  for (let chunk = 0, points = 0; points < 360; points += 1) {
+    if (points % 18 === 0) chunk = store.take();
+    const latencies = Array.from({ length: BUCKETS }, (_, index) => Math.floor(random() * 10 ** (index % 6)));
+    const requests = latencies.reduce((total, count) => total + count, 0);
+    const failures = points % 7 === 0 ? 1 : 0;
+    store.put(chunk, points % 18, edge({ requests, failures, latencies }), rounding);
+    truth.requests += requests;
+    truth.failures += failures;
+    for (const [index, count] of latencies.entries()) truth.latencies[index]! += count;
+    store.addTo(chunk, points % 18, sum);
+  }
+  assert.equal(sum.requests, truth.requests);
+  assert.ok(sum.failures >= truth.failures);
+  for (let index = 0; index < BUCKETS; index += 1) {
+    const off = Math.abs(sum.latencies[index]! - truth.latencies[index]!);
+    assert.ok(off <= truth.requests / 1_000, `bucket ${index} is off by ${off} of ${truth.requests}`);
+  }
+});
+
+test('percentiles lie in their bucket, and of nothing there is none', () => {
+  const latencies = new Float64Array(BUCKETS);
+  assert.equal(percentileMs(latencies, 0.5), -1);
+  latencies[4] = 90;
+  latencies[9] = 10;
+  const [p50, p99] = [percentileMs(latencies, 0.5), percentileMs(latencies, 0.99)];
+  assert.ok(p50 > 5 && p50 <= 10);
+  assert.ok(p99 > 250 && p99 <= 500);
+});
