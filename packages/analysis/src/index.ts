@@ -14,3 +14,10 @@ export { type Sources, explanationText } from './explanation-text.ts';
 export { type CheckResult, checkFiles } from './check/check-files.ts';
 export { type Finding, type Severity, formatFinding } from './check/finding.ts';
 export { type LintCode, type LintRule, conditionAdvice, describeCode, lintRules } from './check/lint-rule.ts';
+export {
+  LogReplay,
+  type ReplayOptions,
+  type ReplayReport,
+  type Verdict,
+  type VerdictKind,
+} from './replay/log-replay.ts';

@@ -10,6 +10,7 @@ export {
   type RouteProblem,
   type ValueCondition,
   compareEntries,
+  conditionHolds,
   pathMatches,
   prefixCovers,
 } from './route-entry.ts';
