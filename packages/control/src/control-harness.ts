@@ -26,6 +26,7 @@ import {
   type Refusal,
   type Report,
   SyncClient,
+  type SyncHandler,
   type TrustBundleMessage,
   type WorkloadFacts,
   issueCertificate,
@@ -100,6 +101,8 @@ export async function startTestControl(t: TestContext, options: Partial<ControlO
 }
 
 export interface TestProxyOptions {
+  /** What it remembers of requests; absent: it keeps nothing. */
+  readonly why?: NonNullable<SyncHandler['why']>;
   readonly service: string;
   readonly serviceAccount?: string;
   readonly namespace?: string;
@@ -153,7 +156,12 @@ export async function redeem(token: string): Promise<TestIdentity> {
     context: createSecureContext({ ca: toCaPem(root.value), minVersion: 'TLSv1.3' }),
     verifyServer: verify(root.value),
   };
-  const issued = await issueCertificate(controlAddress, tls, { csr, joinToken: credential, serviceAccountToken: '', certificate: null });
+  const issued = await issueCertificate(controlAddress, tls, {
+    csr,
+    joinToken: credential,
+    serviceAccountToken: '',
+    certificate: null,
+  });
   if (!issued.ok) throw new Error(issued.error.message);
   const pem = issued.value.chain.map((der) => new X509Certificate(Buffer.from(der)).toString()).join('');
   const svid = readWorkloadSvid(keyPem, pem);
@@ -209,6 +217,7 @@ export class TestProxy {
         },
         drain: (drain) => this.drains.push(drain),
         connection: () => undefined,
+        ...(options.why === undefined ? {} : { why: options.why }),
       },
     });
     this.client.start();
