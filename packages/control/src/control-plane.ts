@@ -408,7 +408,15 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     const { host = '127.0.0.1', port: asked, folder } = options.dashboard;
     const token = DashboardToken.open(options.stateFolder);
     if (!token.ok) throw new ControlStartError(token.error);
-    const pages = new DashboardServer({ desk, observation, model: index.model, wheel, token: token.value, folder });
+    const pages = new DashboardServer({
+      desk,
+      observation,
+      model: index.model,
+      clock,
+      wheel,
+      token: token.value,
+      folder,
+    });
     const taken = await pages.listen(asked, host).catch((error: unknown) => {
       // A mesh is not kept from running by who looks at it.
       log.warn(`there is no dashboard: ${listenError(error, host, asked, '--dashboard-port').message}`);

@@ -24,7 +24,7 @@ export interface DocumentSources {
 
 /** One address of the API, found. */
 export interface DashboardDocument {
-  /** How often it is worth reading again; 0: it is answered once. */
+  /** How soon it is worth reading again; 0: it is a question, answered once. */
   readonly refreshMs: number;
   readonly read: () => Promise<Result<object, CallFault>>;
 }

@@ -1,40 +1,46 @@
 /**
- * The dashboard: static files, a JSON API that only reads, and the same documents as streams of server-sent events.
+ * The dashboard: static files, and a JSON API that only reads.
  *
- *   GET /api/v1/...                                  one document; 401 without the token, errors as {"error": "..."}
- *   GET /api/v1/... Accept: text/event-stream        the document now, and again whenever it has changed
- *   GET /api/v1/tap?...                              live requests, as events
- *   GET /anything-else                               a file of the dashboard, or its page, whose addresses are deep links
+ *   GET /api/v1/...        one document with an entity tag; 401 without the token, errors as {"error": "..."}
+ *   GET /api/v1/tap?...    live requests, as server-sent events
+ *   GET /anything-else     a file of the dashboard, or its page, whose addresses are deep links
+ *
+ * Pages ask again every few seconds and are told 304 when nothing is new. A stream for each document would hold a
+ * connection, of which a browser has six for all its tabs.
  *
  * The token comes in `Authorization` and nowhere else: no cookie that another site could use, no address that a log could
  * keep. The page may load nothing but its own files, and nothing may frame it.
  */
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Timer, type TimerWheel } from '@weft/kernel';
+import { gzipSync } from 'node:zlib';
+import type { Clock, Timer, TimerWheel } from '@weft/kernel';
 import type { CallFault, TapEvent } from '@weft/wire';
 import type { ObservationRoom } from '../observation/observation-room.ts';
 import type { TapJson } from '../observation/observation-json.ts';
 import { type DocumentSources, findDocument } from './dashboard-documents.ts';
 import type { FaultJson } from './dashboard-json.ts';
 import type { DashboardToken } from './dashboard-token.ts';
-import { LiveDocuments } from './live-documents.ts';
+import { DocumentCache } from './document-cache.ts';
 import { type StaticFile, readStaticFiles } from './static-files.ts';
 import { readTapQuery } from './tap-query.ts';
 
 export interface DashboardServerOptions extends DocumentSources {
   readonly observation: Pick<ObservationRoom, 'report' | 'endpoints' | 'tap'>;
+  readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly token: DashboardToken;
   /** The built dashboard. */
   readonly folder: string;
 }
 
-/** Streams at once, over all pages; a page has two or three. */
-const MOST_STREAMS = 64;
+/** Taps that are read at once. */
+const MOST_STREAMS = 16;
 const MOST_CONNECTIONS = 256;
-/** A reader that is so far behind gets the newest document later instead of every one. */
+/** A reader that is so far behind is told how much it has missed instead. */
 const BEHIND_BYTES = 1 << 20;
+/** Shorter ones fit a packet or two anyway. */
+const WORTH_ZIPPING = 4_096;
 const BEAT_MS = 15_000;
 const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const NOT_BUILT = 'The dashboard is not built. Run: npm run build:dashboard\n';
@@ -77,14 +83,14 @@ const GUARDS: Readonly<Record<string, string>> = {
 export class DashboardServer {
   private readonly options: DashboardServerOptions;
   private readonly server: Server;
-  private readonly live: LiveDocuments;
+  private readonly documents: DocumentCache;
   private readonly files: ReadonlyMap<string, StaticFile>;
   private readonly ends: Set<() => void>;
   private isLocal: boolean;
 
   constructor(options: DashboardServerOptions) {
     this.options = options;
-    this.live = new LiveDocuments(options.wheel);
+    this.documents = new DocumentCache(options.clock);
     this.files = readStaticFiles(options.folder);
     this.ends = new Set();
     this.isLocal = true;
@@ -107,7 +113,6 @@ export class DashboardServer {
 
   close(): Promise<void> {
     for (const end of this.ends) end();
-    this.live.stop();
     return new Promise((resolve) => {
       this.server.close(() => resolve());
       this.server.closeAllConnections();
@@ -133,19 +138,15 @@ export class DashboardServer {
     if (url.pathname === '/api/v1/tap') return this.tap(response, url);
     const found = findDocument(url, this.options);
     if (!found.ok) return failed(response, found.error);
-    const wantsEvents = (request.headers.accept ?? '').includes('text/event-stream');
-    if (wantsEvents && found.value.refreshMs > 0) {
-      this.stream(response, (send) =>
-        this.live.follow(`${url.pathname}${url.search}`, found.value, (json, error) => {
-          if (error === null) send('document', json);
-          else send('fault', JSON.stringify({ error: error.message } satisfies FaultJson));
-        }),
-      );
-      return;
-    }
-    const read = await found.value.read();
+    const { refreshMs } = found.value;
+    const read = await this.documents.read(`${url.pathname}${url.search}`, found.value);
     if (!read.ok) return failed(response, read.error);
-    reply(response, 200, JSON.stringify(read.value));
+    const { json, tag } = read.value;
+    response.setHeader('etag', tag);
+    // How soon it is worth asking again.
+    response.setHeader('weft-refresh-ms', String(refreshMs));
+    if (request.headers['if-none-match'] === tag) response.writeHead(304, { 'cache-control': 'no-store' }).end();
+    else reply(response, 200, json, request);
   }
 
   private tap(response: ServerResponse, url: URL): void {
@@ -179,13 +180,12 @@ export class DashboardServer {
   private stream(response: ServerResponse, begin: (send: Send) => () => void): () => void {
     if (this.ends.size >= MOST_STREAMS) {
       begin(() => false)();
-      fault(response, 429, `${MOST_STREAMS} streams are open; close a page`);
+      fault(response, 429, `${MOST_STREAMS} taps are open; end one of them first`);
       return () => undefined;
     }
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
     response.flushHeaders();
     let beat: Timer | null = null;
-    let waiting: string | null = null;
     const beats = (): void => {
       beat = this.options.wheel.schedule(BEAT_MS, () => {
         response.write(': still here\n\n');
@@ -194,16 +194,10 @@ export class DashboardServer {
     };
     beats();
     const send: Send = (event, data) => {
-      const text = `event: ${event}\ndata: ${data}\n\n`;
-      if (response.writableLength <= BEHIND_BYTES) return (response.write(text), true);
-      // A document replaces the one before it; what is tapped is counted as missed.
-      if (event === 'document') waiting = text;
-      return false;
+      if (response.writableLength > BEHIND_BYTES) return false;
+      response.write(`event: ${event}\ndata: ${data}\n\n`);
+      return true;
     };
-    response.on('drain', () => {
-      if (waiting !== null) response.write(waiting);
-      waiting = null;
-    });
     const leave = begin(send);
     const end = (): void => {
       if (!this.ends.delete(end)) return;
@@ -225,7 +219,7 @@ export class DashboardServer {
       response.end(isMissing ? 'there is no such file\n' : NOT_BUILT);
       return;
     }
-    const zips = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+    const zips = acceptsGzip(request);
     const body = zips ? found.gzipped : found.plain;
     response.writeHead(200, {
       'content-type': found.type,
@@ -249,11 +243,18 @@ function fault(response: ServerResponse, status: number, error: string): void {
   reply(response, status, JSON.stringify({ error } satisfies FaultJson));
 }
 
-function reply(response: ServerResponse, status: number, body: string): void {
+function reply(response: ServerResponse, status: number, json: string, request?: IncomingMessage): void {
+  const zips = json.length > WORTH_ZIPPING && request !== undefined && acceptsGzip(request);
+  const body = zips ? gzipSync(json, { level: 1 }) : Buffer.from(json);
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(body),
+    'content-length': body.length,
     'cache-control': 'no-store',
+    ...(zips ? { 'content-encoding': 'gzip' } : {}),
   });
   response.end(body);
+}
+
+function acceptsGzip(request: IncomingMessage): boolean {
+  return /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
 }

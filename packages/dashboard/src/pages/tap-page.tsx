@@ -52,28 +52,24 @@ export function TapPage({ query }: { readonly query: Route['query'] }) {
       if (missed > 0) setDropped((old) => old + missed);
       missed = 0;
     }, DRAW_MS);
-    const close = openStream(
-      `/api/v1/tap?${asked}`,
-      {
-        event: ({ event, data }) => {
-          if (event === 'end') {
-            const { error } = JSON.parse(data) as FaultJson;
-            setTrouble(error === '' ? 'The tap has ended: it lasts 10 minutes.' : error);
-            setOn(false);
-            return;
-          }
-          const { proxy, requests, dropped: more } = JSON.parse(data) as TapJson;
-          missed += more;
-          for (const request of requests) waiting.push({ ...request, proxy, key: (last += 1) });
-          if (waiting.length > MOST_ROWS) missed += waiting.splice(0, waiting.length - MOST_ROWS).length;
-        },
-        closed: (reason) => {
-          setTrouble(reason);
+    const close = openStream(`/api/v1/tap?${asked}`, {
+      event: ({ event, data }) => {
+        if (event === 'end') {
+          const { error } = JSON.parse(data) as FaultJson;
+          setTrouble(error === '' ? 'The tap has ended: it lasts 10 minutes.' : error);
           setOn(false);
-        },
+          return;
+        }
+        const { proxy, requests, dropped: more } = JSON.parse(data) as TapJson;
+        missed += more;
+        for (const request of requests) waiting.push({ ...request, proxy, key: (last += 1) });
+        if (waiting.length > MOST_ROWS) missed += waiting.splice(0, waiting.length - MOST_ROWS).length;
       },
-      false,
-    );
+      closed: (reason) => {
+        setTrouble(reason);
+        setOn(false);
+      },
+    });
     return () => {
       close();
       window.clearInterval(timer);
