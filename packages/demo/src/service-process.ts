@@ -58,7 +58,8 @@ export interface ServiceSpec {
   readonly python?: string;
 }
 
-const READY_MS = 10_000;
+/** A machine that does much else at the time starts programs slowly. */
+const READY_MS = 60_000;
 
 /** An ordinary program that knows nothing of Weft, and the second port on which it shows its counts. */
 export class ServiceProcess {
@@ -100,7 +101,7 @@ export class ServiceProcess {
           resolve(new ServiceProcess(process, JSON.parse(line) as ReadyLine));
         },
       });
-      const timer = setTimeout(() => reject(new Error(`${instance} did not start in 10 s`)), READY_MS);
+      const timer = setTimeout(() => reject(new Error(`${instance} did not start in ${READY_MS / 1000} s`)), READY_MS);
       void process.ended.then(() => {
         clearTimeout(timer);
         reject(new Error(`${instance} ended: ${process.lastWords()}`));

@@ -48,7 +48,7 @@ const stockNames = ['stock-1', 'stock-2', 'stock-3'] as const;
 const instanceNames = ['web', 'cart', 'orders-v1', 'orders-v2', 'prices', ...stockNames] as const;
 export type InstanceName = (typeof instanceNames)[number];
 
-const CARRIES_MS = 10_000;
+const CARRIES_MS = 30_000;
 
 /**
  * edge -> web -> cart -> orders (v1, v2) -> stock (three instances), and orders -> prices (gRPC) -> database (TCP). Each
@@ -103,8 +103,9 @@ export class Shop {
     const byName = new Map(instances.map((instance) => [instance.name as InstanceName, instance]));
     const shop = new Shop(config, control, edge, load, byName, database, python);
     await waitUntil('a request to come through from the gateway to the stock', CARRIES_MS, async () => {
-      const { status } = await ask(shop.edgePort, '/', { headers: { host: 'shop.test' } });
-      return status === 200 ? true : undefined;
+      const { status, text } = await ask(shop.edgePort, '/', { headers: { host: 'shop.test' } });
+      if (status !== 200) throw new Error(`it answers ${status}, ${text.trim()}`);
+      return true;
     });
     return shop;
   }

@@ -8,7 +8,8 @@ import type { ManagedProcess, ProcessSupervisor } from './process-supervisor.ts'
 import type { SidecarStats } from './sidecar-stats.ts';
 import { Hopeless, waitUntil } from './wait-until.ts';
 
-const READY_MS = 20_000;
+/** A machine that does much else at the time starts programs slowly. */
+const READY_MS = 60_000;
 
 export interface SidecarSpec {
   readonly instance: string;
