@@ -46,7 +46,7 @@ export class ControlProcess {
     const adminSocket = join(supervisor.folder, `${name}.sock`);
     const state = join(supervisor.folder, 'state', name);
     const args = ['--config', configFolder, '--state', state, '--port', String(port), '--admin-socket', adminSocket];
-    args.push('--metrics-port', String(metricsPort));
+    args.push('--metrics-port', String(metricsPort), '--dashboard-port', String(await freePort()));
     const control = new ControlProcess(supervisor, name, args, port, adminSocket);
     await control.ready();
     return control;
@@ -71,6 +71,11 @@ export class ControlProcess {
     } finally {
       admin.close();
     }
+  }
+
+  /** The address of the dashboard, with what lets one in. */
+  async dashboard(): Promise<string> {
+    return (await this.ask<{ url: string }>(['dashboard', '--no-open'])).url;
   }
 
   /** Runs a command of the CLI that asks the control plane, as a person would; the caller names the shape of its JSON. */

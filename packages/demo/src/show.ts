@@ -24,6 +24,7 @@ export async function show(supervisor: ProcessSupervisor, say: (line: string) =>
     'edge > web > cart > orders (v1, v2) > stock (1, 2, 3); orders > prices (gRPC) > db (TCP); mutual TLS between each two',
   );
   say(`gateway      curl ${url}`);
+  say(`dashboard    ${await shop.control.dashboard()}`);
   say(`configuration ${shop.config.path}: edit a file and see what changes`);
   say(`ask           npx weft status --admin-socket ${shop.control.adminSocket}`);
   say(`logs          ${supervisor.folder}/logs`);
