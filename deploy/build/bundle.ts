@@ -1,6 +1,6 @@
 /**
- * `npm run build`: one file each for proxy, control plane and command line, into dist/, the pages of the
- * dashboard into dist/dashboard/, and a notice of what is in them.
+ * `npm run build`: one file each for proxy, control plane and command line, into dist/, one beside the proxy with what few of
+ * them load, the pages of the dashboard into dist/dashboard/, and a notice of what is in them.
  *
  *   node deploy/build/bundle.ts [--readable] [--out FOLDER]
  *
@@ -15,10 +15,10 @@
  */
 import { existsSync } from 'node:fs';
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type OutputChunk, type RolldownLog, rolldown } from 'rolldown';
+import { type OutputChunk, type Plugin, type RolldownLog, rolldown } from 'rolldown';
 import { buildDashboard } from './dashboard-files.ts';
 import { bundledPackages, licenceNotice } from './licence-notice.ts';
 
@@ -27,6 +27,8 @@ interface Bundle {
   readonly entry: string;
   /** Packages that must not be inside, with the reason. */
   readonly without: ReadonlyMap<string, string>;
+  /** Sources that it loads when they are needed, from the bundle of this name beside it. */
+  readonly apart: ReadonlyMap<string, string>;
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -41,6 +43,9 @@ const { values: options } = parseArgs({
 const neverLoaded: readonly string[] = ['@grpc/proto-loader'];
 
 const authorityLibrary = 'only a control plane makes roots; a sidecar starts faster and smaller without it';
+const alone = { without: new Map<string, string>(), apart: new Map<string, string>() };
+/** Its library is half as much again as all the rest of a sidecar, and only those that check anything load it. */
+const healthRequest = 'packages/proxy/src/upstream/health-request.ts';
 const bundles: readonly Bundle[] = [
   {
     file: 'weft-proxy.mjs',
@@ -51,11 +56,13 @@ const bundles: readonly Bundle[] = [
       ['yaml', 'a sidecar reads no files of configuration'],
       ['commander', 'a sidecar reads its few flags itself'],
       ['prom-client', 'a sidecar counts by itself'],
-      ['undici', 'it was half of what a sidecar loads'],
+      ['undici', 'it is half of what a sidecar would load; it stands in weft-proxy-checks.mjs'],
     ]),
+    apart: new Map([[healthRequest, 'weft-proxy-checks.mjs']]),
   },
-  { file: 'weft-control.mjs', entry: 'packages/cli/src/control-main.ts', without: new Map() },
-  { file: 'weft.mjs', entry: 'packages/cli/src/main.ts', without: new Map() },
+  { ...alone, file: 'weft-proxy-checks.mjs', entry: healthRequest },
+  { ...alone, file: 'weft-control.mjs', entry: 'packages/cli/src/control-main.ts' },
+  { ...alone, file: 'weft.mjs', entry: 'packages/cli/src/main.ts' },
 ];
 
 await rm(options.out, { recursive: true, force: true });
@@ -80,6 +87,7 @@ async function make(bundle: Bundle): Promise<boolean> {
     input: join(root, bundle.entry),
     platform: 'node',
     external: [...neverLoaded, ...bundle.without.keys()],
+    plugins: [placesApart(bundle.apart)],
     resolve: { conditionNames: ['node', 'import', 'default'] },
     // Our sources do nothing when they are imported; what is not used of them is left out. The entry itself does its work.
     treeshake: {
@@ -117,12 +125,30 @@ async function make(bundle: Bundle): Promise<boolean> {
   return faults.length === 0;
 }
 
+/** The import of such a source becomes one of the bundle beside. */
+function placesApart(apart: Bundle['apart']): Plugin {
+  return {
+    name: 'places-apart',
+    resolveId: (source, importer) => {
+      if (importer === undefined || !source.startsWith('.')) return null;
+      const file = apart.get(relative(root, resolve(dirname(importer), source)).replaceAll('\\', '/'));
+      return file === undefined ? null : { id: `./${file}`, external: true };
+    },
+  };
+}
+
 function faultsOf(bundle: Bundle, chunks: readonly OutputChunk[], inside: ReadonlySet<string>): string[] {
   const faults = chunks.length === 1 ? [] : [`${chunks.length} chunks; a bundle is one file`];
   for (const [name, reason] of bundle.without) {
     // External: an import that stayed would fail on a machine without node_modules, so it must be gone, or be lazy.
     const eager = chunks.some(({ imports }) => imports.includes(name));
     if (inside.has(name) || eager) faults.push(`${name} must stay out: ${reason}`);
+  }
+  for (const file of bundle.apart.values()) {
+    const lazily = chunks.some(({ dynamicImports, imports }) => {
+      return dynamicImports.includes(`./${file}`) && !imports.includes(`./${file}`);
+    });
+    if (!lazily) faults.push(`${file} must be loaded when it is needed, and only then`);
   }
   for (const { code } of chunks) {
     // A source named by URL does not exist beside a bundle: a worker must start from the bundle itself.

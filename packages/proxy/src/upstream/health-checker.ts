@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { request } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import type { EndpointState } from '@weft/balance';
 import type { BackendState } from '@weft/decision';
 import type { Timer } from '@weft/kernel';
@@ -10,8 +8,6 @@ import type { PoolEnvironment } from './connection-pool.ts';
 
 /** Checks of one endpoint are spread over the first interval by this share of it at least. */
 const FIRST_CHECK_SHARE = 0.1;
-/** Of a reply's body so much is read, so that the application sees its answer taken; the status says all. */
-const BODY_BYTES = 64 * 1024;
 
 interface Check {
   readonly backend: BackendState;
@@ -90,16 +86,15 @@ export class HealthChecker {
       // A sidecar takes the check over HTTP/1.1 and asks its application in what that speaks.
       const { protocol } = backend.policy;
       const http2 = !endpoint.endpoint.mesh && (protocol === 'Http2' || protocol === 'Grpc');
-      const status = http2
-        ? await (await import('./http2-health-request.ts')).askHttp2Status(socket, endpoint.endpoint, policy)
-        : await askStatus(socket, endpoint, policy);
+      const { askStatus } = await import('./health-request.ts');
+      const status = await askStatus(socket, endpoint.endpoint, policy, http2);
       return policy.statuses.some(({ from, to }) => status >= from && status <= to);
     } finally {
       socket.destroy();
     }
   }
 
-  private dial(endpoint: EndpointState, timeoutMs: number): Promise<Duplex> {
+  private dial(endpoint: EndpointState, timeoutMs: number): Promise<Socket> {
     const { address, port, identity, mesh } = endpoint.endpoint;
     const tls = mesh ? this.environment.dialHttp1() : null;
     return new Promise((resolve, reject) => {
@@ -109,7 +104,7 @@ export class HealthChecker {
       }
       const target = { address, port, identity: mesh ? identity : '' };
       const observer = {
-        onDialed: (socket: Duplex) => {
+        onDialed: (socket: Socket) => {
           socket.on('error', () => {});
           resolve(socket);
         },
@@ -119,37 +114,4 @@ export class HealthChecker {
       void new Dial(target, tls, this.environment.wheel, this.environment.now, timeoutMs, observer);
     });
   }
-}
-
-/**
- * The status of a GET on this socket. By `node:http`, which is part of Node: a client library was half of what a sidecar
- * loads, and few ever check anything.
- */
-function askStatus(
-  socket: Duplex,
-  { endpoint: { address, applicationPort } }: EndpointState,
-  { path, timeoutMs }: HealthCheckPolicy,
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const asked = request({
-      createConnection: () => socket,
-      host: address,
-      port: applicationPort,
-      path,
-      headers: { 'user-agent': 'weft-health', 'x-request-id': randomUUID() },
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    asked.once('response', (response) => {
-      const { statusCode = 0 } = response;
-      let bytes = 0;
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > BODY_BYTES) resolve(statusCode);
-      });
-      response.once('end', () => resolve(statusCode));
-      response.once('error', reject);
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
 }
