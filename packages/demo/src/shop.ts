@@ -48,7 +48,7 @@ const stockNames = ['stock-1', 'stock-2', 'stock-3'] as const;
 const instanceNames = ['web', 'cart', 'orders-v1', 'orders-v2', 'prices', ...stockNames] as const;
 export type InstanceName = (typeof instanceNames)[number];
 
-const CARRIES_MS = 30_000;
+const CARRIES_MS = 60_000;
 
 /**
  * edge -> web -> cart -> orders (v1, v2) -> stock (three instances), and orders -> prices (gRPC) -> database (TCP). Each
