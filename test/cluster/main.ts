@@ -2,6 +2,9 @@
  * `npm run test:cluster`: what only a real Kubernetes proves. `-- --api-only` is the half that needs an API server and no
  * node. The cluster is that of `WEFT_TEST_KUBECONFIG`, which must be one that may be broken; without it the one of
  * `machine/`, started for the run and stopped after it (`machine/build` makes its programs once).
+ *
+ * The other half makes the image and gives it to the node of `machine/`. A cluster of your own must be able to start the images
+ * `WEFT_TEST_IMAGE` (Weft) and `WEFT_TEST_NODE_IMAGE` (anything with Node), and this machine must reach its pods' addresses.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -26,13 +29,29 @@ if (given === '' && !existsSync(join(state, 'bin', 'kube-apiserver'))) {
 }
 const isOurs = given === '' && !existsSync(join(state, 'run', 'kube-apiserver.pid'));
 if (given === '' && run(join(machine, 'up'), isApiOnly ? ['--bare'] : []) !== 0) process.exit(1);
+const version = '0.1.0';
+let image = process.env['WEFT_TEST_IMAGE'] ?? '';
+if (!isApiOnly && given === '' && image === '') {
+  const root = join(import.meta.dirname, '..', '..');
+  if (run(process.execPath, [join(root, 'deploy', 'image', 'main.ts')]) !== 0) process.exit(1);
+  const file = join(root, 'dist', 'image', `weft-${version}-linux-amd64.oci.tar`);
+  const socket = join(state, 'run', 'containerd.sock');
+  if (run(join(state, 'bin', 'ctr'), ['-a', socket, '-n', 'k8s.io', 'images', 'import', file]) !== 0) process.exit(1);
+  image = `weft:${version}`;
+}
 const kubeconfig = given === '' ? join(state, 'kubeconfig') : given;
 const suites = [join(import.meta.dirname, 'chart.test.ts'), join(import.meta.dirname, 'api', '*.test.ts')];
 if (!isApiOnly) suites.push(join(import.meta.dirname, 'node', '*.test.ts'));
 const failed = run(process.execPath, ['--test', '--test-concurrency=1', '--test-force-exit', ...suites], {
   ...process.env,
   WEFT_TEST_KUBECONFIG: kubeconfig,
+  WEFT_TEST_IMAGE: image,
 });
+// The next run's half without a node shall find no control plane that answers for its objects.
+if (!isApiOnly) {
+  const cli = join(import.meta.dirname, '..', '..', 'packages', 'cli', 'src', 'main.ts');
+  run(process.execPath, [cli, 'uninstall', '--kubeconfig', kubeconfig]);
+}
 if (isOurs) run(join(machine, 'down'), []);
 process.stdout.write(`ran ${isApiOnly ? 'the API server half' : 'all of it'} against ${kubeconfig}\n`);
 process.exit(failed);

@@ -1,0 +1,46 @@
+/** Pods of a labelled namespace talk: through sidecars, by mutual TLS, under the routes of the Service. */
+import assert from 'node:assert/strict';
+import { type TestContext, describe, test } from 'node:test';
+import type { KubeObject } from '@weft/kube';
+import { eventually } from '@weft/testkit';
+import { WAIT_MS } from '../api/cluster-fixture.ts';
+import { type Echo, needsNode, useMesh } from './pod-mesh.ts';
+
+describe('pods that a webhook injected', needsNode, () => {
+  test('call a Service by mutual TLS of their service accounts, and obey an HTTPRoute on it', async (t: TestContext) => {
+    const { mesh, cluster, namespace } = await useMesh(t);
+    await Promise.all([mesh.application('web'), mesh.application('orders', { replicas: 2 })]);
+    const web = await mesh.pod('web');
+    assert.ok(web.injected);
+
+    const plain = await mesh.ask(web, `http://orders/first`);
+    assert.equal(plain.status, 200, plain.body);
+    const { headers } = JSON.parse(plain.body) as Echo;
+    assert.equal(headers['weft-client-identity'], `spiffe://cluster.local/ns/${namespace}/sa/web`);
+
+    const route: KubeObject = {
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'HTTPRoute',
+      metadata: { name: 'orders', namespace },
+      spec: {
+        parentRefs: [{ group: '', kind: 'Service', name: 'orders' }],
+        rules: [
+          {
+            filters: [
+              { type: 'ResponseHeaderModifier', responseHeaderModifier: { set: [{ name: 'x-way', value: 'route' }] } },
+            ],
+            backendRefs: [{ name: 'orders', port: 80 }],
+          },
+        ],
+      },
+    };
+    await cluster.must(route);
+    const routed = { direction: 'outbound', source: `${namespace}/web`, route: `HTTPRoute ${namespace}/orders` };
+    await eventually(async () => (await mesh.ask(web, 'http://orders/second')).headers['x-way'] === 'route', WAIT_MS);
+    assert.ok((await mesh.count(web, 'weft_requests_total', routed)) > 0);
+    const arrived = { direction: 'inbound', source: `${namespace}/web`, code: '200' };
+    let inbound = 0;
+    for (const pod of await mesh.pods('orders')) inbound += await mesh.count(pod, 'weft_requests_total', arrived);
+    assert.ok(inbound >= 2, `${inbound} requests arrived under the caller's identity`);
+  });
+});
