@@ -43,6 +43,7 @@ export class EndpointState {
   spared: boolean;
   consecutiveErrors: number;
   consecutiveCuts: number;
+  forgivenErrors: number;
   ejections: number;
   restoredMs: number;
   probeDueMs: number;
@@ -72,6 +73,7 @@ export class EndpointState {
     this.spared = false;
     this.consecutiveErrors = 0;
     this.consecutiveCuts = 0;
+    this.forgivenErrors = 0;
     this.ejections = 0;
     this.restoredMs = Number.NEGATIVE_INFINITY;
     this.probeDueMs = Number.POSITIVE_INFINITY;

@@ -256,6 +256,41 @@ test('gRPC UNAVAILABLE in trailers is a failure as often as one in the head', ()
   assert.equal(endpointOf(other, 'a').ejected, true);
 });
 
+test('failures at the head and in the trailers are one count, by turns as in a row', () => {
+  for (const [status, headGrpcStatus] of [
+    [503, -1],
+    [200, 14],
+  ] as const) {
+    const { state } = newWorld();
+    const a = endpointOf(state, 'a');
+    for (let call = 0; call < 5; call += 1) {
+      assert.equal(a.ejected, false);
+      const byTrailers = call % 2 === 1;
+      state.tryStarted(a, 1_000);
+      const worked = state.tryHead(a, 1_001, 1, byTrailers ? 200 : status, byTrailers ? -1 : headGrpcStatus);
+      assert.equal(worked, byTrailers);
+      state.tryEnded(a, 1_002, 'completed', 2, byTrailers ? 200 : status, byTrailers ? 14 : -1, worked);
+    }
+    assert.equal(a.ejected, true);
+  }
+});
+
+test('a response that ends well forgives what came before it, whichever way that failed', () => {
+  const { state } = newWorld();
+  const a = endpointOf(state, 'a');
+  for (let round = 0; round < 5; round += 1) {
+    for (let failure = 0; failure < 4; failure += 1) {
+      const byTrailers = failure % 2 === 1;
+      state.tryStarted(a, 1_000);
+      const worked = state.tryHead(a, 1_001, 1, byTrailers ? 200 : 503);
+      state.tryEnded(a, 1_002, 'completed', 2, byTrailers ? 200 : 503, byTrailers ? 14 : -1, worked);
+    }
+    answerTry(state, a, 1_003, 1);
+    assert.equal(a.consecutiveErrors + a.consecutiveCuts + a.forgivenErrors, 0);
+  }
+  assert.equal(a.ejected, false);
+});
+
 /** So many final outcomes, with the endpoints' own tries. */
 function failRequests(state: BackendState, count: number, nowMs: number): void {
   for (let request = 0; request < count; request += 1) {

@@ -283,6 +283,7 @@ export class BackendState {
    * The final response head of a try (no 1xx but 101), `latencyMs` after `tryStarted`. `grpcStatus`: of a Trailers-Only
    * response, else -1. `refused`: the code in the head's `weft-refused`, when the peer is a mesh endpoint, else ''.
    * `connectMs`: what of the latency was spent on a new connection; it says nothing about the next request.
+   * True when the head shows that the endpoint works.
    */
   tryHead(
     endpoint: EndpointState,
@@ -292,8 +293,8 @@ export class BackendState {
     grpcStatus: number = NO_GRPC_STATUS,
     refused: TerminationCode | '' = '',
     connectMs = 0,
-  ): void {
-    if (endpoint.removed) return;
+  ): boolean {
+    if (endpoint.removed) return false;
     let verdict = judgeHead(status, grpcStatus, refused);
     // What a service calls too slow is a failure of the endpoint too: nothing else would tell the breaker that none is healthy.
     if ((verdict === 'success' || verdict === 'alive') && this.isTooSlow(latencyMs)) verdict = 'failure';
@@ -306,12 +307,14 @@ export class BackendState {
       countSample(endpoint);
       this.abandoned(endpoint, nowMs, latencyMs);
     }
+    return verdict === 'success' || verdict === 'alive';
   }
 
   /**
    * The end of a try, exactly once for each `tryStarted`, whatever `tryHead` said. `latencyMs`: since `tryStarted`. `status`: of the
    * response head, 0 when none was read; a code whose row says `after-head` implies one. `grpcStatus`: of trailers that
-   * followed a head (a Trailers-Only response was judged by `tryHead`).
+   * followed a head (a Trailers-Only response was judged by `tryHead`). `headWorked`: what `tryHead` returned; the rest of a response
+   * whose head said failure says nothing more.
    */
   tryEnded(
     endpoint: EndpointState,
@@ -320,13 +323,14 @@ export class BackendState {
     latencyMs = 0,
     status = 0,
     grpcStatus: number = NO_GRPC_STATUS,
+    headWorked = true,
   ): void {
     assert(endpoint.inFlight > 0, 'a try was ended more often than it was started');
     endpoint.inFlight -= 1;
     if (endpoint.removed) return;
     if (status === 0 && terminations[code].moment !== 'after-head')
       this.endedBeforeHead(endpoint, nowMs, code, latencyMs);
-    else this.endedAfterHead(endpoint, nowMs, code, latencyMs, grpcStatus);
+    else if (headWorked) this.endedAfterHead(endpoint, nowMs, code, latencyMs, grpcStatus);
   }
 
   /** A request that `admit` let in. */

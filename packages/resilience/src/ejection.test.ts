@@ -32,6 +32,7 @@ function newSubjects(count: number): NamedSubject[] {
     spared: false,
     consecutiveErrors: 0,
     consecutiveCuts: 0,
+    forgivenErrors: 0,
     ejections: 0,
     restoredMs: Number.NEGATIVE_INFINITY,
     probeDueMs: Number.POSITIVE_INFINITY,

@@ -22,10 +22,12 @@ export interface EjectionSubject {
   ejected: boolean;
   /** Failed enough to be ejected, and kept by the cap. */
   spared: boolean;
-  /** Failures before or at the response head without a success between them. */
+  /** Failures before or at the response head without a success between them. Judged together with `consecutiveCuts`. */
   consecutiveErrors: number;
-  /** Responses cut short without a whole one between them. */
+  /** Responses cut short, or failed by their trailers, without a whole one between them. */
   consecutiveCuts: number;
+  /** Errors that the last good head forgave, to be counted again should a response turn out to be none: the head said too much. */
+  forgivenErrors: number;
   /** The exponent of the next penalty. */
   ejections: number;
   /** When the last penalty was served; `-Infinity` before. */
@@ -108,12 +110,14 @@ export class Ejection {
       return 'restored';
     }
     if (subject.consecutiveErrors === 0) return 'none';
+    subject.forgivenErrors = subject.consecutiveErrors;
     subject.consecutiveErrors = 0;
     return this.acquit(subject);
   }
 
   /** A response that was delivered whole. */
   completed(subject: EjectionSubject): EjectionChange {
+    subject.forgivenErrors = 0;
     if (this.policy === null || subject.consecutiveCuts === 0) return 'none';
     subject.consecutiveCuts = 0;
     return subject.ejected ? 'none' : this.acquit(subject);
@@ -125,7 +129,7 @@ export class Ejection {
     subject.windowFailures += 1;
     if (subject.ejected) return this.failedUnderPenalty(subject, nowMs, startedMs);
     subject.consecutiveErrors += 1;
-    return this.judge(subject, subject.consecutiveErrors, nowMs, endpointCount);
+    return this.judge(subject, nowMs, endpointCount);
   }
 
   /** A response that was cut short after its head; the head was counted as a success, which is taken back. */
@@ -134,8 +138,10 @@ export class Ejection {
     if (subject.windowSuccesses > 0) subject.windowSuccesses -= 1;
     subject.windowFailures += 1;
     if (subject.ejected) return this.failedUnderPenalty(subject, nowMs, startedMs);
+    subject.consecutiveErrors += subject.forgivenErrors;
+    subject.forgivenErrors = 0;
     subject.consecutiveCuts += 1;
-    return this.judge(subject, subject.consecutiveCuts, nowMs, endpointCount);
+    return this.judge(subject, nowMs, endpointCount);
   }
 
   /** A try that ended without teaching anything: if it was the probe, the next request is. */
@@ -184,7 +190,9 @@ export class Ejection {
     return 'acquitted';
   }
 
-  private judge(subject: EjectionSubject, inARow: number, nowMs: number, endpointCount: number): EjectionChange {
+  private judge(subject: EjectionSubject, nowMs: number, endpointCount: number): EjectionChange {
+    // One count, however they fail: an endpoint that fails at the head and in the trailers by turns fails every time.
+    const inARow = subject.consecutiveErrors + subject.consecutiveCuts;
     const threshold = this.policy!.consecutiveErrors;
     if (threshold > 0 && inARow >= threshold) return this.condemn(subject, nowMs, endpointCount);
     if (subject.spared || threshold === 0) return 'none';
@@ -246,6 +254,7 @@ function clear(subject: EjectionSubject): void {
   subject.spared = false;
   subject.consecutiveErrors = 0;
   subject.consecutiveCuts = 0;
+  subject.forgivenErrors = 0;
   endProbe(subject, Number.POSITIVE_INFINITY);
 }
 

@@ -133,6 +133,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   private mayProbe: boolean;
   /** Of the present try; 0 before its head. */
   private headStatus: number;
+  private headWorked: boolean;
   /** From the trailers of the present try; -1 without one. */
   private trailersGrpcStatus: number;
 
@@ -198,6 +199,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.lastKey = '';
     this.mayProbe = false;
     this.headStatus = 0;
+    this.headWorked = true;
     this.trailersGrpcStatus = -1;
   }
 
@@ -367,7 +369,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.headStatus = head.status;
     const grpcStatus = readGrpcStatus(head);
     const refused = endpoint.endpoint.mesh ? readRefused(head) : '';
-    this.backend!.tryHead(
+    this.headWorked = this.backend!.tryHead(
       endpoint,
       nowMs,
       nowMs - this.tryStartMs,
@@ -660,6 +662,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     if (this.attempts === 0) this.firstTryMs = nowMs;
     this.attempts += 1;
     this.headStatus = 0;
+    this.headWorked = true;
     this.connectMs = -1;
     this.tlsMs = -1;
     this.sentMs = 0;
@@ -868,6 +871,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       nowMs - this.tryStartMs,
       this.headStatus,
       this.trailersGrpcStatus,
+      this.headWorked,
     );
   }
 
