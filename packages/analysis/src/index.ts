@@ -21,3 +21,8 @@ export {
   type Verdict,
   type VerdictKind,
 } from './replay/log-replay.ts';
+export { diffText } from './diff/diff-text.ts';
+export type { FieldChange } from './diff/field-change.ts';
+export { type MeshChange, diffMeshes } from './diff/mesh-diff.ts';
+export { type RuleChange, diffRules } from './diff/rule-diff.ts';
+export { replayText } from './replay/replay-text.ts';

@@ -1,6 +1,6 @@
 /**
  * Lines of an access log replayed in a second: `node packages/analysis/src/replay/log-replay.bench.ts [lines]`. Two logs: one
- * of a few hundred paths, as calls between services have, and one in which no path comes twice.
+ * of some thousands of different requests, as calls between services are, and one in which none comes twice.
  */
 import { seededRandom } from '@weft/kernel';
 import { Dice, modelOf } from '../generated-mesh-fixture.ts';
@@ -58,8 +58,8 @@ function logOf(paths: number): string[] {
 const before = modelOf(routes('service-0'));
 const after = modelOf(routes('canary'));
 for (const [name, paths] of [
-  ['200 paths', 200],
-  ['no path twice', 0],
+  ['6,800 different requests', 20],
+  ['no request twice', 0],
 ] as const) {
   // As a file gives them: bytes that become text.
   const chunks = logOf(paths).map((chunk) => Buffer.from(chunk));

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { RouteTable, Tables } from '@weft/decision';
 import { readAuthority } from '@weft/http';
 import { type Model, type Resource, canonicalBytes, hash64 } from '@weft/model';
@@ -51,7 +52,9 @@ const EMPTY: KnownConditions = new Map();
  */
 export class LogReplay {
   readonly #options: ReplayOptions;
-  readonly #remembered = new Map<string, Verdict>();
+  /** By the two spans of a line, the later one first: there are fewer of it. */
+  readonly #remembered = new Map<string, Map<string, Verdict>>();
+  #rememberedCount = 0;
   readonly #verdicts = new Map<string, Verdict>();
   readonly #sides = new Map<string, Side>();
   readonly #spans = new LineSpans();
@@ -103,13 +106,19 @@ export class LogReplay {
       (line === undefined ? this.#verdict('unreadable', '', '', '') : this.#decide(line)).count += 1;
       return;
     }
-    const key = `${text.slice(spans.headStart, spans.headEnd)}"${text.slice(spans.tailStart, spans.tailEnd)}`;
-    let verdict = this.#remembered.get(key);
+    const tail = text.slice(spans.tailStart, spans.tailEnd);
+    let byHead = this.#remembered.get(tail);
+    if (byHead === undefined) this.#remembered.set(copyOf(tail), (byHead = new Map()));
+    const head = text.slice(spans.headStart, spans.headEnd);
+    let verdict = byHead.get(head);
     if (verdict === undefined) {
-      const line = readLine(`{${key}"}`);
+      const line = readLine(`{${head}",${tail}"}`);
       verdict = line === undefined ? this.#verdict('unreadable', '', '', '') : this.#decide(line);
-      if (this.#remembered.size >= MOST_REMEMBERED) this.#remembered.clear();
-      this.#remembered.set(key, verdict);
+      if (this.#rememberedCount >= MOST_REMEMBERED) {
+        this.#remembered.clear();
+        this.#rememberedCount = 0;
+      } else byHead.set(copyOf(head), verdict);
+      this.#rememberedCount += 1;
     }
     verdict.count += 1;
   }
@@ -307,4 +316,9 @@ class Side {
     }
     return { routes, hash, said: routes.name, outside: false };
   }
+}
+
+/** A slice keeps the chunk that it was cut from, a megabyte, for as long as it lives. */
+function copyOf(slice: string): string {
+  return Buffer.from(slice).toString();
 }

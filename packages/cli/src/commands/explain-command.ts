@@ -61,7 +61,7 @@ async function explain(method: string, url: string, options: ExplainOptions, ter
   const { explainByFiles, explainByProxy } = await import('../explain/explain-source.ts');
   const { explanation, sources } =
     options.config.length > 0
-      ? explainByFiles(asked.value, options)
+      ? explainByFiles(asked.value, options, terminal)
       : await explainByProxy(asked.value, options, terminal);
   if (options.output === 'text') terminal.out(explanationText(explanation, sources));
   else terminal.out(await writeStructured({ ...explanation, sources }, options.output));

@@ -9,14 +9,13 @@ import {
   compileView,
   explainAsked,
 } from '@weft/analysis';
-import { Model, type ResourceKey, defaultNamespace, effectiveTraffic, readFileSet } from '@weft/model';
-import { checkPattern } from '@weft/routing';
+import { type Model, type ResourceKey, defaultNamespace, effectiveTraffic } from '@weft/model';
 import { decodeResource } from '@weft/wire';
 import { answerOf, withControlPlane } from '../admin-connection.ts';
-import { readConfigFiles } from '../check/config-files.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { chooseProxy } from '../get/proxy-choice.ts';
 import type { Terminal } from '../output/terminal.ts';
+import { readModel } from './config-model.ts';
 
 export interface ExplainPlace {
   readonly from: string;
@@ -32,8 +31,8 @@ export interface Explained {
 }
 
 /** By files, as the control plane would serve them. Throws a `CommandFault` for what cannot be read or found. */
-export function explainByFiles(asked: AskedRequest, place: ExplainPlace): Explained {
-  const model = readModel(place.config);
+export function explainByFiles(asked: AskedRequest, place: ExplainPlace, terminal: Terminal): Explained {
+  const model = readModel(place.config, terminal);
   const caller = callerIn(model, place);
   const names = compileView(callerResources(model, caller, []), caller).tables;
   const first = explainAsked(names, caller, asked);
@@ -65,14 +64,6 @@ export async function explainByProxy(asked: AskedRequest, place: ExplainPlace, t
     const explanation = explainAsked(compileHeld(held, caller.namespace).tables, caller, asked);
     return { explanation, sources: {} };
   });
-}
-
-/** The objects of folders and files; what would be refused is left out, as it would be when served. */
-export function readModel(places: readonly string[]): Model {
-  const { objects } = readFileSet(readConfigFiles(places), { checkRegularExpression: checkPattern });
-  const model = new Model();
-  model.applyChanges(objects.map((object) => ({ type: 'Upsert', object })));
-  return model;
 }
 
 /** Who is meant by `--from`: the namespace is all that matters of a workload. */
