@@ -417,6 +417,7 @@ export class ServingThread implements Serving {
       source: kind === 'gateway' ? 'unknown' : `${namespace}/${serviceAccount}`,
       peerIdentity: '',
       clientAddress: '',
+      serverName: '',
       scheme: 'http',
     };
   }

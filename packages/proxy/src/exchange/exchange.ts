@@ -524,9 +524,14 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   }
 
   private listenerRoutes(): RouteTable | undefined {
-    const listener = this.tables.listenerFor(Number(this.ingress.listener), this.head.authority);
-    if (listener !== undefined) return listener.routes;
-    this.refuse('no-route', 'no listener has this hostname');
+    const { ingress, tables, head } = this;
+    const port = Number(ingress.listener);
+    const listener = tables.listenerFor(port, head.authority);
+    if (listener === undefined) this.refuse('no-route', 'no listener has this hostname');
+    // RFC 9110 §15.5.20: a browser uses a connection again for any name on its certificate, and tries a new one when told so.
+    else if (ingress.serverName !== '' && tables.listenerFor(port, ingress.serverName) !== listener) {
+      this.refuse('misdirected', `the connection is for ${ingress.serverName}`);
+    } else return listener.routes;
     return undefined;
   }
 

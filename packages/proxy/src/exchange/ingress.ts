@@ -24,4 +24,6 @@ export interface Ingress {
   readonly clientAddress: string;
   /** The scheme the client used. */
   readonly scheme: 'http' | 'https';
+  /** `gateway`: the name that chose the listener in the TLS handshake (RFC 6066 §3); empty when none did. */
+  readonly serverName: string;
 }

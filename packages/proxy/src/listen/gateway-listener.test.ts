@@ -52,15 +52,21 @@ class Edge {
     await edge.write('shop', ['shop.example']);
     await edge.write('wild', ['*.wild.example']);
     await edge.write('any', ['other.example']);
-    const https = (name: string, hostname: string) => ({
+    edge.offer('shop', 'shop.example');
+    edge.offer('wild', '*.wild.example');
+    edge.offer('any', '');
+    await edge.listener.listen();
+    return edge;
+  }
+
+  /** A listener of this name and hostname, with the certificate of the same name. */
+  offer(name: string, hostname: string): void {
+    this.fixture.put({
       ...gatewayListener(PORT, [routeRule()], hostname),
       name: `shop/edge/${name}`,
       protocol: 'Https' as const,
       certificates: ['shop/absent', `shop/${name}`],
     });
-    edge.fixture.put(https('shop', 'shop.example'), https('wild', '*.wild.example'), https('any', ''));
-    await edge.listener.listen();
-    return edge;
   }
 
   /** Writes the pair as a tool does that replaces it: whole, then by name. */
@@ -169,6 +175,38 @@ describe('an HTTPS listener of a gateway', () => {
       sent.end();
     });
     assert.match(answer, /^200 \{"url":"\/b","proto":"https"/);
+  });
+
+  it('tells a caller that uses a connection for the host of another listener to make one for it', async () => {
+    const session = connectHttp2(`https://127.0.0.1:${edge.listener.port}`, {
+      ca: edge.root.certificatePem,
+      servername: 'shop.example',
+    });
+    const statusOf = async (authority: string): Promise<number> => {
+      const stream = session.request({ ':path': '/', ':authority': authority });
+      const [head] = (await once(stream, 'response')) as [{ ':status': number }];
+      stream.resume();
+      await once(stream, 'end');
+      return head[':status'];
+    };
+    assert.equal(await statusOf('a.wild.example'), 421);
+    assert.equal(await statusOf('unknown.example'), 421);
+    assert.equal(await statusOf('shop.example'), 200);
+    assert.equal(await statusOf(`shop.example:${PORT}`), 200);
+    // Of nobody's host no connection would do.
+    edge.fixture.remove('listener:shop/edge/any');
+    assert.equal(await statusOf('unknown.example'), 404);
+    session.close();
+    edge.offer('any', '');
+  });
+
+  it('serves each host over a connection that named no server', async () => {
+    const socket = edge.dial({ servername: '', rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+    await once(socket, 'secureConnect');
+    socket.write('GET / HTTP/1.1\r\nHost: a.wild.example\r\n\r\n');
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    assert.match(head.toString(), /^HTTP\/1\.1 200 /);
+    socket.destroy();
   });
 
   it('chooses the certificate by the server name', async () => {

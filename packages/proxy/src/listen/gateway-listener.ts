@@ -59,6 +59,7 @@ export class GatewayListener extends PlainListener implements TlsEdgeOwner {
       ...this.own,
       clientAddress: clientAddressOf(socket),
       scheme: 'https',
+      serverName: socket.servername || '',
     };
     if (alpn === 'h2') this.openHttp2(socket, true, ingress);
     else this.open(socket, true, ingress);

@@ -219,6 +219,7 @@ export class InboundListener extends Listener {
       source,
       peerIdentity,
       clientAddress: '',
+      serverName: '',
       scheme: 'http',
     };
   }
