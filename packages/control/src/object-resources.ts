@@ -6,6 +6,7 @@ import {
   type ResourceKey,
   destinationKey,
   objectKey,
+  workloadsOf,
 } from '@weft/model';
 
 /**
@@ -34,6 +35,8 @@ export function resourcesOf(model: Model, object: ConfigObject): readonly Resour
       return ['mesh:default'];
     case 'TrafficPolicy':
       return [...trafficResources(model, object)];
+    case 'TelemetryPolicy':
+      return Array.from(workloadsOf(model, object), (key): ResourceKey => `inbound:${key}`);
     case 'AuthenticationPolicy':
       return [...authenticationResources(model, object)];
     default:

@@ -57,6 +57,7 @@ test('a view becomes tables', () => {
   const resources = shop()
     .put({
       type: 'inbound',
+      telemetry: null,
       name: 'shop/cart',
       identity: 'spiffe://cluster.local/ns/shop/sa/cart',
       ports: [{ port: 8080, name: 'http', protocol: 'Http1', mtls: 'Strict' }],

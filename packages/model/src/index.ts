@@ -1,5 +1,6 @@
 export { byCodeUnit, canonicalBytes } from './canonical/canonical-bytes.ts';
 export { hash64 } from './canonical/content-hash.ts';
+export type { TelemetryPolicySpec } from './kinds/telemetry-policy.ts';
 export type { AuthenticationPolicySpec } from './kinds/authentication-policy.ts';
 export type { GatewayClassSpec, GatewayListenerSpec, GatewaySpec } from './kinds/gateway.ts';
 export type { GrpcRouteRule, GrpcRouteSpec } from './kinds/grpc-route.ts';
@@ -60,10 +61,11 @@ export {
   type ProgrammedCount,
   programmedCondition,
 } from './status/condition.ts';
+export { type LogFilter, type LogFilterFacts, readLogFilter } from './telemetry/log-filter.ts';
 export { statusOf, statusOfRefused } from './status/object-status.ts';
 export { type BackendReference, type ResolvedBackend, resolveReference } from './view/backend-reference.ts';
 export { type DestinationParts, destinationKey, readDestination } from './view/destination.ts';
-export { type Change, type ChangeEffect, Model, destinations } from './view/model.ts';
+export { type Change, type ChangeEffect, Model, destinations, workloadsOf } from './view/model.ts';
 export { resolveBackend, resolveEndpoints } from './view/resolve-endpoints.ts';
 export {
   type MeshControl,
@@ -76,6 +78,7 @@ export {
 export { resolveResource } from './view/resolve-resource.ts';
 export { closure, resolveGatewayListeners, resolveRoutes } from './view/resolve-routes.ts';
 export type {
+  AccessLogSettings,
   ApplicationProtocol,
   Backend,
   CircuitBreakerPolicy,
@@ -94,6 +97,7 @@ export type {
   InboundSettings,
   LoadBalancerPolicy,
   MeshSettings,
+  MetricSettings,
   Mirror,
   MtlsMode,
   NameIndex,
@@ -110,8 +114,11 @@ export type {
   RouteFilter,
   RouteMatch,
   RouteRule,
+  RouteTelemetry,
   StatusRange,
   SuccessRatePolicy,
+  TelemetrySettings,
+  TraceSettings,
   UrlRewrite,
   ValueMatch,
   VisiblePort,

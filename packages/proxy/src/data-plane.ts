@@ -20,6 +20,7 @@ import { Egress, passThrough } from './exchange/egress.ts';
 import type { OutsideTarget } from './exchange/egress.ts';
 import type { DestinationWaiter, Engine, ExchangeRecorder } from './exchange/engine.ts';
 import type { Tracing } from './exchange/exchange-spans.ts';
+import { TelemetryInForce } from './exchange/telemetry-in-force.ts';
 import { gatewayRequestEdits, responseEdits, sidecarRequestEdits } from './exchange/head-slots.ts';
 import { HealthChecker } from './upstream/health-checker.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
@@ -42,6 +43,8 @@ export interface DataPlaneOptions {
   readonly tcpRecorder: TcpRecorder;
   /** Requests are not traced when absent. */
   readonly tracing?: Tracing;
+  /** Told of the policies of each new configuration; absent: no policy is heard. */
+  readonly telemetry?: TelemetryInForce;
   readonly limits?: Http1Limits;
   /** A destination is wanted that is not held. */
   onDemand(key: DestinationKey): void;
@@ -82,6 +85,7 @@ export class DataPlane implements Engine {
   readonly recorder: ExchangeRecorder;
   readonly tcp: TcpEnvironment;
   readonly tracing: Tracing | null;
+  readonly telemetry: TelemetryInForce;
   readonly namespace: string;
   readonly limits: Http1Limits;
   /** By destination: connections and what became of dials. */
@@ -123,6 +127,8 @@ export class DataPlane implements Engine {
       isOwnAddress: options.isOwnAddress,
     };
     this.tracing = options.tracing?.sink.enabled === true ? options.tracing : null;
+    const { sampledPerMillion } = options.tracing ?? { sampledPerMillion: 0 };
+    this.telemetry = options.telemetry ?? new TelemetryInForce({ sampledPerMillion, accessLog: 'Never' });
     this.usedKeys = new Set();
     this.lastUsed = '';
     this.local = [];
@@ -293,6 +299,7 @@ export class DataPlane implements Engine {
   private take(compiled: CompiledTables): readonly ResourceError[] {
     this.tick();
     this.tables = compiled.tables;
+    this.telemetry.update(compiled.tables.inboundSettings[0]?.telemetry ?? null);
     for (const backend of this.tables.backends()) {
       backend.onTransition ??= (event) => this.options.onTransition(event);
     }

@@ -3,6 +3,7 @@ import type { ProbeTable } from '@weft/injection';
 import type { Clock, PortRange, Random } from '@weft/kernel';
 import type { AccessLogWhen } from '@weft/telemetry';
 import type { Tracing } from './exchange/exchange-spans.ts';
+import type { ExportOptions } from './telemetry-exports.ts';
 import type { Log } from './log.ts';
 
 /** One port of the local application that peers may call. */
@@ -90,6 +91,8 @@ export interface ProxyOptions {
   setLogLevel(level: string): boolean;
   /** Spans of requests go there, and each hop is one of its own in `traceparent`; absent: neither. */
   readonly tracing?: Tracing;
+  /** Where spans and lines of the access log are sent; `traces` counts when `tracing` is absent. */
+  readonly exports?: ExportOptions;
   /**
    * Threads that serve, which share the ports; 1 when absent: then this thread serves. Limits, budgets and caps are divided
    * by it; ejection, breakers and connection pools are each thread's own. `clock` and `random` stay with this thread.

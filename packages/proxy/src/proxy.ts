@@ -31,6 +31,8 @@ import { ServingThread, servingSettings } from './serving-thread.ts';
 import type { Serving } from './serving.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import type { WorkerGroup } from './worker/worker-group.ts';
+import { TelemetryExports } from './telemetry-exports.ts';
+import type { Tracing } from './exchange/exchange-spans.ts';
 
 /** A running proxy. */
 export interface Proxy {
@@ -105,6 +107,8 @@ class ProxyProcess implements Proxy {
   private readonly series: SeriesTable;
   private readonly startMs: number;
   private readonly serving: Serving;
+  private readonly exports: TelemetryExports;
+  private readonly tracing: Tracing | undefined;
   private readonly listeners: ListenerSet;
   private store: ResourceStore;
   private workload: WorkloadIdentity | null;
@@ -131,6 +135,17 @@ class ProxyProcess implements Proxy {
     this.wheel.start();
     this.series = new SeriesTable({ maxSeries: PROCESS_SERIES });
     this.startMs = this.clock.wallMs();
+    const { namespace, name, instance, version } = options;
+    const resource = {
+      'service.name': options.service === '' ? name : options.service,
+      'service.namespace': namespace,
+      'service.instance.id': instance,
+      'telemetry.sdk.name': 'weft',
+      'telemetry.sdk.version': version,
+    };
+    this.exports = new TelemetryExports(options.exports ?? {}, resource, this.wheel, options.log);
+    this.exports.register(this.series);
+    this.tracing = options.tracing ?? this.exports.tracing;
     this.serving = group === null ? this.serveHere() : this.serveInWorkers(group);
     this.listeners = new ListenerSet(options, this.serving);
     this.store = new ResourceStore(new Map());
@@ -240,6 +255,7 @@ class ProxyProcess implements Proxy {
     this.control?.stop();
     this.workload?.stop();
     await this.serving.destroy();
+    await this.exports.close();
     this.wheel.stop();
     await this.admin?.close();
   }
@@ -251,8 +267,8 @@ class ProxyProcess implements Proxy {
       random,
       wheel,
       log: options.log,
-      lines: fileTarget(options.accessLogFd ?? 1, wheel),
-      ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
+      lines: this.exports.lines(fileTarget(options.accessLogFd ?? 1, wheel)),
+      ...(this.tracing === undefined ? {} : { tracing: this.tracing }),
       onLearned: () => this.report(),
       onTapped: (tapped) => this.control?.tapped(tapped),
       onDemand: (key) => this.control?.subscribe([key]),
@@ -267,8 +283,8 @@ class ProxyProcess implements Proxy {
       log: options.log,
       clock,
       wheel,
-      lines: fileTarget(options.accessLogFd ?? 1, wheel),
-      ...(options.tracing === undefined ? {} : { tracing: options.tracing }),
+      lines: this.exports.lines(fileTarget(options.accessLogFd ?? 1, wheel)),
+      ...(this.tracing === undefined ? {} : { tracing: this.tracing }),
       held: () => this.store.resources,
       onTapped: (tapped) => this.control?.tapped(tapped),
       onDemand: (key) => this.control?.subscribe([key]),

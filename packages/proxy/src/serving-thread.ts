@@ -8,7 +8,6 @@ import type { ApplicationProtocol, DestinationKey, ResourceKey } from '@weft/mod
 import { terminationIndex } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import {
-  AccessLog,
   ConnectionMetrics,
   LineSink,
   RequestMetrics,
@@ -23,6 +22,7 @@ import { DataPlane } from './data-plane.ts';
 import type { Tracing } from './exchange/exchange-spans.ts';
 import type { Ingress } from './exchange/ingress.ts';
 import { TelemetryRecorder } from './exchange/recorder.ts';
+import { TelemetryInForce } from './exchange/telemetry-in-force.ts';
 import { CallerTally } from './listen/caller-tally.ts';
 import { GatewayListener } from './listen/gateway-listener.ts';
 import { InboundListener } from './listen/inbound-listener.ts';
@@ -148,7 +148,9 @@ export class ServingThread implements Serving {
     this.learned = new Set();
     this.tls = null;
     const lines = new LineSink(ports.lines);
-    const logged = { clock, accessLog: new AccessLog(), lines, accessLogWhen: settings.accessLog };
+    const { accessLog } = settings;
+    const telemetry = new TelemetryInForce({ sampledPerMillion: ports.tracing?.sampledPerMillion ?? 0, accessLog });
+    const logged = { clock, lines, telemetry };
     this.requests = new RequestWatch({
       clock,
       wheel,
@@ -176,6 +178,7 @@ export class ServingThread implements Serving {
         edges: this.requests.edges,
       }),
       ...(ports.tracing === undefined ? {} : { tracing: ports.tracing }),
+      telemetry,
       onDemand: (key) => ports.onDemand(key),
       onLearned: (applicationPort) => this.learn(applicationPort),
       onTransition: (event) => this.transition(event),

@@ -1,4 +1,5 @@
 import type { Termination } from '@weft/outcome';
+import { type AccessLogFormat, type LineParts, writeEcs, writeOtel } from './access-log-format.ts';
 import { writeJsonText } from './json-text.ts';
 import type { Direction } from './request-metrics.ts';
 
@@ -86,6 +87,8 @@ export interface ConnectionLogFacts {
 }
 
 export interface AccessLogOptions {
+  /** Names of the fields; `Json` unless said. */
+  readonly format?: AccessLogFormat;
   /** `Redact` unless said: queries carry tokens and names of people. */
   readonly query?: 'Redact' | 'Keep';
 }
@@ -118,6 +121,7 @@ interface Tail {
 /** Writes lines of one process: JSON, one object a line, names fixed, ending in a line feed. */
 export class AccessLog {
   private readonly keepsQuery: boolean;
+  private readonly format: AccessLogFormat;
   // Lines of one second share the text of the second.
   private second: number;
   private secondText: string;
@@ -125,6 +129,7 @@ export class AccessLog {
 
   constructor(options: AccessLogOptions = {}) {
     this.keepsQuery = options.query === 'Keep';
+    this.format = options.format ?? 'Json';
     this.second = Number.NaN;
     this.secondText = '';
     this.tails = Array.from({ length: TAIL_SLOTS }, () => undefined);
@@ -132,6 +137,7 @@ export class AccessLog {
 
   /** One line. The text is the caller's. */
   write(facts: AccessLogFacts): string {
+    if (this.format !== 'Json') return (this.format === 'Ecs' ? writeEcs : writeOtel)(this.parts(facts));
     const { termination } = facts;
     const path = cut(this.keepsQuery ? facts.target : redactQuery(facts.target));
     let line = `{"time":"${this.writeTime(facts.startWallMs)}","level":"${termination.log}","direction":"${facts.direction}","protocol":"${facts.protocol === 'http2' ? 'http/2' : 'http/1.1'}","method":${writeJsonText(facts.method)}`;
@@ -163,6 +169,21 @@ export class AccessLog {
     line += `,"attempts":${facts.attempts},"receivedBytes":${facts.receivedBytes},"sentBytes":${facts.sentBytes}`;
     line += textField(',"downstreamAddress":', facts.downstreamAddress);
     return line + this.writeTail(facts);
+  }
+
+  private parts(facts: AccessLogFacts): LineParts {
+    const { target } = facts;
+    const mark = target.indexOf('?');
+    const query = mark < 0 || mark === target.length - 1 ? '' : this.keepsQuery ? target.slice(mark + 1) : 'redacted';
+    return {
+      facts,
+      time: this.writeTime(facts.startWallMs),
+      path: cut(mark < 0 ? target : target.slice(0, mark)),
+      query: cut(query),
+      authority: cut(facts.authority),
+      durationMs: writeDurationMs(facts.durationMs),
+      flags: writeFlags(facts.flags),
+    };
   }
 
   /** What configuration and peers say, which few requests say anew: written once and found again. */

@@ -8,6 +8,11 @@ export {
   isLogged,
   redactQuery,
 } from './access-log.ts';
+export { LogExport, type LogExportOptions } from './export/log-exporter.ts';
+export { ExportQueue } from './export/export-queue.ts';
+export { type ExportTarget, exportTargetForms, readExportTarget } from './export/export-target.ts';
+export { type ExportResource, SpanExport, type SpanExportOptions } from './export/span-exporter.ts';
+export { type AccessLogFormat } from './access-log-format.ts';
 export { latencyBoundsSeconds, latencyBucket } from './latency-buckets.ts';
 export { LineSink, type LineSinkOptions, type LineTarget, fileTarget, streamTarget } from './line-sink.ts';
 export {
@@ -18,7 +23,15 @@ export {
   mergeSnapshots,
 } from './metrics-snapshot.ts';
 export { type MetricsFormat, metricsContentType, pickMetricsFormat, writeMetrics } from './metrics-text.ts';
-export { type Propagation, type TraceHeaders, propagations, readPropagated } from './propagation.ts';
+export {
+  type Propagated,
+  type Propagation,
+  type PropagationWord,
+  type TraceHeaders,
+  pickPropagations,
+  propagations,
+  readPropagated,
+} from './propagation.ts';
 export {
   type BreakerFacts,
   type CallerFacts,
@@ -46,7 +59,8 @@ export {
 } from './request-metrics.ts';
 export { type EmitSample, type SeriesFamily, SeriesTable, type SeriesTableOptions } from './series-table.ts';
 export { Counter, Gauge, LatencyHistogram } from './series.ts';
-export { type Span, SpanBuffer, type SpanSink, noSpans } from './span-sink.ts';
+export { type Span, type SpanAttributes, SpanBuffer, type SpanEvent, type SpanSink, noSpans } from './span-sink.ts';
 export { TcpMetrics, TcpScope, type TcpScopeLabels } from './tcp-metrics.ts';
 export { type SpanContext, type TraceContext, readTraceParent, startSpan, writeTraceParent } from './trace-context.ts';
 export { readTraceState } from './trace-state.ts';
+export { TracePlan, type TraceRules, defaultTraceRules } from './trace-plan.ts';

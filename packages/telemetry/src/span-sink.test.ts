@@ -4,7 +4,7 @@ import { type Span, SpanBuffer, noSpans } from './span-sink.ts';
 
 function span(name: string): Span {
   const context = { traceId: 't', spanId: name, parentSpanId: '', sampled: true, state: '' };
-  return { context, kind: 'server', name, startWallMs: 0, durationMs: 1, failed: false, attributes: {} };
+  return { context, kind: 'server', name, startWallMs: 0, durationMs: 1, failed: false, attributes: {}, events: [] };
 }
 
 describe('SpanBuffer', () => {

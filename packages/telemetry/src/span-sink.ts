@@ -1,6 +1,16 @@
 import { RingBuffer } from '@weft/kernel';
 import type { SpanContext } from './trace-context.ts';
 
+export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
+
+/** Something that happened at one moment of a span. */
+export interface SpanEvent {
+  readonly name: string;
+  /** Unix milliseconds with a fraction. */
+  readonly wallMs: number;
+  readonly attributes: SpanAttributes;
+}
+
 /** A finished span of one hop. Attributes are facts of the exchange; an exporter names them as its protocol asks. */
 export interface Span {
   readonly context: SpanContext;
@@ -10,7 +20,9 @@ export interface Span {
   readonly startWallMs: number;
   readonly durationMs: number;
   readonly failed: boolean;
-  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly attributes: SpanAttributes;
+  /** In order of time. */
+  readonly events: readonly SpanEvent[];
 }
 
 /** Where spans go. The caller asks `enabled` and `context.sampled` before it builds a span: off costs one comparison. */

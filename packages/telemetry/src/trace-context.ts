@@ -62,7 +62,7 @@ export function startSpan(parent: TraceContext | undefined, ids: RandomIds, samp
   return {
     traceId,
     spanId: ids.spanId(),
-    sampled: sampledPerMillion > 0 && isSampled(traceId, sampledPerMillion),
+    sampled: sampledPerMillion > 0 && isSampledId(traceId, sampledPerMillion),
     state: '',
     parentSpanId: '',
   };
@@ -90,8 +90,8 @@ function digit(code: number): number {
   return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1;
 }
 
-// The last digits, because Trace Context level 2 promises randomness there, whoever made the id.
-function isSampled(traceId: string, sampledPerMillion: number): boolean {
+/** By the last digits, because Trace Context level 2 promises randomness there, whoever made the id. */
+export function isSampledId(traceId: string, sampledPerMillion: number): boolean {
   const draw = Number.parseInt(traceId.substring(24, 32), 16) / 2 ** 32;
   return draw * 1_000_000 < sampledPerMillion;
 }

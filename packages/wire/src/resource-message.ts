@@ -3,6 +3,7 @@
  * control plane validated all of this already; these bounds keep a damaged or foreign control plane from exhausting a proxy.
  */
 import type {
+  AccessLogSettings,
   ApplicationProtocol,
   Backend,
   CircuitBreakerPolicy,
@@ -20,6 +21,7 @@ import type {
   InboundSettings,
   LoadBalancerPolicy,
   MeshSettings,
+  MetricSettings,
   Mirror,
   NameIndex,
   OutlierPolicy,
@@ -33,8 +35,11 @@ import type {
   RouteFilter,
   RouteMatch,
   RouteRule,
+  RouteTelemetry,
   StatusRange,
   SuccessRatePolicy,
+  TelemetrySettings,
+  TraceSettings,
   UrlRewrite,
   ValueMatch,
   VisiblePort,
@@ -55,6 +60,7 @@ const UINT32 = 0xffffffff;
 /** 100,000 hours, one above the longest duration of GEP-2257. */
 const MAX_MS = 360_000_000_000;
 const MAX_RULES = 100_000;
+const MILLION = 1_000_000;
 const MAX_ENDPOINTS = 200_000;
 
 const port = (number: number) => integer(number, 'uint32', 1, 65535);
@@ -100,10 +106,46 @@ const inboundPort = message<InboundPort>('InboundPort', {
   mtls: choice(4, 'MtlsMode', ['Strict', 'Permissive', 'Disabled']),
 });
 
+const accessLogSettings = message<AccessLogSettings>('AccessLogSettings', {
+  when: choice(1, 'AccessLogWhen', ['Never', 'Errors', 'Always']),
+  format: choice(2, 'AccessLogFormat', ['Json', 'Ecs', 'Otel']),
+  filter: text(3, 4096),
+  perMillion: integer(4, 'uint32', 0, MILLION),
+  query: choice(5, 'AccessLogQuery', ['Redact', 'Keep']),
+});
+
+const traceSettings = message<TraceSettings>('TraceSettings', {
+  sampledPerMillion: integer(1, 'uint32', 0, MILLION),
+  parentBased: flag(2),
+  maxPerSecond: integer(3, 'uint32', 0, MILLION),
+  keepsErrors: flag(4),
+  propagation: choices(5, 'TracePropagation', ['W3C', 'B3', 'B3Multi', 'XRay'], 8),
+});
+
+const metricSettings = message<MetricSettings>('MetricSettings', {
+  maxSeries: integer(1, 'uint32', 1, MILLION),
+  names: choice(2, 'MetricNames', ['Weft', 'OpenTelemetry']),
+  without: choices(3, 'MetricLabel', ['route', 'rule', 'source', 'method'], 8),
+});
+
+const routeTelemetry = message<RouteTelemetry>('RouteTelemetry', {
+  route: text(1, NAME_BYTES, true),
+  accessLog: optional(2, accessLogSettings),
+  traces: optional(3, traceSettings),
+});
+
+const telemetrySettings = message<TelemetrySettings>('TelemetrySettings', {
+  accessLog: optional(1, accessLogSettings),
+  traces: optional(2, traceSettings),
+  metrics: optional(3, metricSettings),
+  routes: list(4, routeTelemetry, MAX_RULES),
+});
+
 const inboundSettings = message<Body<InboundSettings>>('InboundSettings', {
   name: name(1),
   identity: text(2, IDENTITY_BYTES, true),
   ports: list(3, inboundPort, 1024),
+  telemetry: optional(4, telemetrySettings),
 });
 
 const pathMatch = message<PathMatch>('PathMatch', {

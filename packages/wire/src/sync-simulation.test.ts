@@ -236,7 +236,7 @@ class World {
         egress: 'AllowAny',
         gatewayProxyProtocol: false,
       }),
-      this.put({ type: 'inbound', name: 'd/caller', identity: `v${this.epoch}`, ports: [] }),
+      this.put({ type: 'inbound', name: 'd/caller', identity: `v${this.epoch}`, ports: [], telemetry: null }),
     ];
   }
 

@@ -43,6 +43,30 @@ export function exampleResources(): Resource[] {
       name: 'shop/cart',
       identity: 'spiffe://example/ns/shop/sa/cart',
       ports: [{ port: 8080, name: 'http', protocol: 'Unknown', mtls: 'Permissive' }],
+      telemetry: {
+        accessLog: {
+          when: 'Always',
+          format: 'Ecs',
+          filter: 'status >= 500 || duration > 250ms',
+          perMillion: 10_000,
+          query: 'Keep',
+        },
+        traces: {
+          sampledPerMillion: 1_000,
+          parentBased: true,
+          maxPerSecond: 100,
+          keepsErrors: true,
+          propagation: ['W3C', 'B3', 'B3Multi', 'XRay'],
+        },
+        metrics: { maxSeries: 2_000, names: 'OpenTelemetry', without: ['route', 'rule', 'source', 'method'] },
+        routes: [
+          {
+            route: 'HTTPRoute shop/orders',
+            accessLog: { when: 'Never', format: 'Otel', filter: '', perMillion: 1_000_000, query: 'Redact' },
+            traces: null,
+          },
+        ],
+      },
     },
     {
       type: 'listener',

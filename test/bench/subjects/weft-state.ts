@@ -160,6 +160,7 @@ export function answererResources(applicationPort: number, application: Applicat
       name: `${benchNamespace}/server`,
       identity: benchId('server'),
       ports: [{ port: applicationPort, name: 'http', protocol: protocolOf(application), mtls: 'Strict' }],
+      telemetry: null,
     },
   ];
 }

@@ -62,6 +62,13 @@ export const proxyFlags: readonly Flag[] = [
     'UNIX socket of /config, /drain and the log level (default: admin.sock in the state folder)',
   ),
   flag('access-log', 'WHEN', 'never, errors or always; JSON lines on standard output', 'errors'),
+  flag(
+    'traces-to',
+    'TARGET',
+    'where spans go: otlp-grpc://HOST:PORT, otlp-http://HOST:PORT or zipkin://HOST:PORT; none without it',
+  ),
+  flag('traces-share', 'SHARE', 'of the traces that begin here, 0 to 1; a TelemetryPolicy decides over it', '0.01'),
+  flag('logs-to', 'TARGET', 'where lines of the access log go too: otlp-grpc://HOST:PORT or otlp-http://HOST:PORT'),
   flag('log-level', 'LEVEL', 'debug, info, warn or error; JSON lines on standard error', 'info'),
   flag('drain-deadline', 'DURATION', 'longest wait for running requests after SIGTERM', '30s'),
   flag('workers', 'N', 'threads that share the ports and the limits; above 1 each has balancing state of its own', '1'),

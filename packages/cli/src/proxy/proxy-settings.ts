@@ -3,6 +3,7 @@ import { readJoinToken } from '@weft/identity';
 import { type ProbeTable, readProbeTable, sidecarPorts } from '@weft/injection';
 import { type PortRange, type Result, fail, ok, readDurationMs, readPortRanges } from '@weft/kernel';
 import type { InboundOptions, PodToken, ProxyOptions } from '@weft/proxy';
+import { type ExportTarget, readExportTarget } from '@weft/telemetry';
 import type { FlagValues } from './flag-reader.ts';
 
 /** What a person may say about a proxy process; the rest of `ProxyOptions` is given by the program. */
@@ -114,12 +115,35 @@ function settingsOf(values: FlagValues, machine: Machine): ProxySettings {
       metricsHost: values.one('metrics-host'),
       adminSocket: values.one('admin-socket'),
       accessLog: accessLogWords[word(values, 'access-log', ['never', 'errors', 'always'] as const)],
+      ...exportsOf(values),
       drainDeadlineMs: durationOf(values, 'drain-deadline', LONGEST_DRAIN_MS),
       maxConnections: whole(values, 'max-connections', 0, 1_000_000),
       workers: whole(values, 'workers', 1, 64),
       keyAgreement: word(values, 'key-agreement', ['hybrid', 'classical'] as const),
     },
   };
+}
+
+function exportsOf(values: FlagValues): Pick<ProxyOptions, 'exports'> {
+  const traces = targetOf(values, 'traces-to', 'traces');
+  const logs = targetOf(values, 'logs-to', 'logs');
+  const text = values.one('traces-share');
+  const share = /^(?:0|1|0?\.\d{1,6}|1\.0*)$/.test(text) ? Number(text) : Number.NaN;
+  if (!(share <= 1)) refuse('traces-share', text, 'a share from 0 to 1, such as 0.01');
+  if (traces === undefined && logs === undefined) return {};
+  return {
+    exports: {
+      ...(traces === undefined ? {} : { traces: { target: traces, sampledPerMillion: Math.round(share * 1_000_000) } }),
+      ...(logs === undefined ? {} : { logs }),
+    },
+  };
+}
+
+function targetOf(values: FlagValues, name: string, signal: 'traces' | 'logs'): ExportTarget | undefined {
+  const text = values.one(name);
+  if (text === '') return undefined;
+  const read = readExportTarget(text, signal);
+  return read.ok ? read.value : refuse(name, text, read.error);
 }
 
 function tokenOf(values: FlagValues, machine: Machine): string {

@@ -13,6 +13,7 @@ interface ResourceNames {
 const resources: ReadonlyMap<Kind, ResourceNames> = new Map<Kind, ResourceNames>([
   ['Mesh', { plural: 'meshes', shortNames: ['weftmesh'] }],
   ['TrafficPolicy', { plural: 'trafficpolicies', shortNames: ['wefttraffic'], policy: 'Inherited' }],
+  ['TelemetryPolicy', { plural: 'telemetrypolicies', shortNames: ['wefttel'], policy: 'Inherited' }],
   ['AuthenticationPolicy', { plural: 'authenticationpolicies', shortNames: ['weftauthn'], policy: 'Inherited' }],
   ['WorkloadEntry', { plural: 'workloadentries', shortNames: ['weftentry'] }],
 ]);
@@ -104,6 +105,7 @@ function printerColumns(kind: Kind): object[] {
       { name: 'Account', type: 'string', jsonPath: '.spec.serviceAccount', priority: 0 },
     ],
     TrafficPolicy: [{ name: 'Target', type: 'string', jsonPath: '.spec.targetRefs[0].name', priority: 0 }],
+    TelemetryPolicy: [{ name: 'Access log', type: 'string', jsonPath: '.spec.accessLog.when', priority: 0 }],
     AuthenticationPolicy: [{ name: 'Mode', type: 'string', jsonPath: '.spec.mtls.mode', priority: 0 }],
   };
   return [

@@ -14,6 +14,7 @@ import { type MeshSpec, meshSpecSchema } from './mesh.ts';
 import type { Metadata } from './metadata.ts';
 import { type ReferenceGrantSpec, referenceGrantSpecSchema } from './reference-grant.ts';
 import { type ServiceSpec, serviceSpecSchema } from './service.ts';
+import { type TelemetryPolicySpec, telemetryPolicySpecSchema } from './telemetry-policy.ts';
 import { type TrafficPolicySpec, trafficPolicySpecSchema } from './traffic-policy.ts';
 import { type WorkloadEntrySpec, workloadEntrySpecSchema } from './workload-entry.ts';
 
@@ -32,6 +33,7 @@ export interface SpecOfKind {
   readonly Mesh: MeshSpec;
   readonly TrafficPolicy: TrafficPolicySpec;
   readonly AuthenticationPolicy: AuthenticationPolicySpec;
+  readonly TelemetryPolicy: TelemetryPolicySpec;
 }
 
 export type Kind = keyof SpecOfKind;
@@ -131,6 +133,13 @@ export const kindTable: ReadonlyMap<Kind, KindEntry> = new Map(
       authenticationPolicySpecSchema,
       'Who may be believed.',
     ),
+    entry(
+      'TelemetryPolicy',
+      ['weft.dev/v1alpha1'],
+      'Namespaced',
+      telemetryPolicySpecSchema,
+      'What is told of requests: lines, spans, metrics.',
+    ),
   ].map((each) => [each.kind, each]),
 );
 
@@ -144,7 +153,6 @@ export const plannedKinds: ReadonlySet<string> = new Set([
   'FaultPolicy',
   'ProxyFilter',
   'RateLimitPolicy',
-  'TelemetryPolicy',
 ]);
 
 export function objectKey(kind: string, namespace: string, name: string): ObjectKey {

@@ -9,6 +9,7 @@ import {
   object,
   optional,
 } from './field-vocabulary.ts';
+import { telemetrySchema } from './telemetry-policy.ts';
 import { trafficSchema } from './traffic-policy.ts';
 
 const HOUR_MS = 3_600_000;
@@ -66,7 +67,7 @@ export const meshSpecSchema = object({
       traffic: optional(trafficSchema, 'Lowest layer of TrafficPolicy.'),
       authentication: optional(authentication, 'Where no AuthenticationPolicy applies.'),
       authorization: optional(choice(['AllowAll'], ['DenyAll']), 'Where no AuthorizationPolicy applies.', 'AllowAll'),
-      telemetry: optional(object({}), 'Lowest layer of TelemetryPolicy, which is not served yet.', '{}'),
+      telemetry: optional(telemetrySchema, 'Lowest layer of TelemetryPolicy.'),
     }),
     'What holds where nothing nearer says otherwise.',
   ),

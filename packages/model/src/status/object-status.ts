@@ -23,6 +23,7 @@ export function statusOf(model: Model, key: ObjectKey): ObjectStatus | undefined
       return { object: ref, conditions: [], parents: routeParents(model, object), listeners: [] };
     case 'TrafficPolicy':
     case 'AuthenticationPolicy':
+    case 'TelemetryPolicy':
       if (object.spec.targetRefs !== undefined) {
         return { object: ref, conditions: [], parents: policyParents(model, object), listeners: [] };
       }

@@ -2,15 +2,12 @@ import { type ObjectOf, keyOf, objectKey } from '../kinds/kind-table.ts';
 import { type PolicyTargetRef, targetKind } from '../kinds/policy-target.ts';
 import { byAge } from '../policy/policy-layers.ts';
 import { isSection } from '../view/destination.ts';
-import type { Model } from '../view/model.ts';
+import type { AnyPolicy, Model } from '../view/model.ts';
 import { gatewayController, meshController } from '../view/route-attachment.ts';
 import { type Condition, type ParentStatus, condition } from './condition.ts';
 
 /** One entry per target (GEP-713). */
-export function policyParents(
-  model: Model,
-  policy: ObjectOf<'TrafficPolicy'> | ObjectOf<'AuthenticationPolicy'>,
-): ParentStatus[] {
+export function policyParents(model: Model, policy: AnyPolicy): ParentStatus[] {
   return (policy.spec.targetRefs ?? []).map((ref) => ({
     parent: {
       group: ref.group,
@@ -26,11 +23,7 @@ export function policyParents(
 }
 
 /** Whether a policy holds at one target, or for its namespace when `ref` is undefined. */
-export function policyCondition(
-  model: Model,
-  policy: ObjectOf<'TrafficPolicy'> | ObjectOf<'AuthenticationPolicy'>,
-  ref: PolicyTargetRef | undefined,
-): Condition {
+export function policyCondition(model: Model, policy: AnyPolicy, ref: PolicyTargetRef | undefined): Condition {
   const { namespace, generation } = policy.metadata;
   const missing = ref === undefined ? undefined : missingTarget(model, ref, namespace);
   if (missing !== undefined) return condition('Accepted', false, 'TargetNotFound', missing, generation);

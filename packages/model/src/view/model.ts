@@ -37,6 +37,8 @@ interface Affected {
   readonly objects: Set<ObjectKey>;
 }
 
+export type AnyPolicy = ObjectOf<'TrafficPolicy'> | ObjectOf<'AuthenticationPolicy'> | ObjectOf<'TelemetryPolicy'>;
+
 /** What a policy targets, as `kind/namespace/name`; `Namespace//shop` for policies without a target. */
 export type TargetKey = string;
 
@@ -55,6 +57,7 @@ export class Model {
   readonly grpcRoutesByParent = new Relation<string, ObjectKey>();
   readonly trafficByTarget = new Relation<TargetKey, ObjectKey>();
   readonly authenticationByTarget = new Relation<TargetKey, ObjectKey>();
+  readonly telemetryByTarget = new Relation<TargetKey, ObjectKey>();
   readonly grantsByNamespace = new Relation<string, ObjectKey>();
   readonly servicesByNamespace = new Relation<string, string>();
   readonly gatewaysByNamespace = new Relation<string, ObjectKey>();
@@ -119,6 +122,13 @@ export class Model {
     for (const key of keys) {
       const found = this.#objects.get(key);
       if (found?.kind === 'TCPRoute' || found?.kind === 'TLSRoute') yield found;
+    }
+  }
+
+  /** Routes that have a TelemetryPolicy, as `kind/namespace/name`. */
+  *telemetryRoutes(): Generator<TargetKey> {
+    for (const target of this.telemetryByTarget.lefts()) {
+      if (!target.startsWith('Namespace//') && !target.startsWith('Selector//')) yield target;
     }
   }
 
@@ -230,6 +240,9 @@ export class Model {
       case 'AuthenticationPolicy':
         for (const target of targetsOf(object)) put(this.authenticationByTarget, target, key);
         break;
+      case 'TelemetryPolicy':
+        for (const target of targetsOf(object)) put(this.telemetryByTarget, target, key);
+        break;
       default:
         break;
     }
@@ -274,6 +287,9 @@ export class Model {
         break;
       case 'AuthenticationPolicy':
         this.#collectAuthentication(object, affected);
+        break;
+      case 'TelemetryPolicy':
+        for (const workload of workloadsOf(this, object)) affected.resources.add(`inbound:${workload}`);
         break;
       case 'WorkloadEntry':
         break;
@@ -408,6 +424,15 @@ export function* destinations(model: Model): Generator<DestinationKey> {
   for (const object of model.objects()) if (object.kind === 'Service') yield* destinationsOf(object);
 }
 
+/** Workloads that are told of a policy: any of them may call a route. */
+export function workloadsOf(model: Model, { metadata, spec }: ObjectOf<'TelemetryPolicy'>): Iterable<string> {
+  const { namespace } = metadata;
+  if (spec.targetRefs !== undefined) return model.workloads.keys();
+  return spec.selector === undefined
+    ? model.workloads.inNamespace(namespace)
+    : model.workloads.select(namespace, spec.selector.matchLabels);
+}
+
 export function serviceKey(service: ObjectOf<'Service'>): string {
   return `${service.metadata.namespace}/${service.metadata.name}`;
 }
@@ -424,9 +449,9 @@ export function parentOf(
     : undefined;
 }
 
-export function targetsOf(policy: ObjectOf<'TrafficPolicy'> | ObjectOf<'AuthenticationPolicy'>): TargetKey[] {
+export function targetsOf(policy: AnyPolicy): TargetKey[] {
   const { namespace } = policy.metadata;
-  if (policy.kind === 'AuthenticationPolicy' && policy.spec.selector !== undefined) return [`Selector//${namespace}`];
+  if (policy.kind !== 'TrafficPolicy' && policy.spec.selector !== undefined) return [`Selector//${namespace}`];
   const refs = policy.spec.targetRefs;
   if (refs === undefined) return [`Namespace//${namespace}`];
   return [...new Set(refs.map((ref) => `${ref.kind}/${ref.namespace ?? namespace}/${ref.name}`))];

@@ -2,6 +2,7 @@ import { byCodeUnit } from '../canonical/canonical-bytes.ts';
 import type { ObjectOf } from '../kinds/kind-table.ts';
 import type { ServicePort } from '../kinds/service.ts';
 import { builtInDefaults } from '../policy/built-in-defaults.ts';
+import { effectiveTelemetry } from '../policy/effective-telemetry.ts';
 import { effectiveMtls } from '../policy/mtls-mode.ts';
 import { isMeshPort } from './destination.ts';
 import type { Model } from './model.ts';
@@ -87,7 +88,8 @@ export function resolveInbound(model: Model, workloadKey: string): InboundSettin
   const ports = [...byPort]
     .map(([port, { name, protocol }]) => ({ port, name, protocol, mtls: effectiveMtls(model, workload, port).mode }))
     .sort((left, right) => left.port - right.port);
-  return { type: 'inbound', name: workloadKey, identity: identityOf(model, workload), ports };
+  const telemetry = effectiveTelemetry(model, workload);
+  return { type: 'inbound', name: workloadKey, identity: identityOf(model, workload), ports, telemetry };
 }
 
 function identityOf(model: Model, { instance, namespace, serviceAccount }: Workload): string {

@@ -63,6 +63,50 @@ export interface InboundSettings {
   readonly name: string;
   readonly identity: string;
   readonly ports: readonly InboundPort[];
+  /** What it tells of its requests, both ways; null when no policy says anything. */
+  readonly telemetry: TelemetrySettings | null;
+}
+
+/** Each part is null when no policy says anything about it: then the flags of the process hold. */
+export interface TelemetrySettings {
+  readonly accessLog: AccessLogSettings | null;
+  readonly traces: TraceSettings | null;
+  readonly metrics: MetricSettings | null;
+  /** Routes with a policy of their own, whose answers are whole. Sorted by `route`. */
+  readonly routes: readonly RouteTelemetry[];
+}
+
+export interface RouteTelemetry {
+  /** As `RouteRule.route`. */
+  readonly route: string;
+  readonly accessLog: AccessLogSettings | null;
+  readonly traces: TraceSettings | null;
+}
+
+export interface AccessLogSettings {
+  readonly when: 'Never' | 'Errors' | 'Always';
+  readonly format: 'Json' | 'Ecs' | 'Otel';
+  /** Of `readLogFilter`; empty: all. */
+  readonly filter: string;
+  /** Share of the lines that are written of those that did not fail. */
+  readonly perMillion: number;
+  readonly query: 'Redact' | 'Keep';
+}
+
+export interface TraceSettings {
+  readonly sampledPerMillion: number;
+  readonly parentBased: boolean;
+  /** 0 is no limit. */
+  readonly maxPerSecond: number;
+  readonly keepsErrors: boolean;
+  readonly propagation: readonly ('W3C' | 'B3' | 'B3Multi' | 'XRay')[];
+}
+
+export interface MetricSettings {
+  readonly maxSeries: number;
+  readonly names: 'Weft' | 'OpenTelemetry';
+  /** Labels that are left out of the metrics of requests. */
+  readonly without: readonly ('route' | 'rule' | 'source' | 'method')[];
 }
 
 export type MtlsMode = 'Strict' | 'Permissive' | 'Disabled';

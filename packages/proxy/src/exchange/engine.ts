@@ -8,6 +8,7 @@ import type { TcpEnvironment } from '../tcp/tcp-environment.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { ExchangeFacts } from './exchange-facts.ts';
 import type { Tracing } from './exchange-spans.ts';
+import type { TelemetryInForce } from './telemetry-in-force.ts';
 
 /** Hears whether a destination asked for has come. */
 export interface DestinationWaiter {
@@ -26,6 +27,7 @@ export interface Engine {
   readonly tcp: TcpEnvironment;
   /** Null when requests are not traced. */
   readonly tracing: Tracing | null;
+  readonly telemetry: TelemetryInForce;
   /** The namespace that short names are looked up in. */
   readonly namespace: string;
   /** The reading of the clock at the start of this turn: one reading serves all that happens in it. */

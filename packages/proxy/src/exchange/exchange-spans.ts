@@ -1,6 +1,6 @@
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
-import type { Span, SpanContext, SpanSink } from '@weft/telemetry';
+import type { Span, SpanContext, SpanEvent, SpanSink, TracePlan } from '@weft/telemetry';
 import type { ExchangeFacts } from './exchange-facts.ts';
 
 /** How requests are traced; a proxy that was given none spends nothing on it. */
@@ -14,10 +14,17 @@ export interface Tracing {
  * Two spans of one request: what the caller saw of this hop, and under it what this hop saw of the next, with all its tries.
  * The next hop's parent is the second.
  */
-export function putSpans(sink: SpanSink, exchange: ExchangeFacts, code: TerminationCode, endWallMs: number): void {
+export function putSpans(
+  sink: SpanSink,
+  plan: TracePlan,
+  exchange: ExchangeFacts,
+  code: TerminationCode,
+  endWallMs: number,
+): void {
   const { span, durationMs, firstTryMs, startMs } = exchange;
-  if (span === null || !span.sampled) return;
+  if (span === null) return;
   const failed = terminations[code].fault !== 'none' || exchange.status >= 500 || exchange.grpcStatus > 0;
+  if (!span.sampled && !(failed && plan.keepsFailure(startMs + durationMs))) return;
   const startWallMs = endWallMs - durationMs;
   sink.put({
     context: span,
@@ -26,7 +33,8 @@ export function putSpans(sink: SpanSink, exchange: ExchangeFacts, code: Terminat
     startWallMs,
     durationMs,
     failed,
-    attributes: attributes(exchange, code),
+    attributes: span.sampled ? attributes(exchange, code) : { ...attributes(exchange, code), ...KEPT },
+    events: NO_EVENTS,
   });
   if (exchange.attempts === 0) return;
   const waitedMs = firstTryMs - startMs;
@@ -38,7 +46,28 @@ export function putSpans(sink: SpanSink, exchange: ExchangeFacts, code: Terminat
     durationMs: durationMs - waitedMs,
     failed,
     attributes: clientAttributes(exchange, code),
+    events: retryEvents(exchange, startWallMs),
   });
+}
+
+const NO_EVENTS: readonly SpanEvent[] = Object.freeze([]);
+/** Why a span is there whose trace was not sampled: the others of it may be missing. */
+const KEPT = { 'weft.kept': 'error' } as const;
+
+/** Each try that another followed, at the moment it ended. */
+function retryEvents({ failedTries, startMs }: ExchangeFacts, startWallMs: number): readonly SpanEvent[] {
+  if (failedTries === null || failedTries.length === 0) return NO_EVENTS;
+  return failedTries.map(({ endpoint, startedMs, durationMs, status, code, reason, backoffMs }) => ({
+    name: 'weft.retry',
+    wallMs: startWallMs + (startedMs + durationMs - startMs),
+    attributes: {
+      'weft.retry.reason': reason,
+      'weft.retry.backoff_ms': backoffMs,
+      'network.peer.address': endpoint.endpoint.address,
+      'network.peer.port': endpoint.endpoint.port,
+      ...(status > 0 ? { 'http.response.status_code': status } : { 'error.type': code }),
+    },
+  }));
 }
 
 function clientContext(span: SpanContext, spanId: string): SpanContext {

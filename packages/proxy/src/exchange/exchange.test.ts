@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { describe, it } from 'node:test';
 import type { Backend, Endpoint, RouteRule } from '@weft/model';
 import { FakeClock, ScriptedPeer, ScriptedServer, eventually } from '@weft/testkit';
@@ -1008,6 +1010,54 @@ describe('mirrors', () => {
     assert.deepEqual(fixture.recorder.codes, ['completed']);
     assert.equal([...fixture.plane.tables.backends()].find(({ key }) => key === 'shop/shadow:80')!.activeRequests, 0);
   });
+
+  for (const whole of [true, false]) {
+    const told = whole ? 'all' : 'the first half';
+    stageTest(`get ${told} of a body that came while the destination was asked for`, 2, async (stage) => {
+      const [main, shadow] = stage.servers;
+      const { fixture } = stage;
+      nameLater(fixture);
+      const listener = await fixture.listen({ kind: 'explicit' });
+      // Over HTTP/1.1 nothing of a body is read meanwhile.
+      const session = connectHttp2(`http://127.0.0.1:${listener.port}`);
+      const stream = session.request({ ':method': 'POST', ':authority': 'later', 'content-length': whole ? 4 : 8 });
+      stream.write('body');
+      if (whole) stream.end();
+      await eventually(() => fixture.demanded.length > 0, 2_000);
+      await new Promise((resolve) => void session.ping(resolve));
+      stage.serve();
+      fixture.put(
+        backendPolicy({ name: 'shop/shadow:80' }),
+        { type: 'endpoints', name: 'shop/shadow:80', endpoints: [plainEndpoint(shadow!.port, 'shadow')] },
+        {
+          type: 'routes' as const,
+          name: 'shop/later:80',
+          rules: [
+            routeRule({
+              filters: [{ type: 'RequestMirror', mirror: { backend: 'shop/shadow:80', numerator: 1, denominator: 1 } }],
+            }),
+          ],
+        },
+      );
+      const peer = await main!.accept();
+      const mirror = await shadow!.accept();
+      await peer.receive('body');
+      await mirror.receive('body');
+      if (!whole) {
+        stream.end('rest');
+        await peer.receive('rest');
+        await mirror.receive('rest');
+      }
+      await mirror.send(OK);
+      await peer.send(OK);
+      const [head] = (await once(stream, 'response')) as [{ ':status': number }];
+      assert.equal(head[':status'], 200);
+      stream.resume();
+      await once(stream, 'end');
+      assert.deepEqual(fixture.recorder.codes, ['completed']);
+      session.destroy();
+    });
+  }
 });
 
 function nameLater(fixture: PlaneFixture): void {

@@ -256,7 +256,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.idleMs = 0;
     this.lastMovedMs = nowMs;
     if (this.tried.length > 0) this.tried.clear();
-    if (engine.tracing !== null) startRequestSpan(this, engine.tracing);
+    if (engine.tracing !== null) startRequestSpan(this);
     this.route();
   }
 
@@ -465,6 +465,14 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     return bytes !== undefined && (!this.requestWhole || this.call.web!.requestWhole);
   }
 
+  private mirrorKept(mirrors: readonly MirrorRequest[]): void {
+    const held = this.kept.peek();
+    for (const mirror of mirrors) {
+      if (held.length > 0) mirror.data(held, 0, held.length);
+      if (this.requestWhole) mirror.end();
+    }
+  }
+
   private markResponse(head: Head, cors: CorsRule | null): void {
     const { responseFacts } = this;
     const { kind, web } = this.call;
@@ -648,6 +656,8 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     }
     this.mirrors =
       decision.choice!.mirrors.length > 0 ? startMirrors(engine, this, this.requestFacts, this.connectTimeoutMs) : null;
+    // A mirror gets what came while the destination was asked for as well.
+    if (this.mirrors !== null && (this.kept.length > 0 || this.requestWhole)) this.mirrorKept(this.mirrors);
     this.startTry(nowMs);
   }
 

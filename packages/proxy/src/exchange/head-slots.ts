@@ -9,13 +9,20 @@ export const RequestSlot = {
   GrpcTimeout: 4,
   GrpcPreviousAttempts: 5,
   ContentType: 6,
-  ForwardedFor: 7,
-  ForwardedProto: 8,
-  ForwardedHost: 9,
-  Forwarded: 10,
+  Tracestate: 7,
+  B3: 8,
+  XB3TraceId: 9,
+  XB3SpanId: 10,
+  XB3ParentSpanId: 11,
+  XB3Sampled: 12,
+  XAmznTraceId: 13,
+  ForwardedFor: 14,
+  ForwardedProto: 15,
+  ForwardedHost: 16,
+  Forwarded: 17,
 } as const;
 
-export const requestSlotCount = 11;
+export const requestSlotCount = 18;
 
 /**
  * What a sidecar writes into every request head. `weft-*` fields of any sender are dropped by the codec's edits; ours are
@@ -30,6 +37,13 @@ export const sidecarRequestEdits: EditRules = {
     { name: 'grpc-timeout', mode: 'replace' },
     { name: 'grpc-previous-rpc-attempts', mode: 'replace' },
     { name: 'content-type', mode: 'replace' },
+    { name: 'tracestate', mode: 'replace' },
+    { name: 'b3', mode: 'replace' },
+    { name: 'x-b3-traceid', mode: 'replace' },
+    { name: 'x-b3-spanid', mode: 'replace' },
+    { name: 'x-b3-parentspanid', mode: 'replace' },
+    { name: 'x-b3-sampled', mode: 'replace' },
+    { name: 'x-amzn-trace-id', mode: 'replace' },
   ],
 };
 

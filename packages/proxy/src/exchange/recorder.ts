@@ -2,31 +2,24 @@ import type { CompiledBackend, CompiledRule } from '@weft/decision';
 import { TargetForm } from '@weft/http';
 import { terminationIndex, terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
-import { accessFlags, isLogged } from '@weft/telemetry';
+import { accessFlags } from '@weft/telemetry';
 import { putSpans } from './exchange-spans.ts';
-import type {
-  AccessLog,
-  AccessLogWhen,
-  LineSink,
-  RequestMetrics,
-  RequestScope,
-  SpanSink,
-  UpstreamScope,
-} from '@weft/telemetry';
+import type { LineSink, RequestMetrics, RequestScope, SpanSink, UpstreamScope } from '@weft/telemetry';
 import type { Clock } from '@weft/kernel';
 import type { ExchangeFacts } from './exchange-facts.ts';
 import type { ExchangeRecorder } from './engine.ts';
 import type { EdgeCount } from '../recorder/edge-counters.ts';
 import type { RequestWatch } from '../recorder/request-watch.ts';
+import type { AccessLogPlan } from './access-log-plan.ts';
 import type { Ingress } from './ingress.ts';
+import type { TelemetryInForce } from './telemetry-in-force.ts';
 
 /** What a recorder writes to. */
 export interface RecorderSinks {
   readonly metrics: RequestMetrics;
   readonly clock: Clock;
-  readonly accessLog: AccessLog;
+  readonly telemetry: TelemetryInForce;
   readonly lines: LineSink;
-  accessLogWhen: AccessLogWhen;
   readonly spans: SpanSink;
   /** Edges, decisions and taps. */
   readonly watch: RequestWatch;
@@ -95,11 +88,12 @@ export class TelemetryRecorder implements ExchangeRecorder {
     if (exchange.attempts > 0) scopes.upstream?.attempts.add(exchange.attempts);
     if (exchange.budgetSpent) scopes.upstream?.budgetExhausted.add(1);
     this.sinks.watch.ended(exchange, code, detail, failed, scopes.edge);
-    if (exchange.span !== null) putSpans(this.sinks.spans, exchange, code, this.sinks.clock.wallMs());
-    if (isLogged(this.sinks.accessLogWhen, exchange.status, grpcStatus, row)) this.log(exchange, code, durationMs);
+    const { traces, accessLog } = this.sinks.telemetry.of(exchange.decision.rule?.route);
+    if (exchange.span !== null) putSpans(this.sinks.spans, traces, exchange, code, this.sinks.clock.wallMs());
+    if (accessLog.wants(exchange.status, grpcStatus, row)) this.log(accessLog, exchange, code, durationMs);
   }
 
-  private log(exchange: ExchangeFacts, code: TerminationCode, durationMs: number): void {
+  private log(plan: AccessLogPlan, exchange: ExchangeFacts, code: TerminationCode, durationMs: number): void {
     const { head, ingress, endpoint, decision } = exchange;
     let flags = 0;
     if (ingress.peerIdentity !== '' || endpoint?.endpoint.mesh === true) flags |= accessFlags.mtls;
@@ -107,7 +101,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
     if (exchange.retried) flags |= accessFlags.retried;
     if (exchange.budgetSpent) flags |= accessFlags['retry-budget-exhausted'];
     const target = head.query === '' ? head.path : `${head.path}?${head.query}`;
-    const line = this.sinks.accessLog.write({
+    const line = plan.write({
       startWallMs: this.sinks.clock.wallMs() - durationMs,
       requestId: exchange.requestId,
       traceId: exchange.traceId,
@@ -134,7 +128,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
       route: decision.rule?.route ?? '',
       rule: decision.rule?.rule ?? '',
     });
-    this.sinks.lines.push(line);
+    if (line !== undefined) this.sinks.lines.push(line);
   }
 
   private scopesOf(exchange: ExchangeFacts): Scopes {

@@ -2,13 +2,13 @@ import { rewrittenTarget } from '@weft/decision';
 import type { RouteDecision } from '@weft/decision';
 import { FieldId } from '@weft/http';
 import type { Head, RequestFacts } from '@weft/http';
-import { readRequestId, readTraceParent, startSpan, writeTraceParent } from '@weft/telemetry';
+import { readRequestId } from '@weft/telemetry';
 import type { SpanContext } from '@weft/telemetry';
 import type { HttpProtocol } from './downstream-stream.ts';
 import type { Engine } from './engine.ts';
-import type { Tracing } from './exchange-spans.ts';
 import { RequestSlot } from './head-slots.ts';
 import type { Ingress } from './ingress.ts';
+import { TraceCarrier } from './trace-carrier.ts';
 
 /** By what the request came as (RFC 9110 §7.6.3): HTTP/1.0, HTTP/1.1, HTTP/2. */
 const VIA = ['1.0 weft', '1.1 weft', '2.0 weft'] as const;
@@ -60,12 +60,14 @@ export function prepareRequestHead(request: OutgoingRequest): void {
   }
 }
 
+/** One of each thread: it holds a request within one call only. */
+const carrier = new TraceCarrier();
+
 /** Only when requests are traced: this hop is a span of its own, and what it sends another under it. */
-export function startRequestSpan(request: OutgoingRequest, { sampledPerMillion }: Tracing): void {
-  const { head, engine } = request;
-  const index = head.field(FieldId.Traceparent);
-  const parent = index < 0 ? undefined : readTraceParent(head.value(index));
-  const span = startSpan(parent, engine.ids, sampledPerMillion);
+export function startRequestSpan(request: OutgoingRequest): void {
+  const { head, slots, engine } = request;
+  const { traces } = engine.telemetry.plan;
+  const span = traces.start(traces.read(carrier.of(head, slots)), engine.ids, engine.nowMs);
   request.span = span;
   request.traceId = span.traceId;
   request.clientSpanId = engine.ids.spanId();
@@ -73,16 +75,26 @@ export function startRequestSpan(request: OutgoingRequest, { sampledPerMillion }
 
 /** Keeps the trace that came, or starts one, so that applications and logs share an id even with tracing off. */
 function prepareTrace(request: OutgoingRequest): void {
-  const { head, slots, engine, span } = request;
-  if (span !== null) {
-    slots[RequestSlot.Traceparent] = writeTraceParent({ ...span, spanId: request.clientSpanId });
+  const { head, slots, engine, decision } = request;
+  const { traces } = engine.telemetry.of(decision.rule?.route);
+  const headers = carrier.of(head, slots);
+  headers.clear();
+  if (request.span !== null) {
+    // A route with a policy of its own decides again, now that it is known.
+    if (traces !== engine.telemetry.plan.traces) {
+      const { traceId, sampled, state, parentSpanId } = traces.start(traces.read(headers), engine.ids, engine.nowMs);
+      const { spanId } = request.span;
+      request.span = { traceId, spanId, sampled, state, parentSpanId };
+      request.traceId = traceId;
+    }
+    const { traceId, spanId, sampled, state } = request.span;
+    const sender = { traceId, spanId: request.clientSpanId, sampled, state, parentSpanId: spanId };
+    for (const way of traces.rules.ways) way.write(headers, sender);
     return;
   }
-  const index = head.field(FieldId.Traceparent);
-  const parent = index < 0 ? undefined : readTraceParent(head.value(index));
+  const parent = traces.read(headers)?.parent;
   if (parent !== undefined) {
     request.traceId = parent.traceId;
-    slots[RequestSlot.Traceparent] = undefined;
     return;
   }
   const root = engine.ids.rootTraceParent();

@@ -1,8 +1,9 @@
 import { terminationIndex, terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import type { Clock } from '@weft/kernel';
-import { accessFlags, isLogged } from '@weft/telemetry';
-import type { AccessLog, AccessLogWhen, LineSink, TcpMetrics, TcpScope } from '@weft/telemetry';
+import { accessFlags } from '@weft/telemetry';
+import type { LineSink, TcpMetrics, TcpScope } from '@weft/telemetry';
+import type { TelemetryInForce } from '../exchange/telemetry-in-force.ts';
 import type { EdgeCount, EdgeTable } from '../recorder/edge-counters.ts';
 import type { TcpRecorder } from './tcp-environment.ts';
 import type { TcpFacts } from './tcp-facts.ts';
@@ -10,9 +11,8 @@ import type { TcpFacts } from './tcp-facts.ts';
 export interface TcpRecorderSinks {
   readonly metrics: TcpMetrics;
   readonly clock: Clock;
-  readonly accessLog: AccessLog;
+  readonly telemetry: TelemetryInForce;
   readonly lines: LineSink;
-  readonly accessLogWhen: AccessLogWhen;
   readonly edges: EdgeTable;
 }
 
@@ -78,7 +78,7 @@ export class TelemetryTcpRecorder implements TcpRecorder {
     const failed = row.fault === 'server' || row.fault === 'mesh';
     if (!scope.counted) edge.addConnection(Math.max(0, session.attempts - 1), isSecured(session));
     if (failed) edge.fail();
-    if (isLogged(this.sinks.accessLogWhen, 0, -1, row)) this.log(session, code, detail);
+    if (this.sinks.telemetry.plan.accessLog.wants(0, -1, row)) this.log(session, code, detail);
   }
 
   private log(session: TcpFacts, code: TerminationCode, detail: string): void {
@@ -86,7 +86,7 @@ export class TelemetryTcpRecorder implements TcpRecorder {
     let flags = 0;
     if (isSecured(session)) flags |= accessFlags.mtls;
     if (session.retried) flags |= accessFlags.retried;
-    const line = this.sinks.accessLog.writeConnection({
+    const line = this.sinks.telemetry.plan.accessLog.writer.writeConnection({
       startWallMs: this.sinks.clock.wallMs() - durationMs,
       direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
       source: ingress.peerIdentity === '' ? ingress.source : ingress.peerIdentity,

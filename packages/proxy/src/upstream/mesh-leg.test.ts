@@ -223,6 +223,7 @@ describe('an application that has declared nothing', () => {
       const local = (protocol: 'Http2'): void =>
         pair.orders.put({
           type: 'inbound',
+          telemetry: null,
           name: 'shop/orders',
           identity: '',
           ports: [{ ...inboundPort, port: (both.address() as AddressInfo).port, protocol }],

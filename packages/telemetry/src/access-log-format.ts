@@ -1,0 +1,128 @@
+import type { AccessLogFacts } from './access-log.ts';
+import { writeJsonText } from './json-text.ts';
+
+/** Names of the fields of a line: ours, the Elastic Common Schema's, or OpenTelemetry's. */
+export type AccessLogFormat = 'Json' | 'Ecs' | 'Otel';
+
+/** What a line is made of, once it is redacted and cut. */
+export interface LineParts {
+  readonly facts: AccessLogFacts;
+  /** RFC 3339. */
+  readonly time: string;
+  /** Without what the query says, unless that is kept. */
+  readonly path: string;
+  readonly query: string;
+  readonly authority: string;
+  readonly durationMs: number;
+  /** A JSON list. */
+  readonly flags: string;
+}
+
+/** Elastic Common Schema 8: dotted names are the same as nested ones there. What it has no name for stands under `weft.`. */
+export function writeEcs(parts: LineParts): string {
+  const { facts, durationMs } = parts;
+  const line = new Fields();
+  line.text('@timestamp', parts.time);
+  line.raw('ecs.version', '"8.11"');
+  line.text('log.level', facts.termination.log);
+  line.raw('event.dataset', '"weft.access"');
+  line.raw('event.kind', '"event"');
+  line.raw('event.outcome', isFailure(facts) ? '"failure"' : '"success"');
+  line.number('event.duration', Math.round(durationMs * 1_000_000));
+  line.raw('network.protocol', '"http"');
+  line.text('network.direction', facts.direction);
+  line.raw('http.version', facts.protocol === 'http2' ? '"2"' : '"1.1"');
+  line.text('http.request.method', facts.method);
+  line.text('http.request.id', facts.requestId);
+  line.number('http.request.bytes', facts.requestBytes);
+  line.number('http.response.bytes', facts.responseBytes);
+  if (facts.status > 0) line.number('http.response.status_code', facts.status);
+  line.text('url.domain', parts.authority);
+  line.text('url.path', parts.path);
+  line.text('url.query', parts.query);
+  line.text('trace.id', facts.traceId);
+  line.text('client.address', facts.downstreamAddress);
+  line.text('server.address', facts.upstreamAddress);
+  ownFields(line, parts);
+  return line.end();
+}
+
+/** OpenTelemetry's log data model; attributes have the names of its semantic conventions. */
+export function writeOtel(parts: LineParts): string {
+  const { facts } = parts;
+  const attributes = new Fields();
+  attributes.text('http.request.method', facts.method);
+  if (facts.status > 0) attributes.number('http.response.status_code', facts.status);
+  attributes.number('http.request.body.size', facts.requestBytes);
+  attributes.number('http.response.body.size', facts.responseBytes);
+  attributes.raw('network.protocol.name', '"http"');
+  attributes.raw('network.protocol.version', facts.protocol === 'http2' ? '"2"' : '"1.1"');
+  attributes.text('server.address', parts.authority);
+  attributes.text('url.path', parts.path);
+  attributes.text('url.query', parts.query);
+  attributes.text('client.address', facts.downstreamAddress);
+  attributes.text('network.peer.address', facts.upstreamAddress);
+  attributes.text('weft.request_id', facts.requestId);
+  attributes.text('weft.direction', facts.direction);
+  attributes.number('weft.duration', parts.durationMs);
+  ownFields(attributes, parts);
+  const line = new Fields();
+  line.text('Timestamp', parts.time);
+  line.text('SeverityText', facts.termination.log.toUpperCase());
+  line.number('SeverityNumber', severityNumbers[facts.termination.log] ?? 9);
+  line.text('TraceId', facts.traceId);
+  line.text('Body', `${facts.method} ${parts.path} ${facts.status > 0 ? facts.status : facts.termination.code}`);
+  line.raw('Attributes', attributes.end().trimEnd());
+  return line.end();
+}
+
+/** Of OpenTelemetry's log data model. */
+export const severityNumbers: Readonly<Record<string, number>> = { debug: 5, info: 9, warn: 13, error: 17 };
+
+function ownFields(line: Fields, { facts, flags }: LineParts): void {
+  line.text('weft.termination', facts.termination.code);
+  if (facts.flags !== 0) line.raw('weft.flags', flags);
+  if (facts.grpcStatus >= 0) line.number('rpc.grpc.status_code', facts.grpcStatus);
+  if (facts.upstreamMs >= 0) line.number('weft.upstream_ms', milliseconds(facts.upstreamMs));
+  if (facts.connectMs >= 0) line.number('weft.connect_ms', milliseconds(facts.connectMs));
+  line.number('weft.attempts', facts.attempts);
+  line.text('weft.source', facts.source);
+  line.text('weft.destination', facts.destination);
+  line.text('weft.route', facts.route);
+  line.text('weft.rule', facts.rule);
+  line.text('weft.config_version', facts.configVersion);
+}
+
+function isFailure({ status, grpcStatus, termination }: AccessLogFacts): boolean {
+  return status >= 500 || grpcStatus > 0 || termination.fault !== 'none';
+}
+
+function milliseconds(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}
+
+/** One JSON object, field by field; text that is empty is left out. */
+class Fields {
+  private line: string;
+
+  constructor() {
+    this.line = '';
+  }
+
+  text(name: string, value: string): void {
+    if (value !== '') this.raw(name, writeJsonText(value));
+  }
+
+  number(name: string, value: number): void {
+    this.raw(name, String(value));
+  }
+
+  /** `json` is JSON. */
+  raw(name: string, json: string): void {
+    this.line += `${this.line === '' ? '{' : ','}"${name}":${json}`;
+  }
+
+  end(): string {
+    return `${this.line}}\n`;
+  }
+}
