@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
@@ -289,6 +290,44 @@ describe('a connection more', () => {
       assert.equal(stage.servers[0]!.peers.length, 2);
     },
     { limits: { concurrentStreams: 1_000 } },
+  );
+
+  stageTest(
+    'is opened beside one that moves bulk: small requests leave it alone until the transfer is over',
+    async (stage) => {
+      stage.serve();
+      const { port } = await stage.fixture.listen();
+      const headers = { host: 'orders', 'content-length': 1_048_576 };
+      const upload = request({ port, host: '127.0.0.1', method: 'PUT', path: '/bulk', headers, agent: false });
+      const uploaded = once(upload, 'response');
+      upload.write(Buffer.alloc(1_000_000));
+      const first = await stage.servers[0]!.accept();
+      const bulk = await first.request();
+      await eventually(() => bulk.body.length === 1_000_000, 5_000);
+      // It goes beside the bulk rather than wait for the connection that is made meanwhile.
+      const meanwhile = stage.ask('GET', '/meanwhile');
+      (await first.request()).reply(200, 'ok');
+      await meanwhile;
+      const second = await stage.servers[0]!.accept();
+      await eventually(() => stage.counters.openHttp2 === 2, 2_000);
+      for (const path of ['/small', '/smaller']) {
+        const small = stage.ask('GET', path);
+        (await second.request()).reply(200, 'ok');
+        await small;
+      }
+      assert.equal(first.requests.length, 2);
+      upload.end(Buffer.alloc(48_576));
+      await eventually(() => bulk.whole, 2_000);
+      bulk.reply(200, 'ok');
+      const [answer] = (await uploaded) as [IncomingMessage];
+      answer.resume();
+      await once(answer, 'end');
+      const after = stage.ask('GET', '/after');
+      (await first.request()).reply(200, 'ok');
+      await after;
+      assert.equal(stage.servers[0]!.peers.length, 2);
+    },
+    { fake: true },
   );
 });
 

@@ -89,6 +89,7 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
   private firstBytes: string;
   private cutCode: TerminationCode | '';
   private cutDetail: string;
+  private bulkStreams: number;
   private countedStreams: number;
   private countedIdle: number;
 
@@ -116,6 +117,7 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
     this.firstBytes = '';
     this.cutCode = '';
     this.cutDetail = '';
+    this.bulkStreams = 0;
     this.countedStreams = 0;
     this.countedIdle = 0;
     this.codec = new Http2Connection({ role: 'client', limits, scheme: 'http', connectProtocol: false }, this);
@@ -184,7 +186,7 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
     const { codec } = this;
     // Three quarters: the others are taken while the next connection is being made.
     const most = Math.min(BUSY_STREAMS, codec.peer.concurrentStreams * 0.75);
-    return codec.streams >= most || codec.queuedBytes >= BUSY_BYTES;
+    return this.bulkStreams > 0 || codec.streams >= most || codec.queuedBytes >= BUSY_BYTES;
   }
 
   /** `maxRequests`: how many this connection may carry in all; 0 for no limit. */
@@ -205,6 +207,14 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
 
   awaitDrain(stream: Http2UpstreamStream): void {
     this.waiting.push(stream);
+  }
+
+  now(): number {
+    return this.owner.now();
+  }
+
+  countBulk(change: 1 | -1): void {
+    this.bulkStreams += change;
   }
 
   countStall(): void {

@@ -19,6 +19,10 @@ export interface Http2Carrier {
   awaitDrain(stream: Http2UpstreamStream): void;
   /** The request body has begun to wait for the peer. */
   countStall(): void;
+  /** The reading of the clock of this turn. */
+  now(): number;
+  /** A stream has begun (1) or ceased (-1) to move bulk. */
+  countBulk(change: 1 | -1): void;
   /** What the end of the connection means for its streams; for other endings the code and detail as they are. */
   endCode(code: TerminationCode): TerminationCode;
   endDetail(detail: string): string;
@@ -30,6 +34,13 @@ const DISCARD_BYTES = 65_536;
 
 /** A response that nobody hears and that does not end would keep its stream for good. */
 const DISCARD_MS = 5_000;
+
+/**
+ * A stream that moves so much within the time, in both directions together, is bulk: what is small would wait behind it in
+ * the buffers of the kernel, and credit for one direction behind the data of the other, so other requests go elsewhere.
+ */
+const BULK_BYTES = 524_288;
+const BULK_MS = 1_000;
 
 /**
  * One request on an HTTP/2 connection. Credit follows the reader: what was delivered is granted back at once while the
@@ -49,6 +60,10 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
   private held: boolean;
   private discarding: boolean;
   private discarded: number;
+  private bulk: boolean;
+  /** Moved since `sampleSinceMs`. */
+  private sampleBytes: number;
+  private sampleSinceMs: number;
 
   constructor(carrier: Http2Carrier) {
     this.reused = carrier.used;
@@ -62,6 +77,9 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     this.held = false;
     this.discarding = false;
     this.discarded = 0;
+    this.bulk = false;
+    this.sampleBytes = 0;
+    this.sampleSinceMs = carrier.now();
   }
 
   get blocked(): boolean {
@@ -98,6 +116,8 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     if (stream === null) return;
     const before = stream.blocked;
     stream.sendData(chunk, start, end);
+    this.sampleBytes += end - start;
+    if (this.sampleBytes >= BULK_BYTES) this.judgeBulk();
     if (stream.blocked && !before) this.carrier.countStall();
     if (!this.held && this.carrier.congested) {
       this.held = true;
@@ -120,6 +140,7 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     const { stream } = this;
     if (stream === null) return;
     this.stream = null;
+    this.endBulk();
     if (!stream.closed) stream.reset(Http2ErrorCode.Cancel);
     stream.release();
   }
@@ -164,6 +185,8 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
 
   onData(chunk: Buffer, start: number, end: number): void {
     const bytes = end - start;
+    this.sampleBytes += bytes;
+    if (this.sampleBytes >= BULK_BYTES) this.judgeBulk();
     if (this.discarding) {
       this.discarded += bytes;
       if (this.discarded > DISCARD_BYTES) this.cancel();
@@ -184,6 +207,7 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     }
     this.observer = null;
     this.stream = null;
+    this.endBulk();
     // RFC 9113 §8.1: an answer that did not wait for the whole request; the peer wants no more of it.
     if (stream !== null && !this.requestWhole && !stream.closed) stream.reset(Http2ErrorCode.NoError);
     observer?.onUpstreamEnd();
@@ -194,11 +218,28 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     const { observer, stream } = this;
     this.observer = null;
     this.stream = null;
+    this.endBulk();
     stream?.release();
     observer?.onUpstreamFailure(this.carrier.endCode(code), this.carrier.endDetail(detail));
   }
 
   onDrained(): void {
     if (!this.held) this.observer?.onUpstreamDrained();
+  }
+
+  private judgeBulk(): void {
+    const nowMs = this.carrier.now();
+    const bulk = nowMs - this.sampleSinceMs < BULK_MS;
+    this.sampleBytes = 0;
+    this.sampleSinceMs = nowMs;
+    if (bulk === this.bulk || this.stream === null) return;
+    this.bulk = bulk;
+    this.carrier.countBulk(bulk ? 1 : -1);
+  }
+
+  private endBulk(): void {
+    if (!this.bulk) return;
+    this.bulk = false;
+    this.carrier.countBulk(-1);
   }
 }
