@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer as createPlainServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { http2MeshLimits } from '@weft/http';
@@ -12,6 +12,7 @@ import type { Random } from '@weft/kernel';
 import { eventually } from '@weft/testkit';
 import { SidecarPair } from '../fixture/mesh-fixture.ts';
 import { PlaneFixture, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
+import { BytePipe } from './byte-pipe.ts';
 
 const MIB = 1 << 20;
 
@@ -137,6 +138,48 @@ const HELD_BYTES = 3 * 65_536;
 
 /** And what the other sidecar was allowed to send before it heard that the reader has stopped: a window, as far as it may grow. */
 const WINDOW_BYTES = http2MeshLimits.maxStreamWindowBytes;
+
+describe('a peer that always has more', () => {
+  it('is read 256 KiB in a turn and a read more, and goes on in the next', async () => {
+    const total = 8 * MIB;
+    let received = 0;
+    let sinceTurn = 0;
+    let most = 0;
+    const { promise: connected, resolve: ready } = Promise.withResolvers<void>();
+    const listening = createPlainServer((socket) => {
+      const pipe = new BytePipe(socket, false, {
+        onPipeBytes: (_chunk, start, end) => {
+          received += end - start;
+          sinceTurn += end - start;
+          most = Math.max(most, sinceTurn);
+        },
+        onPipeEnd: () => pipe.end(),
+        onPipeDrained: () => {},
+        onPipeClose: () => {},
+      });
+      void connected.then(() => setImmediate(() => pipe.start()));
+    });
+    await once(listening.listen(0, '127.0.0.1'), 'listening');
+    const client = connect({ port: (listening.address() as AddressInfo).port, host: '127.0.0.1' });
+    client.write(Buffer.alloc(total));
+    // What the system's buffers take is there before the first byte is read.
+    client.once('connect', ready);
+    let turning = true;
+    const turn = (): void => {
+      sinceTurn = 0;
+      if (turning) setImmediate(turn);
+    };
+    turn();
+    try {
+      await eventually(() => received === total, 10_000);
+      assert.ok(most <= 256 * 1024 + 65_536, `${most} bytes in one turn`);
+    } finally {
+      turning = false;
+      client.destroy();
+      listening.close();
+    }
+  });
+});
 
 describe('a slow peer', () => {
   for (const slow of ['reader', 'application'] as const) {
