@@ -76,17 +76,19 @@ function keyOf({ host, pathKind, path, method, conditions, grpc }: RouteEntry): 
 }
 
 /**
- * Whether requests that `live` wins meet the same action among `others`: some entry there takes all of them, and each that
- * may be the winner there does the same. One that stands above `live` and is on its side, too, would win on both.
+ * Whether requests that `live` wins meet the same action among `others`: some entry there takes all of them, and it and each
+ * above it that may win there does the same. One that stands above `live` and is on its side, too, wins on both.
  */
 function isRepetition(live: Live, others: readonly Live[], own: ReadonlyMap<string, Live>): boolean {
-  let covered = false;
-  for (const other of others) {
-    if (areDisjoint(other.entry, live.entry)) continue;
-    if (isSame(other.action, live.action)) covered ||= covers(other.entry, live.entry);
-    else if (!(outranks(other.entry, live.entry) && own.has(other.key))) return false;
-  }
-  return covered;
+  const taker = firstCovering(live, others);
+  if (taker === undefined) return false;
+  return others.every(
+    (other) =>
+      isSame(other.action, live.action) ||
+      compareEntries(taker.entry, other.entry) < 0 ||
+      areDisjoint(other.entry, live.entry) ||
+      (outranks(other.entry, live.entry) && own.has(other.key)),
+  );
 }
 
 function isSame(a: RuleAction, b: RuleAction): boolean {
