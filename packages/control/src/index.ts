@@ -13,6 +13,9 @@ export {
   type TokenRequest,
   startControlPlane,
 } from './control-plane.ts';
+export { DashboardServer, type DashboardServerOptions } from './dashboard-server/dashboard-server.ts';
+export { DashboardToken } from './dashboard-server/dashboard-token.ts';
+export type { DocumentSources } from './dashboard-server/dashboard-documents.ts';
 export type { Log, LogFields } from './log.ts';
 export type {
   EdgeJson,

@@ -24,7 +24,12 @@ const MOST_SCALE = 2;
 /** Under it, names and figures are no more than noise. */
 const READABLE_SCALE = 0.45;
 /** Beyond so many edges, figures are written on the one that is pointed at only. */
-const MOST_LABELS = 40;
+const MOST_LABELS = 24;
+/** A padlock of 7 by 8, around its middle. */
+const LOCK = 'M-3.5 -0.5h7v5h-7z M-2 -0.5v-1.8a2 2 0 0 1 4 0v1.8';
+/** Where there is little room, names stay readable and one drags. */
+const NARROW = 600;
+const LEAST_NARROW_SCALE = 0.62;
 const WHEEL_STEP = 1.0015;
 const KEY_STEP = 60;
 
@@ -159,9 +164,12 @@ function drawEdge(edge: GraphEdge, from: Point, to: Point, shows: boolean, isNea
             {rate(edge.requestsPerS)}
             {(edge.failureShare ?? 0) > 0 ? <tspan class="fails"> {share(edge.failureShare)}</tspan> : null}
           </text>
+          {secured === 1 ? (
+            <path d={LOCK} class="lock" transform={`translate(${edge.p99Ms === null ? 0 : 36} 5)`} />
+          ) : null}
           <text y={9} class="second">
-            {edge.p99Ms === null ? '' : `p99 ${milliseconds(edge.p99Ms)} `}
-            {secured === null ? '' : secured === 1 ? '🔒︎' : '⚠ plain'}
+            {edge.p99Ms === null ? '' : `p99 ${milliseconds(edge.p99Ms)}`}
+            {secured !== null && secured < 1 ? <tspan class="fails"> no mTLS</tspan> : null}
           </text>
         </g>
       ) : null}
@@ -286,11 +294,10 @@ function middleOf(svg: SVGSVGElement | null): Point {
 
 function fitView(svg: SVGSVGElement, { width, height }: Placed): View {
   const { clientWidth, clientHeight } = svg;
-  const scale = Math.max(
-    LEAST_SCALE,
-    Math.min(1.1, clientWidth / Math.max(1, width), clientHeight / Math.max(1, height)),
-  );
-  return { x: (clientWidth - width * scale) / 2, y: (clientHeight - height * scale) / 2, scale };
+  const least = clientWidth < NARROW ? LEAST_NARROW_SCALE : LEAST_SCALE;
+  const whole = Math.min(1.1, clientWidth / Math.max(1, width), clientHeight / Math.max(1, height));
+  const scale = Math.max(least, whole);
+  return { x: Math.max(0, (clientWidth - width * scale) / 2), y: (clientHeight - height * scale) / 2, scale };
 }
 
 function zoomed(view: View, factor: number, around: Point): View {

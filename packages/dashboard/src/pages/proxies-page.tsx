@@ -77,13 +77,23 @@ export function StateBadge({ status: { state, behind, refused, report } }: { rea
   );
 }
 
+function ProxyName({ name }: { readonly name: string }) {
+  return (
+    <a href={proxyHref(name)} class="name">
+      <span class="soft">{name.slice(0, name.indexOf('/') + 1)}</span>
+      {name.slice(name.indexOf('/') + 1)}
+    </a>
+  );
+}
+
 function columns(nowMs: number): readonly Column<ProxyStatus>[] {
   const silent = 'it has not reported yet';
   return [
-    { name: 'Proxy', by: ({ name }) => name, cell: ({ name }) => <a href={proxyHref(name)}>{name}</a> },
+    { name: 'Proxy', by: ({ name }) => name, cell: ({ name }) => <ProxyName name={name} /> },
     { name: 'State', by: ({ state }) => state, cell: (status) => <StateBadge status={status} /> },
     {
       name: 'Configuration',
+      isMinor: true,
       by: ({ version }) => version,
       cell: ({ version }) => (
         <Value text={version === '' ? '–' : version.slice(0, 10)} why="it has acknowledged nothing yet" />

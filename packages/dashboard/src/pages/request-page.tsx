@@ -87,7 +87,7 @@ function Why({ why: { hops, rings } }: { readonly why: WhyJson }) {
       </p>
       {silent.length === 0 ? null : (
         <p class="trouble">
-          Not asked with success: {silent.map(({ proxy, silent: reason }) => `${proxy} (${reason})`).join(', ')}
+          No answer from {silent.map(({ proxy, silent: reason }) => `${proxy} (${reason})`).join(', ')}
         </p>
       )}
       <Panel title="Where the time went" wide note={<Legend />}>
