@@ -838,7 +838,9 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
 
   private resetCode(stream: Http2Stream, errorCode: number): TerminationCode {
     if (stream.headSeen) return 'upstream-cut';
-    return errorCode === Http2ErrorCode.RefusedStream ? 'stream-refused' : 'upstream-reset';
+    // RFC 9113 §7: who asks for HTTP/1.1 has not handled the request either.
+    const unhandled = errorCode === Http2ErrorCode.RefusedStream || errorCode === Http2ErrorCode.Http11Required;
+    return unhandled ? 'stream-refused' : 'upstream-reset';
   }
 
   /** RFC 9113 §6.8: what the peer has not begun may go elsewhere, whatever its method. */

@@ -99,6 +99,8 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   private multiplexing: boolean;
   /** Nothing is known of a plain endpoint: it is spoken to in HTTP/1.1, and in HTTP/2 for gRPC, which is nothing else. */
   private readonly undeclared: boolean;
+  /** The peer has asked for HTTP/1.1 where it was spoken to in HTTP/2 (RFC 9113 §7): from then on it is, in all. */
+  private http1Required: boolean;
   private sweeping: boolean;
   private closing: boolean;
 
@@ -126,6 +128,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
     this.http1Waiters = 0;
     this.undeclared = !mesh && protocol === 'Unknown';
     this.multiplexing = mesh || protocol === 'Http2' || protocol === 'Grpc' || this.undeclared;
+    this.http1Required = false;
     this.sweeping = false;
     this.closing = false;
   }
@@ -209,6 +212,14 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
   cancel(waiter: LeaseWaiter): void {
     const index = this.waiters.findIndex((waiting) => waiting.waiter === waiter);
     if (index >= 0) this.takeAt(index);
+  }
+
+  onHttp1Required(): void {
+    if (this.http1Required) return;
+    this.http1Required = true;
+    for (const waiting of this.waiters) this.markHttp1(waiting, this.multiplexing);
+    this.http2.drain();
+    this.dialForWaiters();
   }
 
   /** A connection comes back whole. */
@@ -303,6 +314,7 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
 
   /** No HTTP/2 connection of this peer is for such a request. */
   private needsHttp1(carriage: Carriage): boolean {
+    if (this.http1Required) return true;
     return this.undeclared ? carriage !== Carriage.Grpc : this.http2.refuses(carriage);
   }
 

@@ -28,6 +28,8 @@ export interface Http2Owner {
   onLeaving(connection: Http2UpstreamConnection): void;
   /** The transport is closed. Once. */
   onGone(connection: Http2UpstreamConnection): void;
+  /** The peer wants requests in HTTP/1.1. */
+  onHttp1Required(): void;
 }
 
 /** RFC 9113 §6.5.3 leaves the length to us; a peer that has not acknowledged by then speaks no HTTP/2. */
@@ -235,6 +237,10 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
     return this.firstBytes === '' ? detail : `expected HTTP/2, got ${this.firstBytes}`;
   }
 
+  turnToHttp1(): void {
+    this.owner.onHttp1Required();
+  }
+
   /** Takes no new streams and ends with the last one under way. */
   retire(): void {
     this.leave();
@@ -346,7 +352,8 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
     else if (this.codec.streams === 0) this.shut();
   }
 
-  onGoaway(): void {
+  onGoaway(errorCode: number): void {
+    if (errorCode === Http2ErrorCode.Http11Required) this.turnToHttp1();
     this.retire();
   }
 

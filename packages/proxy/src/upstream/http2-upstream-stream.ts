@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import type { ByteWriter } from '@weft/kernel';
-import { Http2ErrorCode } from '@weft/http';
+import { Http2ErrorCode, http2ErrorName } from '@weft/http';
 import type { Head, HeadEdits, Http2Stream, Http2StreamSink, RequestFacts } from '@weft/http';
 import type { TerminationCode } from '@weft/outcome';
 import { sendWritten } from './written-request.ts';
@@ -27,7 +27,12 @@ export interface Http2Carrier {
   endCode(code: TerminationCode): TerminationCode;
   endDetail(detail: string): string;
   later(delayMs: number, callback: () => void): void;
+  /** The peer wants requests in HTTP/1.1. */
+  turnToHttp1(): void;
 }
+
+/** RFC 9113 §7, as the codec tells it. */
+const HTTP1_REQUIRED = `reset-${http2ErrorName(Http2ErrorCode.Http11Required)}`;
 
 /** A response that nobody wants is read up to this: a reset would cost the peer more, and count as an attack on it. */
 const DISCARD_BYTES = 65_536;
@@ -220,6 +225,7 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     this.stream = null;
     this.endBulk();
     stream?.release();
+    if (detail === HTTP1_REQUIRED) this.carrier.turnToHttp1();
     observer?.onUpstreamFailure(this.carrier.endCode(code), this.carrier.endDetail(detail));
   }
 
