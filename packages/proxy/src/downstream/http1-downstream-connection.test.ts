@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { ScriptedPeer, ScriptedServer } from '@weft/testkit';
+import { FakeClock, ScriptedPeer, ScriptedServer, eventually } from '@weft/testkit';
 import { PlaneFixture, plainEndpoint } from '../fixture/plane-fixture.ts';
 
 /** A caller, the proxy and an application, both ends written by hand. */
@@ -417,6 +417,77 @@ describe('a connection', () => {
     fixture.close();
     await routed.close();
   });
+});
+
+describe('an upload that is answered before it is whole', () => {
+  /** Half a minute of a sender's life beside a clock of the test's own. */
+  async function early(run: (client: ScriptedPeer, pass: (ms: number) => Promise<void>) => Promise<void>) {
+    const clock = new FakeClock({ startMs: 1_000 });
+    const server = await ScriptedServer.listen();
+    const fixture = new PlaneFixture({ clock, wheel: clock.wheel() });
+    fixture.serveOrders([plainEndpoint(server.port)]);
+    const { port } = await fixture.listen();
+    const client = await ScriptedPeer.connect(port);
+    try {
+      await client.send('PUT / HTTP/1.1\r\nHost: orders\r\nContent-Length: 100000000\r\n\r\nx');
+      const upstream = await server.accept();
+      await upstream.receive('\r\n\r\nx');
+      await upstream.send(OK);
+      assert.match((await client.receive('ok')).toString(), /connection: close/i);
+      await eventually(() => fixture.recorder.ends.length === 1, 2_000);
+      await run(client, async (ms) => {
+        await settle();
+        await clock.advanceSettled(ms);
+        await settle();
+      });
+    } finally {
+      client.destroy();
+      fixture.close();
+      await server.close();
+    }
+  }
+
+  async function settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
+  it('is read on, however large: nobody who sends before reading loses the answer', () =>
+    early(async (client, pass) => {
+      const piece = Buffer.alloc(1_048_576);
+      for (let sent = 0; sent < 16; sent += 1) await client.send(piece);
+      await pass(4_000);
+      await client.send('more');
+      await pass(4_000);
+      await client.send('and more');
+      assert.equal(client.socket.destroyed, false);
+      assert.equal(client.socket.errored, null);
+      await client.end();
+    }));
+
+  it('is left when nothing has come for 5 s', () =>
+    early(async (client, pass) => {
+      await pass(4_500);
+      await client.send('x');
+      await pass(4_500);
+      await client.send('x');
+      await pass(5_500);
+      await assert.rejects(async () => {
+        for (let turn = 0; turn < 100; turn += 1) await client.send('x');
+      });
+    }));
+
+  it('is left after 30 s whatever comes', () =>
+    early(async (client, pass) => {
+      for (let second = 0; second < 28; second += 2) {
+        await client.send('x');
+        await pass(2_000);
+      }
+      await client.send('x');
+      await pass(3_000);
+      await assert.rejects(async () => {
+        for (let turn = 0; turn < 100; turn += 1) await client.send('x');
+      });
+    }));
 });
 
 async function ended(hop: Hop, count: number): Promise<void> {

@@ -25,11 +25,18 @@ import type { ConnectionHome, DownstreamConnection, ListenerDeadlines } from './
 /** Pipelined requests wait here while one is answered; a client that sends more is held back by TCP. */
 const HELD_BYTES = 16_384;
 
-/** What remains of a request body after its answer is read and thrown away up to this, so that the answer arrives. */
+/** What remains of a request body when its answer is whole is read up to this, and the connection serves on. */
 const DISCARD_BYTES = 65_536;
 
 /** How long a connection that is closing waits for its peer to read the last answer. */
 const LINGER_MS = 2_000;
+
+/**
+ * A body that was answered before it was whole is read and thrown away until its sender has said nothing for so long, and
+ * not longer than that in all: closing at once would reset the answer away from whoever sends first and reads then.
+ */
+const BODY_QUIET_MS = 5_000;
+const BODY_LINGER_MS = 30_000;
 
 /** A listener that takes over a connection whose first bytes are HTTP/2's. */
 export interface Http1Home extends ConnectionHome {
@@ -71,6 +78,9 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
   private requestPaused: boolean;
   private feeding: boolean;
   private lingering: boolean;
+  /** Until when what comes behind an early answer is read; 0 when that is bounded by its bytes. */
+  private lingerUntilMs: number;
+  private heardMs: number;
   private discarded: number;
   private ending: TerminationCode;
   private endingDetail: string;
@@ -92,6 +102,8 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
     this.requestPaused = false;
     this.feeding = false;
     this.lingering = false;
+    this.lingerUntilMs = 0;
+    this.heardMs = 0;
     this.discarded = 0;
     this.ending = 'completed';
     this.endingDetail = '';
@@ -164,14 +176,15 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
   }
 
   onPipeBytes(chunk: Buffer, start: number, end: number): void {
-    this.home.engine.tick();
+    const nowMs = this.home.engine.tick();
     if (this.tunnel) {
       this.exchange.onDownstreamTunnelBytes(chunk, start, end);
       return;
     }
     if (this.lingering) {
+      this.heardMs = nowMs;
       this.discarded += end - start;
-      if (this.discarded > DISCARD_BYTES) this.pipe.destroy();
+      if (this.lingerUntilMs === 0 && this.discarded > DISCARD_BYTES) this.pipe.destroy();
       return;
     }
     if (this.opening && this.takeOpening(chunk, start, end)) return;
@@ -191,7 +204,7 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
       return;
     }
     // A client may half-close behind its last request and still wait for the answers (RFC 9112 §9.6).
-    if (this.heldBytes === 0) this.reader.eof();
+    if (this.heldBytes === 0 && !this.lingering) this.reader.eof();
     if (!this.active && this.heldBytes === 0 && !this.lingering) this.pipe.end();
   }
 
@@ -331,8 +344,10 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
       return;
     }
     this.requestPaused = false;
-    if (!this.keep) this.linger();
-    else if (this.reader.ended) this.nextRequest();
+    if (!this.keep) {
+      if (!this.requestWhole) this.lingerUntilMs = this.home.engine.nowMs + BODY_LINGER_MS;
+      this.linger();
+    } else if (this.reader.ended) this.nextRequest();
     else this.continueHeld();
   }
 
@@ -444,6 +459,21 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
     this.pipe.resume();
     this.pipe.end();
     if (this.pipe.readEnded) return;
-    this.home.engine.wheel.schedule(LINGER_MS, () => this.pipe.destroy());
+    const { engine } = this.home;
+    if (this.lingerUntilMs === 0) engine.wheel.schedule(LINGER_MS, () => this.pipe.destroy());
+    else {
+      this.heardMs = engine.nowMs;
+      engine.wheel.schedule(BODY_QUIET_MS, () => this.lookAtRest());
+    }
+  }
+
+  /** The sender of a body that was answered early is left when it is quiet, or goes on for too long. */
+  private lookAtRest(): void {
+    if (this.pipe.closed) return;
+    const { engine } = this.home;
+    const nowMs = engine.tick();
+    const leftMs = Math.min(this.heardMs + BODY_QUIET_MS, this.lingerUntilMs) - nowMs;
+    if (leftMs <= 0) this.pipe.destroy();
+    else engine.wheel.schedule(leftMs, () => this.lookAtRest());
   }
 }
