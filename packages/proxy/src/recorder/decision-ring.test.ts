@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FakeClock } from '@weft/testkit';
 import { routeRule } from '../fixture/plane-fixture.ts';
 import { DecisionRing, RECORD_BYTES } from './decision-ring.ts';
-import { writeHop } from './hop-writer.ts';
+import { ExplanationBudget, writeHop } from './hop-writer.ts';
 import { ExampleExchanges } from './recorder-fixture.ts';
 
 const ID = '9b2f2a34-6d0c-4b1e-8f53-2f0f3a9c4a11';
@@ -131,6 +131,30 @@ test('when the path was too long to be kept, nobody pretends to know what it pas
   const hop = writeHop(ring.find(ID)[0]!, exchanges.version, 0);
   assert.deepEqual(hop.passedOver, []);
   assert.match(hop.passedOverUnknown, /too long/);
+});
+
+test('of ten thousand routes a few decisions are gone through again and no more', () => {
+  const many = Array.from({ length: 9_000 }, (_, index) =>
+    routeRule({
+      rule: `r${index}`,
+      matches: [{ path: { type: 'Exact', value: `/x${index}` }, method: '', headers: [], queries: [], grpc: null }],
+    }),
+  );
+  const exchanges = new ExampleExchanges(new FakeClock(), [...many, routeRule({ rule: 'all' })]);
+  const ring = new DecisionRing(10);
+  for (let index = 0; index < 4; index += 1) ring.put(exchanges.exchange(), 'completed', '', 'sample', 0, 1);
+  const budget = new ExplanationBudget();
+  const hops = ring.find(ID).map((record) => writeHop(record, exchanges.version, 0, budget));
+  assert.deepEqual(
+    hops.map(({ passedOver, passedOverCount }) => [passedOver.length, passedOverCount]),
+    [
+      [40, 9_000],
+      [40, 9_000],
+      [0, 0],
+      [0, 0],
+    ],
+  );
+  assert.match(hops[3]!.passedOverUnknown, /too many/);
 });
 
 test('tries that others followed are kept with their reasons and scores, eight of them at most', () => {

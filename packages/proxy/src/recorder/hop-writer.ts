@@ -10,8 +10,24 @@ const NAME_BYTES = 600;
 
 type Explained = Pick<Hop, 'passedOver' | 'passedOverCount' | 'passedOverUnknown'>;
 
+/** Matches that are gone through again for one answer: a few milliseconds in which no request is served. */
+const MOST_MATCHES = 20_000;
+const MOST_PASSED_OVER = 40;
+
+/** How much one answer may still explain. */
+export class ExplanationBudget {
+  private left = MOST_MATCHES;
+
+  /** False when going through so many matches would be too much. */
+  takes(matches: number): boolean {
+    if (matches > this.left) return false;
+    this.left -= matches;
+    return true;
+  }
+}
+
 /** A record as it is told, with the rules passed over found again. `nowMs` is the clock of the tables. */
-export function writeHop(record: KeptRecord, versionNow: string, nowMs: number): Hop {
+export function writeHop(record: KeptRecord, versionNow: string, nowMs: number, budget = new ExplanationBudget()): Hop {
   const { match, durationMs, connectMs, upstreamMs } = record;
   const attempts = attemptsOf(record);
   const waitedMs = record.decideMs + record.backoffMs + record.earlierMs + Math.max(0, connectMs);
@@ -35,7 +51,7 @@ export function writeHop(record: KeptRecord, versionNow: string, nowMs: number):
     route: clipped(match.route, NAME_BYTES),
     rule: clipped(match.rule, NAME_BYTES),
     match: clipped(match.match, MAX_TOLD_BYTES),
-    ...explain(record, nowMs),
+    ...explain(record, nowMs, budget),
     backends: match.backends.map(({ backend, weight }) => ({ backend: clipped(backend, NAME_BYTES), weight })),
     drawn: record.drawn < match.backends.length ? record.drawn : -1,
     attempts,
@@ -106,20 +122,23 @@ function attemptsOf(record: KeptRecord): Attempt[] {
 }
 
 /** Decides again, by the same routes and what was kept of the request: the same function that decided gives the reasons. */
-function explain(record: KeptRecord, nowMs: number): Explained {
+function explain(record: KeptRecord, nowMs: number, budget: ExplanationBudget): Explained {
   const { match } = record;
   if (match.routes === null) return unknown('');
   const routes = match.routes.deref();
   if (routes === undefined) return unknown('these routes were replaced since; what they passed over is gone with them');
   if (match.asked === null) return unknown('the routes ask for more fields than a record holds');
   if (record.pathCut) return unknown('the path or a field was too long to be kept whole');
+  if (!budget.takes(routes.match.entries.length)) {
+    return unknown('there are too many matches to go through them again; weft explain does it elsewhere');
+  }
   const explained = explainAgain(record, routes, nowMs);
   const { winner } = explained;
   if ((winner?.route ?? '') !== match.route || (winner?.rule ?? '') !== match.rule) {
     return unknown('deciding it again leads elsewhere, so the reasons would not be those of this request');
   }
   return {
-    passedOver: explained.passedOver.map((one): PassedOver => ({
+    passedOver: explained.passedOver.slice(0, MOST_PASSED_OVER).map((one): PassedOver => ({
       route: clipped(one.route, NAME_BYTES),
       rule: clipped(one.rule, NAME_BYTES),
       match: clipped(one.path, MAX_TOLD_BYTES),

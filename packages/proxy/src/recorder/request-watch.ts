@@ -4,13 +4,13 @@ import type { Hop, RequestMemory, RingReach, Tap, Tapped } from '@weft/wire';
 import type { ExchangeFacts } from '../exchange/exchange-facts.ts';
 import { DecisionRing, type KeptRecord } from './decision-ring.ts';
 import { type EdgeCount, EdgeTable } from './edge-counters.ts';
-import { writeHop } from './hop-writer.ts';
+import { ExplanationBudget, writeHop } from './hop-writer.ts';
 import { RequestTaps } from './request-taps.ts';
 import { TraceGate } from './trace-gate.ts';
 
 /** Records of one process: half for errors and retries, half for the sample. */
 const RECORDS = 10_000;
-const MOST_HOPS = 100;
+const MOST_HOPS = 32;
 
 export interface RequestWatchOptions {
   readonly clock: Clock;
@@ -64,9 +64,10 @@ export class RequestWatch {
   find(id: string): RequestMemory {
     const nowMs = this.options.clock.nowMs();
     const records: KeptRecord[] = [...this.errors.find(id), ...this.samples.find(id)];
+    const budget = new ExplanationBudget();
     const hops: Hop[] = records
       .slice(-MOST_HOPS)
-      .map((record) => writeHop(record, this.options.version(record.inbound), nowMs));
+      .map((record) => writeHop(record, this.options.version(record.inbound), nowMs, budget));
     return { hops, reach: this.reach };
   }
 
