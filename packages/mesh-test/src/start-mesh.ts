@@ -47,6 +47,8 @@ export interface MeshOptions {
   /** For a run that repeats itself; the system's when absent. */
   readonly random?: Random;
   readonly leafLifetimeMs?: number;
+  /** Where sidecars send spans and log lines. */
+  readonly exports?: NonNullable<ProxyOptions['exports']>;
 }
 
 /** A mesh that runs until `stop`. Services are named as in `MeshOptions.services`, instances count from 0. */
@@ -304,6 +306,7 @@ class RunningMesh implements TestMesh {
       setLogLevel: () => false,
       clock: this.clock,
       random: this.random,
+      ...(this.options.exports === undefined ? {} : { exports: this.options.exports }),
       ...options,
     });
     try {
