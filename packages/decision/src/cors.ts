@@ -4,7 +4,7 @@ import type { RequestView } from '@weft/routing';
 import { GO_ON, type Step, type Verdict } from './step.ts';
 
 /** Positions of the values in the slots of a response whose rule has a CORS filter; before them stands `content-type`. */
-export const CorsSlot = { AllowOrigin: 1, AllowCredentials: 2, ExposeHeaders: 3, Vary: 4 } as const;
+export const CorsSlot = { AllowOrigin: 2, AllowCredentials: 3, ExposeHeaders: 4, Vary: 5 } as const;
 
 /** What the upstream says of its own is dropped: one voice decides. */
 export const corsResponseSlots = [

@@ -329,10 +329,16 @@ class TableCompiler {
   }
 }
 
-/** The content type of a response is replaced where gRPC becomes gRPC-Web; slots of CORS follow. */
+/**
+ * The content type of a response is replaced where gRPC becomes gRPC-Web; the reason of a peer's sidecar that refused comes second,
+ * and slots of CORS follow.
+ */
 function withSlots(rules: EditRules, more: NonNullable<EditRules['slots']>): EditRules {
   assert((rules.slots ?? []).length === 0, 'slots of responses have fixed places');
-  return { ...rules, slots: [{ name: 'content-type', mode: 'replace' }, ...more] };
+  return {
+    ...rules,
+    slots: [{ name: 'content-type', mode: 'replace' }, { name: 'weft-refused', mode: 'own' }, ...more],
+  };
 }
 
 function namesAny(rule: CompiledRule, keys: ReadonlySet<DestinationKey>): boolean {

@@ -134,6 +134,8 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   /** Of the present try; 0 before its head. */
   private headStatus: number;
   private headWorked: boolean;
+  /** Why the sidecar of the endpoint answered in its place; '' when the application did. */
+  private peerRefused: TerminationCode | '';
   /** From the trailers of the present try; -1 without one. */
   private trailersGrpcStatus: number;
 
@@ -200,6 +202,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.mayProbe = false;
     this.headStatus = 0;
     this.headWorked = true;
+    this.peerRefused = '';
     this.trailersGrpcStatus = -1;
   }
 
@@ -369,6 +372,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.headStatus = head.status;
     const grpcStatus = readGrpcStatus(head);
     const refused = endpoint.endpoint.mesh ? readRefused(head) : '';
+    this.peerRefused = refused;
     this.headWorked = this.backend!.tryHead(
       endpoint,
       nowMs,
@@ -478,8 +482,10 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     const { kind, web } = this.call;
     if (kind !== GrpcKind.None && head.status === 200) this.grpcStatus = readGrpcStatus(head);
     const contentType = web === null ? undefined : web.open(head, responseFacts);
-    if (contentType !== undefined || cors !== null) {
-      responseFacts.slots = fillResponseSlots(this.head, contentType, cors);
+    // Callers outside the mesh are told the status only.
+    const refused = this.ingress.kind === 'gateway' ? '' : this.peerRefused;
+    if (contentType !== undefined || cors !== null || refused !== '') {
+      responseFacts.slots = fillResponseSlots(this.head, contentType, cors, refused);
     }
   }
 
@@ -823,7 +829,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     responseFacts.take(head, this.head.methodId, this.head.minorVersion);
     responseFacts.slots = NO_SLOTS;
     const { cors } = this.decision.choice!;
-    if (this.call.kind !== GrpcKind.None || cors !== null) this.markResponse(head, cors);
+    if (this.call.kind !== GrpcKind.None || cors !== null || this.peerRefused !== '') this.markResponse(head, cors);
     if (!downstream.sendHead(head, this.decision.choice!.responseEdits, responseFacts)) {
       this.finishTry('malformed-response');
       this.responseBegun = false;

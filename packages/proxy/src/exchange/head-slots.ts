@@ -59,5 +59,5 @@ export const gatewayRequestEdits: EditRules = {
   drop: ['x-forwarded-port', 'x-forwarded-client-cert', 'client-cert', 'client-cert-chain'],
 };
 
-/** Responses: `weft-*` of an upstream is dropped; the reason of a refusal is written by the sidecar that refuses. */
+/** Responses: `weft-*` of an upstream is dropped; the reason of a refusal by the sidecar of an endpoint is written again. */
 export const responseEdits: EditRules = {};

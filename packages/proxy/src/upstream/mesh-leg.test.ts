@@ -13,7 +13,7 @@ import { http2MeshLimits } from '@weft/http';
 import { FakeClock, ScriptedPeer, ScriptedServer, eventually } from '@weft/testkit';
 import { Http2Peer } from '../fixture/http2-peer.ts';
 import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts';
-import { backendPolicy, ordersKey, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
+import { backendPolicy, gatewayListener, ordersKey, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
 
 const MIB = 1 << 20;
 const inboundPort = { name: '', mtls: 'Strict' } as const;
@@ -154,6 +154,34 @@ describe('a request between sidecars', () => {
     } finally {
       pair.close();
       stop(server);
+    }
+  });
+
+  it('whose deadline is over for the sidecar of the endpoint first ends with its reason, inside the mesh only', async () => {
+    const origin = await ScriptedServer.listen();
+    // Time stands for the caller's sidecar: only the other one can find that it is over.
+    const pair = await SidecarPair.start(origin.port, { clock: new FakeClock({ startMs: 1_000 }) });
+    const call =
+      'POST /echo.Echo/Hang HTTP/1.1\r\nHost: orders\r\nContent-Type: application/grpc\r\nTE: trailers\r\n' +
+      'grpc-timeout: 60m\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0';
+    const inside = await ScriptedPeer.connect((await pair.web.listen()).port);
+    pair.web.put(gatewayListener(8080, [routeRule()]));
+    const edge = await pair.web.listen({ kind: 'gateway', listener: '8080' });
+    const outside = await ScriptedPeer.connect(edge.port);
+    try {
+      for (const client of [inside, outside]) {
+        await client.send(call);
+        const answer = (await client.receive('\r\n\r\n')).toString();
+        assert.match(answer, /^HTTP\/1\.1 200 [^]*\r\ngrpc-status: 4\r\n/);
+        assert.equal(/\r\nweft-refused: request-timeout\r\n/.test(answer), client === inside, answer);
+      }
+      assert.deepEqual(pair.orders.recorder.codes, ['request-timeout', 'request-timeout']);
+      assert.deepEqual(pair.web.recorder.codes, ['completed', 'completed']);
+    } finally {
+      inside.destroy();
+      outside.destroy();
+      pair.close();
+      await origin.close();
     }
   });
 
