@@ -183,7 +183,7 @@ function drawNode(node: GraphNode, { x, y }: Point, onOpen: (namespace: string) 
     node.kind === 'workload' || node.kind === 'gateway' || (node.kind === 'plain' && node.namespace !== '');
   const body = (
     <>
-      <title>{`${node.namespace === '' || isNamespace ? '' : `${node.namespace}/`}${node.label}`}</title>
+      <title>{isNamespace ? `Show the services of ${node.label}` : node.id}</title>
       <rect width={NODE_WIDTH} height={NODE_HEIGHT} rx="7" class="box" />
       <rect x="0" y="10" width="3" height={NODE_HEIGHT - 20} rx="1.5" class="mark" />
       <text x="14" y="22" class="name">
@@ -196,7 +196,6 @@ function drawNode(node: GraphNode, { x, y }: Point, onOpen: (namespace: string) 
     </>
   );
   const shared = {
-    key: node.id,
     'data-key': node.id,
     class: `node ${node.kind} ${toneOf(node.failureShare)}`,
     transform: `translate(${x - NODE_WIDTH / 2} ${y - NODE_HEIGHT / 2})`,
@@ -205,10 +204,10 @@ function drawNode(node: GraphNode, { x, y }: Point, onOpen: (namespace: string) 
     const open = (): void => onOpen(node.namespace);
     return (
       <g
+        key={node.id}
         {...shared}
         role="button"
         tabIndex={0}
-        aria-label={`Namespace ${node.label}, ${node.services} services: show them`}
         onClick={open}
         onKeyDown={(event) => {
           if (event.key === 'Enter' || event.key === ' ') open();
@@ -218,13 +217,19 @@ function drawNode(node: GraphNode, { x, y }: Point, onOpen: (namespace: string) 
       </g>
     );
   }
-  if (!isLink) return <g {...shared}>{body}</g>;
+  if (!isLink) {
+    return (
+      <g key={node.id} {...shared}>
+        {body}
+      </g>
+    );
+  }
   const href = serviceHref(node.id);
   return (
     <a
+      key={node.id}
       {...shared}
       href={href}
-      aria-label={`${node.label}, ${nodeFigures(node)}`}
       onClick={(event) => {
         if (event.metaKey || event.ctrlKey || event.shiftKey) return;
         event.preventDefault();
