@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { forEachSeed } from '@weft/testkit';
 import { type Caller, callerResources, compileView } from '../caller-view.ts';
@@ -6,7 +7,7 @@ import { shadowedEntries } from '../entry-cover.ts';
 import { explainAsked } from '../explanation.ts';
 import { Dice, generatedObjects, generatedRequest, modelOf } from '../generated-mesh-fixture.ts';
 import { checkFiles } from './check-files.ts';
-import { lintRules } from './lint-rule.ts';
+import { conditionAdvice, lintRules } from './lint-rule.ts';
 
 const services = `apiVersion: v1
 kind: Service
@@ -192,4 +193,14 @@ test('what is said to be shadowed never gets one of 6,000 generated requests', a
     }
   });
   assert.ok(shadowed > 500, `only ${shadowed}`);
+});
+
+test('the page for users tells what each code means', () => {
+  const page = readFileSync(new URL('../../../../docs/before-a-change.md', import.meta.url), 'utf8');
+  for (const [code, { severity, text }] of Object.entries(lintRules)) {
+    assert.ok(page.includes(`| \`${code}\` | ${severity} | ${text} |`), code);
+  }
+  for (const [code, { text }] of Object.entries(conditionAdvice)) {
+    assert.ok(page.includes(`| \`${code}\` | warning | ${text} |`), code);
+  }
 });

@@ -165,5 +165,5 @@ function changeOf(dice: Dice, object: unknown): unknown {
   };
   if (kind !== 'HTTPRoute') return object;
   if (dice.oneIn(2)) return generatedRoute(dice, metadata.name);
-  return { ...(object as object), spec: { ...spec, rules: [...(spec.rules ?? [])].reverse() } };
+  return { ...(object as object), spec: { ...spec, rules: (spec.rules ?? []).toReversed() } };
 }
