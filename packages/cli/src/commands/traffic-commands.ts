@@ -51,22 +51,21 @@ export function topCommand(terminal: Terminal, finish: Finish): Command {
     .addHelpText('after', figuresHelp)
     .action(async (service: string, options: TrafficOptions & { readonly once: boolean }) => {
       await withControlPlane(options.adminSocket, async (admin) => {
-        let isOver = options.once;
-        const { promise: over, resolve: end } = Promise.withResolvers<void>();
-        process.once('SIGINT', () => {
-          isOver = true;
-          end();
-        });
-        do {
+        const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<boolean>();
+        if (!options.once) process.once('SIGINT', () => interrupt(true));
+        for (;;) {
           const traffic = await ask(admin, service, options);
           const clear = options.once ? '' : '\u001b[H\u001b[2J';
           terminal.out(`${clear}${describe(traffic)}\n${show(edgesTable(traffic), terminal)}`);
-          if (isOver) break;
-          await Promise.race([over, new Promise((resolve) => void setTimeout(resolve, REFRESH_MS))]);
-        } while (!isOver);
+          if (options.once || (await Promise.race([interrupted, pause()]))) break;
+        }
       });
       finish(exitCodes.ok);
     });
+}
+
+function pause(): Promise<boolean> {
+  return new Promise((resolve) => void setTimeout(() => resolve(false), REFRESH_MS));
 }
 
 function trafficCommand(

@@ -34,10 +34,13 @@ const used: number[][] = ways.map(() => []);
 for (let index = 0; index < rounds; index += 1) {
   for (const [at, way] of ways.entries()) used[at]!.push(await round(way));
 }
-const [offUs, metricsUs, onUs] = used.map(median) as [number, number, number];
+const said = used.map((values) => {
+  const sorted = values.toSorted((left, right) => left - right);
+  return `${sorted[0]!.toFixed(2)} best, ${sorted[values.length >> 1]!.toFixed(2)} median`;
+});
 console.log(
-  `processor of all ends, a request: nothing recorded ${offUs.toFixed(2)} us, metrics ${metricsUs.toFixed(2)} us, ` +
-    `metrics, edges and decisions ${onUs.toFixed(2)} us; the recorder ${(onUs - offUs).toFixed(2)} us`,
+  `processor of all ends, microseconds a request: nothing recorded ${said[0]}; metrics ${said[1]}; ` +
+    `metrics, edges and decisions ${said[2]}`,
 );
 process.exit(0);
 
@@ -114,8 +117,4 @@ function call(socket: Socket): Promise<void> {
     socket.on('data', read);
     socket.write(REQUEST);
   });
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[values.length >> 1]!;
 }

@@ -86,7 +86,7 @@ export class RequestTaps {
 
   /** Ends all: nobody is there to hear. */
   closeAll(): void {
-    for (const id of [...this.taps.keys()]) this.close(id);
+    for (const id of this.taps.keys()) this.close(id);
   }
 
   offer(exchange: ExchangeFacts, code: TerminationCode, peer: string, secured: boolean, wallMs: number): void {
