@@ -70,6 +70,26 @@ test('a token becomes a leaf, a leaf a stream, and a stream brings routes and th
   assert.equal(cart.bundles.length, 1);
 });
 
+test('what the sidecar of one instance has learned of a port is told to its callers; a declaration wins', async (t) => {
+  const ports = `[{name: a, port: 80, targetPort: 8080}, {name: b, port: 81, targetPort: 8081, appProtocol: http}]`;
+  const source = new MemorySource({
+    'a.yaml': SERVICES.replace(/ports: .*8080, appProtocol: http}\]/, `ports: ${ports}`),
+  });
+  const mesh = await startTestControl(t, { source });
+  const listeners = [8080, 8081].map((applicationPort) => ({ ...LISTENER[0]!, applicationPort }));
+  const orders = await startTestProxy(mesh, { service: 'orders', listeners });
+  const cart = await startTestProxy(mesh, { service: 'cart' });
+  cart.client.subscribe([ORDERS, 'shop/orders:81']);
+  const told = (): string =>
+    [ORDERS, 'shop/orders:81'].map((key) => cart.get(`backend:${key}`)?.protocol ?? '').join(' ');
+  await eventually(() => told() === 'Unknown Http1' && cart.endpoints(ORDERS).length === 1, WAIT_MS);
+  orders.report({ opaquePorts: [8080, 8081] });
+  await eventually(() => told() === 'Tcp Http1', WAIT_MS);
+  // An application that has changed is looked at anew.
+  orders.report({ opaquePorts: [] });
+  await eventually(() => told() === 'Unknown Http1', WAIT_MS);
+});
+
 test('an edited file is acknowledged by every sidecar within 500 ms, saved in place or by renaming', async (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, 'services.yaml'), SERVICES);
