@@ -3,6 +3,7 @@ import {
   type ChangeEffect,
   Model,
   type ResourceKey,
+  addressNamespace,
   readDestination,
   resolveGatewayListeners,
   resolveResource,
@@ -119,7 +120,10 @@ export class ResourceIndex {
   private mayHold(audience: Audience, key: ResourceKey): boolean {
     if (key.startsWith('routes:')) {
       const destination = readDestination(key.slice('routes:'.length));
-      return destination !== undefined && this.visible(audience.namespace).includes(destination.namespace);
+      if (destination === undefined) return false;
+      // Whose an address is, is told by the handshake with it too.
+      if (destination.namespace === addressNamespace) return true;
+      return this.visible(audience.namespace).includes(destination.namespace);
     }
     if (key.startsWith('names:')) return this.visible(audience.namespace).includes(key.slice('names:'.length));
     if (key.startsWith('inbound:')) return key.slice('inbound:'.length) === audience.workload;

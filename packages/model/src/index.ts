@@ -64,7 +64,14 @@ export {
 export { type LogFilter, type LogFilterFacts, readLogFilter } from './telemetry/log-filter.ts';
 export { statusOf, statusOfRefused } from './status/object-status.ts';
 export { type BackendReference, type ResolvedBackend, resolveReference } from './view/backend-reference.ts';
-export { type DestinationParts, destinationKey, readDestination } from './view/destination.ts';
+export {
+  type DestinationParts,
+  addressKey,
+  addressNamespace,
+  destinationKey,
+  isAddressKey,
+  readDestination,
+} from './view/destination.ts';
 export { type Change, type ChangeEffect, Model, destinations, workloadsOf } from './view/model.ts';
 export { resolveBackend, resolveEndpoints } from './view/resolve-endpoints.ts';
 export {

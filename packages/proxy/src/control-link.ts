@@ -101,6 +101,10 @@ export class ControlLink {
     this.sync.subscribe(keys);
   }
 
+  unsubscribe(keys: readonly DestinationKey[]): void {
+    this.sync.unsubscribe(keys);
+  }
+
   report(report: Report): void {
     this.sync.report(report);
   }

@@ -13,6 +13,7 @@ import type {
 import { http1Defaults } from '@weft/http';
 import type { Http1Limits } from '@weft/http';
 import type { Clock, Random, TimerWheel } from '@weft/kernel';
+import { isAddressKey } from '@weft/model';
 import type { ApplicationProtocol, ConnectionPolicy, DestinationKey, ResourceKey } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import { RandomIds } from '@weft/telemetry';
@@ -64,6 +65,10 @@ export interface LocalDestination {
   readonly protocol?: ApplicationProtocol;
 }
 
+/** An address that is none of the mesh's is asked for again after so long: a pod may have it by then. */
+const OUTSIDE_MS = 5_000;
+const MOST_OUTSIDE = 4_096;
+
 /** Compilation gives the loop back after so long: a slice is below it, a request waits at most for one. */
 const SLICE_MS = 2;
 
@@ -103,6 +108,8 @@ export class DataPlane implements Engine {
   private readonly pools: (PoolEntry | undefined)[];
   private readonly leaving: Set<PoolEntry>;
   private readonly waiters: Map<DestinationKey, Set<DestinationWaiter>>;
+  /** Addresses that are none of the mesh's, until when. */
+  private readonly outside: Map<DestinationKey, number>;
   private readonly checker: HealthChecker;
   private tls: MeshTls | null;
   private readonly usedKeys: Set<DestinationKey>;
@@ -168,6 +175,7 @@ export class DataPlane implements Engine {
     this.pools = [];
     this.leaving = new Set();
     this.waiters = new Map();
+    this.outside = new Map();
     this.checker = new HealthChecker(this.poolEnvironment, () => this.tables.backends());
   }
 
@@ -264,6 +272,16 @@ export class DataPlane implements Engine {
     this.options.onDemand(key);
   }
 
+  isOutside(key: DestinationKey): boolean {
+    const untilMs = this.outside.get(key);
+    return untilMs !== undefined && this.nowMs < untilMs;
+  }
+
+  presumeOutside(key: DestinationKey): void {
+    if (this.outside.size >= MOST_OUTSIDE) this.outside.clear();
+    this.outside.set(key, this.nowMs + OUTSIDE_MS);
+  }
+
   forgetWaiter(key: DestinationKey, waiter: DestinationWaiter): void {
     const waiting = this.waiters.get(key);
     if (waiting === undefined) return;
@@ -274,7 +292,10 @@ export class DataPlane implements Engine {
   /** The control plane says that these do not exist, or may not be seen. */
   missing(keys: readonly DestinationKey[]): void {
     this.tick();
-    for (const key of keys) this.notify(key, true);
+    for (const key of keys) {
+      if (isAddressKey(key)) this.presumeOutside(key);
+      this.notify(key, true);
+    }
   }
 
   egress(host: string, port: number): OutsideTarget | TerminationCode {

@@ -4,6 +4,7 @@ import type { StateFolder, StoredState } from '@weft/identity';
 import { TimerWheel, systemClock, systemRandom } from '@weft/kernel';
 import type { BackendSnapshot } from '@weft/decision';
 import type { Clock, Random } from '@weft/kernel';
+import { isAddressKey } from '@weft/model';
 import type { DestinationKey } from '@weft/model';
 import {
   SeriesTable,
@@ -271,7 +272,7 @@ class ProxyProcess implements Proxy {
       ...(this.tracing === undefined ? {} : { tracing: this.tracing }),
       onLearned: () => this.report(),
       onTapped: (tapped) => this.control?.tapped(tapped),
-      onDemand: (key) => this.control?.subscribe([key]),
+      onDemand: (key) => this.demand(key),
     });
   }
 
@@ -287,7 +288,7 @@ class ProxyProcess implements Proxy {
       ...(this.tracing === undefined ? {} : { tracing: this.tracing }),
       held: () => this.store.resources,
       onTapped: (tapped) => this.control?.tapped(tapped),
-      onDemand: (key) => this.control?.subscribe([key]),
+      onDemand: (key) => this.demand(key),
     });
   }
 
@@ -397,7 +398,13 @@ class ProxyProcess implements Proxy {
       version: () => this.serving.inForce.version,
       handler: {
         apply: (changes) => this.apply(changes),
-        missing: (destinations) => this.serving.missing(destinations),
+        missing: (destinations) => {
+          this.serving.missing(destinations);
+          // Any number of addresses may be called that are none of the mesh's: what is asked about them is a question, no
+          // subscription.
+          const addresses = destinations.filter(isAddressKey);
+          if (addresses.length > 0) this.control?.unsubscribe(addresses);
+        },
         why: (request) => this.serving.findRequest(request),
         backends: async (service) =>
           viewBackends(service, (await this.serving.readDestinations()) as BackendSnapshot[], clock.nowMs()),
@@ -411,6 +418,12 @@ class ProxyProcess implements Proxy {
       lost: () => this.serving.closeTaps(),
     });
     this.control.start(this.store.resources, () => this.serving.takeUsed());
+  }
+
+  private demand(key: DestinationKey): void {
+    // Whose an address was says nothing of whose it is.
+    if (isAddressKey(key)) this.control?.unsubscribe([key]);
+    this.control?.subscribe([key]);
   }
 
   private async apply(changes: Changes): Promise<AppliedChanges> {
@@ -511,7 +524,8 @@ class ProxyProcess implements Proxy {
   }
 
   private get applicationHost(): string {
-    return this.options.inbound[0]?.applicationHost ?? '127.0.0.1';
+    const { capture, inbound, meshHost } = this.options;
+    return capture !== undefined ? meshHost : (inbound[0]?.applicationHost ?? '127.0.0.1');
   }
 
   private reportLater(): void {

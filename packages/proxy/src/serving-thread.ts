@@ -113,9 +113,6 @@ export function servingSettings(options: ProxyOptions, workers: number): Serving
   };
 }
 
-/** Where an application listens whose pod does not name the port. */
-const LOOPBACK = '127.0.0.1';
-
 /** Everything one thread serves with: data plane, listeners, recorder, and the identity in use. */
 export class ServingThread implements Serving {
   private readonly settings: ServingSettings;
@@ -191,7 +188,9 @@ export class ServingThread implements Serving {
     for (const { applicationPort, applicationHost: host } of settings.inbound) {
       // As if it had shown it: then callers are told too.
       if (hasPort(settings.opaquePorts, applicationPort)) this.learned.add(applicationPort);
-      this.local.set(applicationPort, { applicationPort, host, port: applicationPort });
+      // What was captured goes on to where it was going: an application that listens on loopback alone wants no callers.
+      const reached = settings.captureProof === null ? host : settings.meshHost;
+      this.local.set(applicationPort, { applicationPort, host: reached, port: applicationPort });
     }
     this.serveLocally();
   }
@@ -361,7 +360,7 @@ export class ServingThread implements Serving {
     }
     if (!this.local.has(dialled)) {
       if (this.plane.tables.inbound(dialled) === undefined) return undefined;
-      this.local.set(dialled, { applicationPort: dialled, host: LOOPBACK, port: dialled });
+      this.local.set(dialled, { applicationPort: dialled, host: this.settings.meshHost, port: dialled });
       this.serveLocally();
     }
     return this.inboundListener(options, dialled);

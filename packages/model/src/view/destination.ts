@@ -11,6 +11,18 @@ export function destinationKey(serviceKey: string, port: number): DestinationKey
   return `${serviceKey}:${port}`;
 }
 
+/** No namespace has this name: destinations in it are addresses of instances, which callers dial without a service. */
+export const addressNamespace = '~';
+
+/** The destination that an address and port mean, whoever has them. */
+export function addressKey(address: string, port: number): DestinationKey {
+  return `${addressNamespace}/${address.replaceAll(':', '-')}:${port}`;
+}
+
+export function isAddressKey(key: DestinationKey): boolean {
+  return key.startsWith('~/');
+}
+
 /** Undefined when the text is no `namespace/service:port`. */
 export function readDestination(key: string): DestinationParts | undefined {
   const match = /^([^/:]+)\/([^/:]+):([0-9]{1,5})$/.exec(key);

@@ -6,6 +6,7 @@ import { type ConfigObject, type ObjectKey, keyOf } from '../kinds/kind-table.ts
 import { readObject } from '../reader/object-reader.ts';
 import { statusOf } from '../status/object-status.ts';
 import { type Change, Model, destinations } from './model.ts';
+import { addressKey } from './destination.ts';
 import { resolveEndpoints } from './resolve-endpoints.ts';
 import { resolveResource } from './resolve-resource.ts';
 import { closure, resolveRoutes } from './resolve-routes.ts';
@@ -337,4 +338,55 @@ test('the closure of routes names every backend and mirror once', () => {
     'default/b:80',
     'default/c:80',
   ]);
+});
+
+test('the address of an instance leads to that instance by mutual TLS, and to nobody when it goes', () => {
+  const model = new Model();
+  const at = instance('default/w', {
+    address: 'fd00::7',
+    ports: [{ name: '', applicationPort: 8080, meshPort: 8080, learned: 'Tcp' }],
+  });
+  const key = addressKey('fd00::7', 8080);
+  const of = (type: 'routes' | 'backend' | 'endpoints') => resolveResource(model, `${type}:${key}`, 'web');
+  assert.equal(of('routes'), undefined);
+  const { resources } = model.applyChanges([
+    upsert(entry('w', 'a', 'fd00::7')),
+    { type: 'UpsertInstance', instance: at },
+  ]);
+  assert.ok(resources.has(`routes:${key}`) && resources.has(`endpoints:${key}`));
+  assert.deepEqual(of('endpoints'), {
+    type: 'endpoints',
+    name: key,
+    endpoints: [
+      {
+        key: 'default/w:8080',
+        address: 'fd00::7',
+        port: 8080,
+        applicationPort: 8080,
+        identity: at.identity,
+        mesh: true,
+        zone: '',
+        weight: 1,
+      },
+    ],
+  });
+  const routes = of('routes');
+  assert.ok(routes?.type === 'routes');
+  assert.deepEqual(closure(routes), [key]);
+  assert.equal(routes.rules[0]?.retries.attempts, 0);
+  assert.equal(resolveResource(model, `routes:${addressKey('fd00::7', 9000)}`, 'web'), undefined);
+  // Another has the address now.
+  const { resources: moved } = model.applyChanges([
+    { type: 'UpsertInstance', instance: { ...at, address: 'fd00::8' } },
+    {
+      type: 'UpsertInstance',
+      instance: { ...at, workload: 'default/next', identity: 'spiffe://cluster.local/ns/default/sa/next' },
+    },
+  ]);
+  assert.ok(moved.has(`routes:${key}`) && moved.has(`routes:${addressKey('fd00::8', 8080)}`));
+  const next = of('endpoints');
+  assert.ok(next?.type === 'endpoints');
+  assert.equal(next.endpoints[0]?.identity, 'spiffe://cluster.local/ns/default/sa/next');
+  model.applyChanges([{ type: 'RemoveInstance', workload: 'default/next' }]);
+  assert.equal(of('routes'), undefined);
 });

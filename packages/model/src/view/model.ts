@@ -14,7 +14,7 @@ import { targetKind } from '../kinds/policy-target.ts';
 import { destinationKey, isMeshPort, protocolOf } from './destination.ts';
 import { Relation } from './relation.ts';
 import type { DestinationKey, ResourceKey } from './resource.ts';
-import { type WorkloadInstance, WorkloadIndex } from './workload-index.ts';
+import { type WorkloadInstance, WorkloadIndex, addressesOf } from './workload-index.ts';
 
 export type Change =
   | { readonly type: 'Upsert'; readonly object: ConfigObject }
@@ -189,8 +189,14 @@ export class Model {
   #setWorkload(key: string, affected: Affected): void {
     const entry = this.#objects.get(`WorkloadEntry/${key}` as ObjectKey) as ObjectOf<'WorkloadEntry'> | undefined;
     affected.resources.add(`inbound:${key}`);
-    const known = learnedOf(this.workloads.get(key)?.instance);
+    const before = this.workloads.get(key)?.instance;
+    const known = learnedOf(before);
     const instance = this.#instances.get(key);
+    for (const held of [before, instance]) {
+      for (const address of addressesOf(held)) {
+        affected.resources.add(`routes:${address}`).add(`backend:${address}`).add(`endpoints:${address}`);
+      }
+    }
     for (const service of this.workloads.set(key, entry, instance)) {
       this.#collectEndpoints(service, affected);
       if (learnedOf(instance) !== known) this.#collectProtocol(service, affected);

@@ -1,4 +1,6 @@
+import { isAddressKey } from './destination.ts';
 import type { Model } from './model.ts';
+import { resolveAddressBackend, resolveAddressEndpoints, resolveAddressRoutes } from './resolve-address.ts';
 import { resolveBackend, resolveEndpoints } from './resolve-endpoints.ts';
 import { resolveInbound, resolveMesh, resolveNames } from './resolve-mesh.ts';
 import { resolveGatewayListeners, resolveRoutes } from './resolve-routes.ts';
@@ -16,11 +18,11 @@ export function resolveResource(model: Model, key: ResourceKey, callerNamespace:
     case 'inbound':
       return resolveInbound(model, name);
     case 'routes':
-      return resolveRoutes(model, name, callerNamespace);
+      return isAddressKey(name) ? resolveAddressRoutes(model, name) : resolveRoutes(model, name, callerNamespace);
     case 'backend':
-      return resolveBackend(model, name, callerNamespace);
+      return isAddressKey(name) ? resolveAddressBackend(model, name) : resolveBackend(model, name, callerNamespace);
     case 'endpoints':
-      return resolveEndpoints(model, name);
+      return isAddressKey(name) ? resolveAddressEndpoints(model, name) : resolveEndpoints(model, name);
     case 'listener':
       return resolveGatewayListeners(model, name.slice(0, name.lastIndexOf('/'))).find((each) => each.name === name);
     default:

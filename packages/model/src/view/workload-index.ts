@@ -1,7 +1,9 @@
 import type { ObjectOf } from '../kinds/kind-table.ts';
 import type { ServicePort } from '../kinds/service.ts';
 import { builtInDefaults } from '../policy/built-in-defaults.ts';
+import { addressKey } from './destination.ts';
 import { Relation } from './relation.ts';
+import type { DestinationKey } from './resource.ts';
 
 /** A proxy that proved whose it is: the control plane's registry holds one per live Sync stream. */
 export interface WorkloadInstance {
@@ -58,6 +60,7 @@ export class WorkloadIndex {
   readonly #servicesByPair = new Relation<string, string>();
   readonly #members = new Relation<string, string>();
   readonly #memberships = new Relation<string, string>();
+  readonly #byAddress = new Relation<DestinationKey, string>();
 
   get(key: string): Workload | undefined {
     return this.#workloads.get(key);
@@ -65,6 +68,11 @@ export class WorkloadIndex {
 
   keys(): IterableIterator<string> {
     return this.#workloads.keys();
+  }
+
+  /** Workloads whose sidecar listens at an address and port; more than one only where they clash. */
+  at(key: DestinationKey): ReadonlySet<string> {
+    return this.#byAddress.get(key);
   }
 
   membersOf(service: string): ReadonlySet<string> {
@@ -100,6 +108,7 @@ export class WorkloadIndex {
     const before = this.#workloads.get(key);
     if (before !== undefined) {
       this.#byNamespace.delete(before.namespace, key);
+      for (const address of addressesOf(before.instance)) this.#byAddress.delete(address, key);
       for (const [name, value] of Object.entries(before.labels))
         this.#byLabel.delete(pairOf(before.namespace, name, value), key);
       for (const service of this.#memberships.get(key)) {
@@ -112,6 +121,7 @@ export class WorkloadIndex {
     if (workload === undefined) return affected;
     this.#workloads.set(key, workload);
     this.#byNamespace.add(workload.namespace, key);
+    for (const address of addressesOf(instance)) this.#byAddress.add(address, key);
     for (const [name, value] of Object.entries(workload.labels)) {
       const pair = pairOf(workload.namespace, name, value);
       this.#byLabel.add(pair, key);
@@ -160,6 +170,11 @@ export class WorkloadIndex {
     this.#members.delete(service, key);
     this.#memberships.delete(key, service);
   }
+}
+
+/** Destinations that an instance is reached at by its address. */
+export function* addressesOf(instance: WorkloadInstance | undefined): Generator<DestinationKey> {
+  if (instance !== undefined) for (const { meshPort } of instance.ports) yield addressKey(instance.address, meshPort);
 }
 
 /** The application's port that a service port leads to; undefined when the workload has no port of that name. */

@@ -43,6 +43,10 @@ export interface Engine {
   use(key: DestinationKey): void;
   /** Asks for a destination that is not held; `waiter` hears once, unless it is forgotten. */
   awaitDestination(key: DestinationKey, waiter: DestinationWaiter): void;
+  /** The control plane said lately that this address is none of the mesh's, or did not answer. */
+  isOutside(key: DestinationKey): boolean;
+  /** Nobody answered whose this address is: not asked again for some seconds. */
+  presumeOutside(key: DestinationKey): void;
   forgetWaiter(key: DestinationKey, waiter: DestinationWaiter): void;
   /** A rule for a host outside the mesh, or why there is none. */
   egress(host: string, port: number): { rule: CompiledRule; backend: BackendState } | TerminationCode;
