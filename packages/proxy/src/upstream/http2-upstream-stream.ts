@@ -64,10 +64,10 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
   /** Told `blocked` because the whole connection is. */
   private held: boolean;
   private discarding: boolean;
-  private discarded: number;
   private bulk: boolean;
-  /** Moved since `sampleSinceMs`. */
+  /** Moved since `sampleSinceMs`; of a response that is discarded, since nobody wants it. */
   private sampleBytes: number;
+  /** Whole and wrapped to 31 bits: a number with a fraction is an allocation for each request. */
   private sampleSinceMs: number;
 
   constructor(carrier: Http2Carrier) {
@@ -81,10 +81,9 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     this.paused = false;
     this.held = false;
     this.discarding = false;
-    this.discarded = 0;
     this.bulk = false;
     this.sampleBytes = 0;
-    this.sampleSinceMs = carrier.now();
+    this.sampleSinceMs = carrier.now() | 0;
   }
 
   get blocked(): boolean {
@@ -157,6 +156,7 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
       return;
     }
     this.discarding = true;
+    this.sampleBytes = 0;
     this.observer = null;
     this.resumeResponse();
     this.carrier.later(DISCARD_MS, () => this.cancel());
@@ -193,8 +193,7 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     this.sampleBytes += bytes;
     if (this.sampleBytes >= BULK_BYTES) this.judgeBulk();
     if (this.discarding) {
-      this.discarded += bytes;
-      if (this.discarded > DISCARD_BYTES) this.cancel();
+      if (this.sampleBytes > DISCARD_BYTES) this.cancel();
     } else if (this.tunnel) this.observer?.onUpstreamTunnelBytes(chunk, start, end);
     else this.observer?.onUpstreamData(chunk, start, end);
     if (!this.paused && this.stream !== null) this.stream.grant(bytes);
@@ -234,8 +233,8 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
   }
 
   private judgeBulk(): void {
-    const nowMs = this.carrier.now();
-    const bulk = nowMs - this.sampleSinceMs < BULK_MS;
+    const nowMs = this.carrier.now() | 0;
+    const bulk = ((nowMs - this.sampleSinceMs) | 0) < BULK_MS;
     this.sampleBytes = 0;
     this.sampleSinceMs = nowMs;
     if (bulk === this.bulk || this.stream === null) return;
