@@ -22,6 +22,13 @@ export class LineSpans {
   /** From `"direction"` to the end of the path's value, its quote left out. */
   headStart = -1;
   headEnd = -1;
+  methodStart = -1;
+  methodEnd = -1;
+  authorityStart = -1;
+  authorityEnd = -1;
+  pathStart = -1;
+  outbound = false;
+  tcp = false;
   /** From `"source"` to the end of the value of `rule`, its quote left out. */
   tailStart = -1;
   tailEnd = -1;
@@ -37,6 +44,7 @@ export class LineSpans {
     while (pos < end && text.charCodeAt(pos) !== QUOTE) pos += 1;
     if (!text.startsWith(DIRECTION, pos + 2)) return false;
     this.headStart = pos + 2;
+    this.methodStart = this.methodEnd = this.authorityStart = this.authorityEnd = pos;
     // Direction, protocol, method, authority, path: all of them texts.
     for (let field = 0; field < HEAD_FIELDS; field += 1) {
       const name = pos + 3;
@@ -44,13 +52,25 @@ export class LineSpans {
       while (colon < end && text.charCodeAt(colon) !== COLON) colon += 1;
       const value = colon + 2;
       let close = value;
-      while (close < end && text.charCodeAt(close) !== QUOTE) close += 1;
-      // An escape, or a line that is cut off.
-      if (close >= end || text.charCodeAt(close - 1) === BACKSLASH) return false;
-      if (colon - name === PATH.length && text.startsWith(PATH, name)) {
+      for (let code = text.charCodeAt(close); code !== QUOTE; code = text.charCodeAt(close)) {
+        // An escape, or a line that is cut off.
+        if (close >= end || code === BACKSLASH) return false;
+        close += 1;
+      }
+      if (text.startsWith('path"', name)) {
+        this.pathStart = value;
         this.headEnd = close;
         return true;
       }
+      if (text.startsWith('method"', name)) {
+        this.methodStart = value;
+        this.methodEnd = close;
+      } else if (text.startsWith('authority"', name)) {
+        this.authorityStart = value;
+        this.authorityEnd = close;
+      } else if (text.startsWith('direction"', name)) this.outbound = text.startsWith('outbound"', value);
+      else if (text.startsWith('protocol"', name)) this.tcp = text.startsWith('tcp"', value);
+      else return false;
       pos = close;
     }
     return false;
@@ -88,7 +108,6 @@ const BRACE = 0x7d;
 /** `{"time":"2026-11-22T22:00:00.000Z","level":"` */
 const LEVEL_AT = 44;
 const DIRECTION = '"direction":';
-const PATH = 'path"';
 const RULE = '"rule":';
 const SOURCE = '"source":';
 const HEAD_FIELDS = 5;

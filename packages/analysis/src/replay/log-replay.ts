@@ -44,6 +44,8 @@ export interface ReplayOptions {
 
 /** Lines that are alike are decided once; beyond this many different ones it is forgotten which were. */
 const MOST_REMEMBERED = 100_000;
+/** Different requests after which it is judged whether remembering pays. */
+const JUDGED_AFTER = 10_000;
 const EMPTY: KnownConditions = new Map();
 
 /**
@@ -52,8 +54,9 @@ const EMPTY: KnownConditions = new Map();
  */
 export class LogReplay {
   readonly #options: ReplayOptions;
-  /** By the two spans of a line, the later one first: there are fewer of it. */
-  readonly #remembered = new Map<string, Map<string, Verdict>>();
+  /** By the later span of a line, then by the earlier one. */
+  readonly #tails = new Map<string, Tail>();
+  #remembers = true;
   #rememberedCount = 0;
   readonly #verdicts = new Map<string, Verdict>();
   readonly #sides = new Map<string, Side>();
@@ -61,9 +64,12 @@ export class LogReplay {
   readonly #view = new LoggedView();
   #rest = '';
   #lines = 0;
+  /** The most frequent one, at hand. */
+  readonly #same: Verdict;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
+    this.#same = this.#verdict('same', '', '', '');
   }
 
   feed(chunk: string): void {
@@ -106,21 +112,46 @@ export class LogReplay {
       (line === undefined ? this.#verdict('unreadable', '', '', '') : this.#decide(line)).count += 1;
       return;
     }
-    const tail = text.slice(spans.tailStart, spans.tailEnd);
-    let byHead = this.#remembered.get(tail);
-    if (byHead === undefined) this.#remembered.set(copyOf(tail), (byHead = new Map()));
-    const head = text.slice(spans.headStart, spans.headEnd);
-    let verdict = byHead.get(head);
+    const tail = this.#tailOf(text.slice(spans.tailStart, spans.tailEnd));
+    const { byHead } = tail;
+    const head = this.#remembers ? text.slice(spans.headStart, spans.headEnd) : '';
+    let verdict = this.#remembers ? byHead.get(head) : undefined;
     if (verdict === undefined) {
-      const line = readLine(`{${head}",${tail}"}`);
-      verdict = line === undefined ? this.#verdict('unreadable', '', '', '') : this.#decide(line);
-      if (this.#rememberedCount >= MOST_REMEMBERED) {
-        this.#remembered.clear();
-        this.#rememberedCount = 0;
-      } else byHead.set(copyOf(head), verdict);
-      this.#rememberedCount += 1;
+      verdict = this.#decide({
+        ...tail.line,
+        direction: spans.outbound ? 'outbound' : 'inbound',
+        protocol: spans.tcp ? 'tcp' : 'http',
+        method: text.slice(spans.methodStart, spans.methodEnd),
+        authority: text.slice(spans.authorityStart, spans.authorityEnd),
+        path: text.slice(spans.pathStart, spans.headEnd),
+      });
+      if (this.#remembers) this.#remember(byHead, head, verdict);
     }
     verdict.count += 1;
+  }
+
+  /** What the end of a line says is said again by many: parsed once. */
+  #tailOf(slice: string): Tail {
+    let tail = this.#tails.get(slice);
+    if (tail === undefined) {
+      const line = readLine(`{"direction":"-","protocol":"-",${slice}"}`);
+      tail = { line: line ?? NO_LINE, byHead: new Map() };
+      if (this.#tails.size >= MOST_REMEMBERED) this.#tails.clear();
+      this.#tails.set(copyOf(slice), tail);
+    }
+    return tail;
+  }
+
+  /** Gives up on a log in which hardly a request comes twice: remembering would cost more than deciding. */
+  #remember(byHead: Map<string, Verdict>, head: string, verdict: Verdict): void {
+    this.#rememberedCount += 1;
+    if (this.#rememberedCount < MOST_REMEMBERED) byHead.set(copyOf(head), verdict);
+    else {
+      this.#tails.clear();
+      this.#rememberedCount = 0;
+    }
+    if (this.#rememberedCount === JUDGED_AFTER) this.#remembers = this.#lines > 2 * JUDGED_AFTER;
+    if (!this.#remembers) this.#tails.clear();
   }
 
   #decide(line: LoggedRequest): Verdict {
@@ -139,11 +170,11 @@ export class LogReplay {
     const before = old.find(line.authority);
     const after = next.find(line.authority);
     if (before.routes === undefined || after.routes === undefined) {
-      if (before.said === after.said) return this.#verdict('same', '', '', '');
+      if (before.said === after.said) return this.#same;
       const known = before.routes === undefined ? before.said : logged === '' ? before.said : logged;
       return this.#verdict('elsewhere', known, after.said, example);
     }
-    if (before.hash === after.hash) return this.#verdict('same', '', '', '');
+    if (before.hash === after.hash) return this.#same;
     const first = this.#winners(before.routes, EMPTY);
     const learned = logged === '' ? undefined : learn(before.routes, first.entries, view, logged);
     const from =
@@ -165,7 +196,7 @@ export class LogReplay {
     const sameCare = (list: readonly RuleAction[]): boolean =>
       list.every(({ treatment }) => treatment === list[0]!.treatment);
     if (!sameCare(from) || !sameCare(to)) return this.#verdict('undecidable', missing, '', example);
-    if (was.treatment === is.treatment) return this.#verdict('same', '', '', '');
+    if (was.treatment === is.treatment) return this.#same;
     return this.#verdict('otherwise', textOf(was), textOf(is), example);
   }
 
@@ -175,7 +206,7 @@ export class LogReplay {
     const from = logged === '' ? `refused (${line.termination})` : logged;
     if (found.routes === undefined) {
       const same = logged === '' ? found.said === from : found.outside && line.destination.startsWith('outside:');
-      return same ? this.#verdict('same', '', '', '') : this.#verdict('elsewhere', from, found.said, example);
+      return same ? this.#same : this.#verdict('elsewhere', from, found.said, example);
     }
     if (logged === '' && !refusedByRules.has(line.termination)) {
       return this.#verdict(
@@ -190,10 +221,8 @@ export class LogReplay {
     if (first === undefined || actions.some(({ rule }) => rule !== first.rule)) {
       return this.#verdict('undecidable', this.#view.missing, '', example);
     }
-    if (first === NO_RULE && line.termination === 'no-route') return this.#verdict('same', '', '', '');
-    return first.rule === logged
-      ? this.#verdict('same', '', '', '')
-      : this.#verdict('elsewhere', from, textOf(first), example);
+    if (first === NO_RULE && line.termination === 'no-route') return this.#same;
+    return first.rule === logged ? this.#same : this.#verdict('elsewhere', from, textOf(first), example);
   }
 
   /** What may win: one by the table itself where it asked for nothing that a log has not. */
@@ -247,6 +276,24 @@ export class LogReplay {
     return verdict;
   }
 }
+
+interface Tail {
+  readonly line: LoggedRequest;
+  readonly byHead: Map<string, Verdict>;
+}
+
+const NO_LINE: LoggedRequest = {
+  direction: '',
+  protocol: '',
+  method: '',
+  authority: '',
+  path: '',
+  source: '',
+  destination: '',
+  route: '',
+  rule: '',
+  termination: '',
+};
 
 /** Endings that say that the rules, or the lack of them, decided. */
 const refusedByRules = new Set(['no-route', 'unknown-host', 'egress-refused', 'no-config', 'misdirected']);
