@@ -1,4 +1,4 @@
-import type { AccessLogFacts } from './access-log.ts';
+import type { AccessLogFacts } from './access-log-facts.ts';
 import { writeJsonText } from './json-text.ts';
 
 /** Names of the fields of a line: ours, the Elastic Common Schema's, or OpenTelemetry's. */

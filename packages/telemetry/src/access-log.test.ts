@@ -1,7 +1,8 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { terminations } from '@weft/outcome';
-import { AccessLog, type AccessLogFacts, accessFlags, isLogged, redactQuery } from './access-log.ts';
+import type { AccessLogFacts } from './access-log-facts.ts';
+import { AccessLog, accessFlags, isLogged, redactQuery } from './access-log.ts';
 
 const facts: AccessLogFacts = {
   startWallMs: Date.UTC(2026, 0, 2, 3, 4, 5, 67),

@@ -5,7 +5,8 @@
  */
 import { systemClock } from '@weft/kernel';
 import { terminationIndex, terminations } from '@weft/outcome';
-import { AccessLog, type AccessLogFacts } from './access-log.ts';
+import type { AccessLogFacts } from './access-log-facts.ts';
+import { AccessLog } from './access-log.ts';
 import { writeMetrics } from './metrics-text.ts';
 import { RandomIds } from './random-ids.ts';
 import { RequestMetrics } from './request-metrics.ts';

@@ -1,6 +1,6 @@
+export { type AccessLogFacts } from './access-log-facts.ts';
 export {
   AccessLog,
-  type AccessLogFacts,
   type AccessLogOptions,
   type AccessLogWhen,
   type ConnectionLogFacts,

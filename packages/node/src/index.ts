@@ -1,0 +1,1 @@
+export { carriedHeaders, carriedTrace, outsideOfTraces } from './preload.ts';
