@@ -183,14 +183,14 @@ describe('a request, explained by the mesh that carried it', () => {
     const headers = { authorization: 'Bearer abc', cookie: 'a=b', 'x-thing': 'visible' };
     // Until the tap has reached the sidecar.
     const deadline = Date.now() + 10_000;
-    let over = false;
-    void first.then(() => (over = true));
-    while (!over && Date.now() < deadline) {
+    const told = { over: false };
+    void first.then(() => (told.over = true));
+    while (!told.over && Date.now() < deadline) {
       await mesh.fetch('web', 'http://orders/items?password=1', { headers });
       await mesh.fetch('web', 'http://orders/other', { headers });
     }
     stop();
-    assert.ok(over, 'something was told and something dropped');
+    assert.ok(told.over, 'something was told and something dropped');
     const requests = events.flatMap((event) => event.requests);
     assert.ok(requests.length > 0);
     for (const request of requests) {
