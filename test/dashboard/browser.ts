@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import axe from 'axe-core';
-import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { type Browser, type Page, launch } from 'puppeteer-core';
 import type { PageDocument } from './page-globals.ts';
 
 declare const document: PageDocument;
@@ -46,7 +46,7 @@ export class Tab {
   }
 
   static async open(program: string): Promise<Tab> {
-    const browser = await puppeteer.launch({
+    const browser = await launch({
       executablePath: program,
       args: ['--no-sandbox', '--headless=new', '--disable-gpu'],
       protocolTimeout: PATIENCE_MS,
@@ -83,6 +83,15 @@ export class Tab {
         .filter(({ impact }) => impact === 'serious' || impact === 'critical')
         .map(({ id, help, nodes }) => `${id}: ${help} (${nodes.length}): ${nodes[0]?.html.slice(0, 160)}`);
     });
+  }
+
+  /** What scripts hold, after the garbage is out. */
+  async heapBytes(): Promise<number> {
+    const session = await this.page.createCDPSession();
+    await session.send('HeapProfiler.collectGarbage');
+    const { usedSize } = await session.send('Runtime.getHeapUsage');
+    await session.detach();
+    return usedSize;
   }
 
   close(): Promise<void> {

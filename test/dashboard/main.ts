@@ -1,6 +1,6 @@
 /**
  * `npm run test:dashboard`: the dashboard in a real Chromium. `--pictures FOLDER` also takes pictures of the demo.
- * `--only made-up|size|demo` runs one part. Without Chromium it says so and passes.
+ * `--only made-up|size|soak|demo` runs one part; `--minutes N` is how long the soak lasts (1). Without Chromium it says so and passes.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
@@ -10,13 +10,19 @@ import { parseArgs } from 'node:util';
 import { type Look, Tab, findChromium } from './browser.ts';
 import { DemoMesh } from './demo-mesh.ts';
 import { startMadeUpMesh } from './made-up-mesh.ts';
-import type { PageDocument, PageLocation } from './page-globals.ts';
+import type { PageDocument, PageHistory, PageLocation, PageWindow } from './page-globals.ts';
 
 declare const document: PageDocument;
 declare const location: PageLocation;
+declare const history: PageHistory;
+declare const window: PageWindow;
 
 const { values: options } = parseArgs({
-  options: { pictures: { type: 'string', default: '' }, only: { type: 'string', default: '' } },
+  options: {
+    pictures: { type: 'string', default: '' },
+    only: { type: 'string', default: '' },
+    minutes: { type: 'string', default: '1' },
+  },
 });
 
 const HOSTILE = `<img src=x onerror="window.taken=1">"'&\u202e</script><script>window.taken=1</script>`;
@@ -26,6 +32,9 @@ const LOOKS: readonly Look[] = [
   { theme: 'light', width: 390 },
   { theme: 'dark', width: 390 },
 ];
+
+/** What README and docs show. */
+const PICTURED: ReadonlySet<string> = new Set(['topology', 'service', 'request', 'proxy', 'config', 'tap']);
 
 let passed = 0;
 let failed = 0;
@@ -151,6 +160,41 @@ async function size(tab: Tab): Promise<void> {
   }
 }
 
+/** A tab that stays open, with figures that change and pages that come and go: its memory after garbage collection. */
+async function soak(tab: Tab): Promise<void> {
+  const mesh = await startMadeUpMesh({ services: 120, edges: 400 });
+  try {
+    await tab.as(LOOKS[0]!);
+    await tab.go(mesh.url, '/?open=all', '.graph .node');
+    const rounds = Math.max(4, Math.round(Number(options.minutes) * 6));
+    const heaps: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      for (const href of ['/services', '/services/team-1/service-1', '/tap', '/?open=all']) {
+        // As the way back does: within the page, without loading it anew.
+        await tab.page.evaluate((to) => {
+          history.pushState(null, '', to);
+          window.dispatchEvent(new Event('popstate'));
+        }, href);
+        await tab.page.waitForSelector('main h1');
+        await new Promise((resolve) => setTimeout(resolve, 2_200));
+      }
+      heaps.push(await tab.heapBytes());
+    }
+    // The first rounds fill caches of the engine.
+    const early = Math.max(...heaps.slice(1, 1 + Math.ceil(rounds / 3)));
+    const late = Math.min(...heaps.slice(-Math.ceil(rounds / 3)));
+    const grown = (late - early) / 1e6;
+    console.log(`       heap after each round, MB: ${heaps.map((bytes) => (bytes / 1e6).toFixed(1)).join(' ')}`);
+    check(
+      `memory of the tab does not grow in ${rounds} rounds`,
+      grown > 3 ? [`it has grown by ${grown.toFixed(1)} MB`] : [],
+    );
+  } finally {
+    await mesh.stop();
+  }
+  check('no script failed in the soak', tab.complaints.splice(0));
+}
+
 /** Every page against the live demo. */
 async function demo(tab: Tab): Promise<void> {
   const mesh = await DemoMesh.start();
@@ -196,10 +240,11 @@ async function demo(tab: Tab): Promise<void> {
         }
         if (name === 'topology' || name === 'tap') await new Promise((resolve) => setTimeout(resolve, 2_000));
         check(`${name} of the demo, ${look.theme} ${look.width}`, await tab.axeFaults());
-        if (options.pictures !== '') await picture(tab, name, look);
+        if (options.pictures !== '' && PICTURED.has(name)) await picture(tab, name, look);
       }
     }
   } finally {
+    await tab.page.goto('about:blank');
     await mesh.stop();
   }
   check('no script failed against the demo', tab.complaints.splice(0));
@@ -248,7 +293,7 @@ if (chromium === undefined) {
   }
   const tab = await Tab.open(chromium);
   try {
-    for (const [name, part] of Object.entries({ 'made-up': madeUp, size, demo })) {
+    for (const [name, part] of Object.entries({ 'made-up': madeUp, size, soak, demo })) {
       if (options.only === '' || options.only === name) await part(tab);
     }
   } catch (error) {

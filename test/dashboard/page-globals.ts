@@ -18,3 +18,11 @@ export interface PageLocation {
   readonly href: string;
   readonly pathname: string;
 }
+
+export interface PageHistory {
+  pushState(state: null, title: string, href: string): void;
+}
+
+export interface PageWindow {
+  dispatchEvent(event: Event): boolean;
+}

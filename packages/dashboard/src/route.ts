@@ -72,6 +72,12 @@ export function requestHref(id: string): string {
   return `/requests/${encodeURIComponent(id)}`;
 }
 
+/** The object of a route as proxies name it, `HTTPRoute shop/cart`; undefined for what has none. */
+export function routeHref(route: string): string | undefined {
+  const [, kind, namespace, name] = /^(\w+) ([^/]+)\/(.+)$/.exec(route) ?? [];
+  return kind === undefined ? undefined : objectHref(kind, namespace!, name!);
+}
+
 /** The same page with another value in its query; an empty one takes it out. */
 export function withQuery(search: string, name: string, value: string): string {
   const query = new URLSearchParams(search);

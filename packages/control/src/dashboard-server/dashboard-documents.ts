@@ -181,7 +181,7 @@ function withoutSecrets(status: ObjectStatus): ObjectStatus {
 function events({ desk }: DocumentSources): EventsJson {
   const seen: MeshEvent[] = [];
   desk.watchEvents((event) => void seen.push(event))();
-  return { events: seen.slice(-MOST_EVENTS).reverse() };
+  return { events: seen.slice(-MOST_EVENTS).toReversed() };
 }
 
 function why(request: string): (found: WhyResponse) => WhyJson {

@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { go } from '../feed/use-route.ts';
-import { milliseconds, rate, share } from '../format.ts';
+import { milliseconds, plainlySecured, rate, share } from '../format.ts';
 import { serviceHref } from '../route.ts';
 import { NODE_HEIGHT, NODE_WIDTH } from './graph-layout.ts';
 import type { Graph, GraphEdge, GraphNode } from './graph-model.ts';
@@ -148,7 +148,7 @@ interface Point {
 
 function drawEdge(edge: GraphEdge, from: Point, to: Point, shows: boolean, isNear: boolean): VNode {
   const { line, middle } = wayOf(edge.from === edge.to, from, to);
-  const secured = edge.securedShare;
+  const secured = plainlySecured(edge.securedShare, edge.failureShare);
   const tone = toneOf(edge.failureShare);
   const kind = [`edge ${tone}`, secured !== null && secured < 1 ? 'open' : '', isNear ? 'near' : ''].join(' ');
   // As wide as its rate says, on a scale of tens.
@@ -160,14 +160,14 @@ function drawEdge(edge: GraphEdge, from: Point, to: Point, shows: boolean, isNea
       <path d={line} stroke-width={width.toFixed(2)} marker-end="url(#arrow)" />
       {shows ? (
         <g transform={`translate(${middle.x} ${middle.y})`} class="figures">
-          <text y={-4}>
+          <text y={-7}>
             {rate(edge.requestsPerS)}
             {(edge.failureShare ?? 0) > 0 ? <tspan class="fails"> {share(edge.failureShare)}</tspan> : null}
           </text>
           {secured === 1 ? (
-            <path d={LOCK} class="lock" transform={`translate(${edge.p99Ms === null ? 0 : 36} 5)`} />
+            <path d={LOCK} class="lock" transform={`translate(${edge.p99Ms === null ? 0 : 36} 10)`} />
           ) : null}
-          <text y={9} class="second">
+          <text y={15} class="second">
             {edge.p99Ms === null ? '' : `p99 ${milliseconds(edge.p99Ms)}`}
             {secured !== null && secured < 1 ? <tspan class="fails"> no mTLS</tspan> : null}
           </text>

@@ -7,8 +7,9 @@ import { go } from '../feed/use-route.ts';
 import { ago, bareName, bytes, clock, milliseconds, share } from '../format.ts';
 import { Empty, Panel } from '../parts/panel.tsx';
 import { type Column, Table } from '../parts/table.tsx';
+import { RouteName } from '../parts/traffic-columns.tsx';
 import { Badge, Value } from '../parts/value.tsx';
-import { objectHref, proxyHref, requestHref } from '../route.ts';
+import { proxyHref, requestHref } from '../route.ts';
 import { type Bar, waterfallOf } from '../waterfall.ts';
 
 /** Why one request went where it went, at each proxy it crossed. */
@@ -182,7 +183,6 @@ function StatusBadge({ hop: { status, grpcStatus, termination } }: { readonly ho
 
 function Detail({ hop, proxy }: { readonly hop: Hop; readonly proxy: string }) {
   const { backend, spent } = hop;
-  const [namespace = '', name = ''] = hop.route.split('/');
   return (
     <div class="detail">
       <dl class="pairs">
@@ -197,11 +197,7 @@ function Detail({ hop, proxy }: { readonly hop: Hop; readonly proxy: string }) {
           {hop.source || 'unknown'} → {hop.destination || 'nowhere'}
         </Pair>
         <Pair name="Rule">
-          {name === '' ? (
-            <span class="soft">{hop.route === '' ? 'no route' : hop.route}</span>
-          ) : (
-            <a href={objectHref('HTTPRoute', namespace, name)}>{hop.route}</a>
-          )}
+          <RouteName route={hop.route} />
           {hop.rule === '' ? '' : ` rule ${hop.rule}`}
           {hop.match === '' ? '' : `, matched ${hop.match}`}
         </Pair>

@@ -1,14 +1,14 @@
 import type { EdgeJson, RouteTrafficJson, ServiceEndpointsJson, ServiceJson } from '@weft/control';
 import type { BackendView, EndpointView } from '@weft/wire';
 import { useDocument } from '../feed/use-document.ts';
-import { milliseconds, rate, share, span } from '../format.ts';
+import { milliseconds, plainlySecured, rate, share, span } from '../format.ts';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { TimeChart } from '../parts/time-chart.tsx';
-import { ServiceName, bytesColumns, securedColumn, signalColumns } from '../parts/traffic-columns.tsx';
+import { RouteName, ServiceName, bytesColumns, securedColumn, signalColumns } from '../parts/traffic-columns.tsx';
 import { Badge, Tile, type Tone, Value, failureTone } from '../parts/value.tsx';
 import { WindowChoice, windowOf } from '../parts/window-choice.tsx';
-import { type Route, objectHref, path, proxyHref } from '../route.ts';
+import { type Route, path, proxyHref } from '../route.ts';
 
 const HALF_HOUR_MS = 1_800_000;
 
@@ -115,16 +115,12 @@ const ROUTES: readonly Column<RouteTrafficJson>[] = [
   {
     name: 'Route',
     by: ({ route }) => route,
-    cell: ({ route, rule }) => {
-      const [namespace = '', name = ''] = route.split('/');
-      if (name === '') return <span class="soft">{route === '' ? 'no route: straight to the service' : route}</span>;
-      return (
-        <>
-          <a href={objectHref('HTTPRoute', namespace, name)}>{route}</a>
-          {rule === '' ? null : <span class="soft"> rule {rule}</span>}
-        </>
-      );
-    },
+    cell: ({ route, rule }) => (
+      <>
+        <RouteName route={route} />
+        {rule === '' ? null : <span class="soft"> rule {rule}</span>}
+      </>
+    ),
   },
   { name: 'From', by: ({ source }) => source, cell: ({ source }) => <ServiceName id={source} /> },
   ...signalColumns<RouteTrafficJson>(),
@@ -132,7 +128,7 @@ const ROUTES: readonly Column<RouteTrafficJson>[] = [
 
 function Golden({ service: { signals, callers } }: { readonly service: ServiceJson }) {
   const none = 'no request ended in the last minute';
-  const secured = callers.every(({ securedShare }) => securedShare === 1);
+  const secured = callers.every(({ securedShare, failureShare }) => plainlySecured(securedShare, failureShare) === 1);
   const known = callers.some(({ securedShare }) => securedShare !== null);
   return (
     <dl class="tiles">

@@ -21,7 +21,7 @@ const MOST_ROWS = 300;
 const DRAW_MS = 250;
 
 const FIELDS: readonly (readonly [name: string, label: string, hint: string])[] = [
-  ['target', 'Service, workload or proxy', 'all'],
+  ['target', 'Service or proxy', 'all'],
   ['path', 'Path starts with', '/'],
   ['status', 'Status', '5xx'],
   ['method', 'Method', 'any'],
@@ -45,7 +45,7 @@ export function TapPage({ query }: { readonly query: Route['query'] }) {
     let last = 0;
     const timer = window.setInterval(() => {
       if (waiting.length > 0) {
-        const fresh = waiting.reverse();
+        const fresh = waiting.toReversed();
         waiting = [];
         setRows((old) => [...fresh, ...old].slice(0, MOST_ROWS));
       }

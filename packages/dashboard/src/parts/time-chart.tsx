@@ -111,7 +111,7 @@ function optionsOf(
     padding: [8, 6, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: { key: 'weft' } },
-    scales: { y: { range: (_plot, _low, high) => [0, Math.max(high * 1.15, 1e-6)] } },
+    scales: { y: { range: (_plot, _low, high) => [0, Math.max((high ?? 0) * 1.15, 1)] } },
     axes: [
       { ...axis, size: 22, space: 70, values: (_plot, times) => times.map((time) => clock(time * 1_000).slice(0, 5)) },
       {

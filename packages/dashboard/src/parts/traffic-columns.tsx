@@ -1,6 +1,6 @@
 import type { EdgeJson, SignalsJson } from '@weft/control';
-import { bytes, milliseconds, rate, share } from '../format.ts';
-import { serviceHref } from '../route.ts';
+import { bytes, milliseconds, plainlySecured, rate, share } from '../format.ts';
+import { routeHref, serviceHref } from '../route.ts';
 import type { Column } from './table.tsx';
 import { Badge, Value, failureTone } from './value.tsx';
 
@@ -50,7 +50,8 @@ export function signalColumns<R extends SignalsJson>(): Column<R>[] {
 export const securedColumn: Column<EdgeJson> = {
   name: 'mTLS',
   by: ({ securedShare }) => securedShare,
-  cell: ({ securedShare }) => {
+  cell: ({ securedShare: counted, failureShare }) => {
+    const securedShare = plainlySecured(counted, failureShare);
     if (securedShare === null) return <Value text="–" why={NO_TRAFFIC} />;
     if (securedShare === 1) return <Badge tone="good">all</Badge>;
     return <Badge tone="bad">{securedShare === 0 ? 'none' : share(securedShare)}</Badge>;
@@ -72,14 +73,32 @@ export const bytesColumns: readonly Column<EdgeJson>[] = [
   },
 ];
 
-/** A service that has a page, or a name that leads nowhere. */
+/** A route by its object, where it has one. */
+export function RouteName({ route }: { readonly route: string }) {
+  const href = routeHref(route);
+  if (href !== undefined) return <a href={href}>{route}</a>;
+  return <span class="soft">{route === '' ? 'no route' : route}</span>;
+}
+
+/** A service that has a page (its port is none of its name), the account of an identity, or a name that leads nowhere. */
 export function ServiceName({ id }: { readonly id: string }) {
-  if (!id.includes('/')) return <span class="soft">{id === 'unknown' ? 'unknown (no sidecar)' : id}</span>;
-  const [namespace, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)];
+  const account = /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(id);
+  if (account !== null) {
+    return (
+      <span title={id}>
+        <span class="soft">{account[1]}/</span>
+        {account[2]}
+      </span>
+    );
+  }
+  if (!id.includes('/') || id.includes('://')) {
+    return <span class="soft">{id === 'unknown' ? 'unknown (no sidecar)' : id}</span>;
+  }
+  const slash = id.indexOf('/');
   return (
-    <a href={serviceHref(id)} class="name">
-      <span class="soft">{namespace}/</span>
-      {name}
+    <a href={serviceHref(id.replace(/:\d+$/, ''))} class="name">
+      <span class="soft">{id.slice(0, slash + 1)}</span>
+      {id.slice(slash + 1)}
     </a>
   );
 }
