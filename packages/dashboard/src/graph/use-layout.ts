@@ -1,6 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-// Vite gives the address of the built worker, as the default export of what it makes.
-// oxlint-disable-next-line import/default
+// oxlint-disable-next-line import/default -- Vite makes a module whose default is the address of the built worker
 import workerAddress from './layout-worker.ts?worker&url';
 import { type Graph, shapeOf } from './graph-model.ts';
 import type { Layout, LayoutRequest } from './graph-layout.ts';
