@@ -38,6 +38,7 @@ const plurals: Readonly<Record<string, string>> = {
   HTTPRoute: 'httproutes',
   TrafficPolicy: 'trafficpolicies',
   AuthenticationPolicy: 'authenticationpolicies',
+  TelemetryPolicy: 'telemetrypolicies',
   WorkloadEntry: 'workloadentries',
   EndpointSlice: 'endpointslices',
   Mesh: 'meshes',

@@ -11,7 +11,7 @@ export interface PolicyRule {
 
 const rbac = 'rbac.authorization.k8s.io';
 const rbacVersion = `${rbac}/v1`;
-const ownKinds = ['authenticationpolicies', 'meshes', 'trafficpolicies', 'workloadentries'];
+const ownKinds = ['authenticationpolicies', 'meshes', 'telemetrypolicies', 'trafficpolicies', 'workloadentries'];
 const gatewayKinds = ['gatewayclasses', 'gateways', 'grpcroutes', 'httproutes', 'tcproutes', 'tlsroutes'];
 
 /** In all namespaces. */
@@ -80,7 +80,7 @@ export function accessObjects(values: InstallValues, labels: Readonly<Record<str
       [
         {
           apiGroups: ['weft.dev'],
-          resources: ['authenticationpolicies', 'trafficpolicies', 'workloadentries'],
+          resources: ['authenticationpolicies', 'telemetrypolicies', 'trafficpolicies', 'workloadentries'],
           verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
         },
       ],
