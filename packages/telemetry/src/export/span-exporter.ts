@@ -123,8 +123,9 @@ function otelContext(traceId: string, spanId: string, isRemote = false): OtelSpa
   return { traceId, spanId, traceFlags: 1, isRemote };
 }
 
-/** Seconds and nanoseconds. */
+/** Seconds and nanoseconds, in whole microseconds: a double tells no more of today, and Zipkin refuses a part of one. */
 export function highResolution(wallMs: number): HrTime {
-  const seconds = Math.floor(wallMs / 1_000);
-  return [seconds, Math.round((wallMs - seconds * 1_000) * 1_000_000)];
+  const microseconds = Math.round(wallMs * 1_000);
+  const seconds = Math.floor(microseconds / 1_000_000);
+  return [seconds, (microseconds - seconds * 1_000_000) * 1_000];
 }
