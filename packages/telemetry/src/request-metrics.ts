@@ -70,10 +70,12 @@ const requestLabels = [
  */
 export class RequestMetrics {
   private readonly families: RequestFamilies;
+  private readonly table: SeriesTable;
   private readonly scopes: Map<string, RequestScope>;
   private readonly upstreams: Map<string, UpstreamScope>;
 
   constructor(table: SeriesTable) {
+    this.table = table;
     this.families = {
       requests: table.counter({
         name: 'weft_requests_total',
@@ -127,6 +129,11 @@ export class RequestMetrics {
     };
     this.scopes = new Map();
     this.upstreams = new Map();
+  }
+
+  /** Of the table these metrics are in. */
+  setMaxSeries(maxSeries: number): void {
+    this.table.setMaxSeries(maxSeries);
   }
 
   /** The scope of these labels, the same object each time. For route tables and connections to keep. */

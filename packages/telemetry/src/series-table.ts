@@ -45,7 +45,7 @@ interface Source {
  * `weft_metric_series_folded_total{metric}`.
  */
 export class SeriesTable {
-  readonly maxSeries: number;
+  private limit: number;
   private readonly sources: Map<string, Source>;
   private readonly arena: CellArena;
   private readonly folded: Map<string, number>;
@@ -53,7 +53,7 @@ export class SeriesTable {
   private seriesCount: number;
 
   constructor(options: SeriesTableOptions = {}) {
-    this.maxSeries = options.maxSeries ?? DEFAULT_MAX_SERIES;
+    this.limit = options.maxSeries ?? DEFAULT_MAX_SERIES;
     assert(Number.isSafeInteger(this.maxSeries) && this.maxSeries > 0, 'a series table holds at least one series');
     this.sources = new Map();
     this.arena = new CellArena();
@@ -61,6 +61,16 @@ export class SeriesTable {
     this.failedReads = new Map();
     this.seriesCount = 0;
     this.registerOwn();
+  }
+
+  get maxSeries(): number {
+    return this.limit;
+  }
+
+  /** From now on; what is held already stays. */
+  setMaxSeries(maxSeries: number): void {
+    assert(Number.isSafeInteger(maxSeries) && maxSeries > 0, 'a series table holds at least one series');
+    this.limit = maxSeries;
   }
 
   /** Label sets held now, those named `other` not counted. */
@@ -105,7 +115,6 @@ export class SeriesTable {
     make: (span: CellSpan) => Handle,
   ): SeriesFamily<Handle> {
     checkDefinition(definition, type);
-    const limit = this.limitOf(definition);
     const handles = new Map<string, Handle>();
     const spans = new Map<string, CellSpan>();
     let order: readonly string[] | undefined;
@@ -134,7 +143,7 @@ export class SeriesTable {
         if (known !== undefined) return known;
         // A metric without labels has one series and cannot grow: it needs no budget.
         if (definition.labels.length === 0) return enter(labels);
-        if (kept >= limit || this.seriesCount >= this.maxSeries) {
+        if (kept >= this.limitOf(definition) || this.seriesCount >= this.maxSeries) {
           this.fold(definition.name);
           return handles.get(otherLabels) ?? enter(otherLabels);
         }

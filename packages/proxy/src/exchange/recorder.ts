@@ -6,6 +6,7 @@ import { accessFlags } from '@weft/telemetry';
 import { putSpans } from './exchange-spans.ts';
 import type { LineSink, RequestMetrics, RequestScope, SpanSink, UpstreamScope } from '@weft/telemetry';
 import type { Clock } from '@weft/kernel';
+import type { MetricSettings } from '@weft/model';
 import type { ExchangeFacts } from './exchange-facts.ts';
 import type { ExchangeRecorder } from './engine.ts';
 import type { EdgeCount } from '../recorder/edge-counters.ts';
@@ -37,6 +38,8 @@ const GRPC_FAILURES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
 /** Labels of requests that were refused before a rule was matched. */
 const NO_RULE: object = {};
 const NO_CHOICE: object = {};
+/** As `SeriesTable` has it, and the reference of TelemetryPolicy says. */
+const DEFAULT_MAX_SERIES = 5_000;
 
 /**
  * Turns exchanges into counters, histograms and log lines. Series are resolved once for each combination of ingress, rule
@@ -44,7 +47,8 @@ const NO_CHOICE: object = {};
  */
 export class TelemetryRecorder implements ExchangeRecorder {
   private readonly sinks: RecorderSinks;
-  private readonly scopes: WeakMap<Ingress, WeakMap<object, WeakMap<object, Scopes>>>;
+  private metricSettings: MetricSettings | null;
+  private scopes: WeakMap<Ingress, WeakMap<object, WeakMap<object, Scopes>>>;
   // The combination of the request before: nearly always the one of this.
   private lastIngress: Ingress | null;
   private lastRule: CompiledRule | undefined;
@@ -54,6 +58,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
   constructor(sinks: RecorderSinks) {
     this.sinks = sinks;
     this.scopes = new WeakMap();
+    this.metricSettings = null;
     this.lastIngress = null;
     this.lastRule = undefined;
     this.lastChoice = undefined;
@@ -133,6 +138,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
 
   private scopesOf(exchange: ExchangeFacts): Scopes {
     const { ingress } = exchange;
+    if (this.sinks.telemetry.metrics !== this.metricSettings) this.followPolicy();
     const matched = exchange.backend !== null || exchange.decision.code !== 'completed';
     const rule = matched ? exchange.decision.rule : undefined;
     const choice = matched ? exchange.decision.choice : undefined;
@@ -143,6 +149,14 @@ export class TelemetryRecorder implements ExchangeRecorder {
     this.lastChoice = choice;
     this.last = scopes;
     return scopes;
+  }
+
+  /** Requests that began before are ended in the series of then: the gauge of running ones is of labels that no policy takes. */
+  private followPolicy(): void {
+    this.metricSettings = this.sinks.telemetry.metrics;
+    this.sinks.metrics.setMaxSeries(this.metricSettings?.maxSeries ?? DEFAULT_MAX_SERIES);
+    this.scopes = new WeakMap();
+    this.lastIngress = null;
   }
 
   private find(
@@ -160,13 +174,14 @@ export class TelemetryRecorder implements ExchangeRecorder {
       const destination = choice === undefined ? 'unknown' : serviceOf(choice.key);
       // Places outside of the mesh are one: their names are the callers' choice.
       const peer = exchange.destination.startsWith('outside:') ? 'outside' : destination;
+      const without = this.metricSettings?.without ?? [];
       scopes = {
         request: this.sinks.metrics.scope({
           direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
-          source: ingress.source,
+          source: without.includes('source') ? '' : ingress.source,
           destination,
-          route: rule?.route ?? '',
-          rule: rule?.rule ?? '',
+          route: without.includes('route') ? '' : (rule?.route ?? ''),
+          rule: without.includes('rule') ? '' : (rule?.rule ?? ''),
         }),
         upstream:
           exchange.ingress.kind === 'inbound' || choice === undefined ? null : this.sinks.metrics.upstream(destination),

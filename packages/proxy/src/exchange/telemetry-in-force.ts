@@ -1,4 +1,4 @@
-import type { AccessLogSettings, TelemetrySettings, TraceSettings } from '@weft/model';
+import type { AccessLogSettings, MetricSettings, TelemetrySettings, TraceSettings } from '@weft/model';
 import { TracePlan, defaultTraceRules, pickPropagations } from '@weft/telemetry';
 import type { AccessLogWhen } from '@weft/telemetry';
 import { AccessLogPlan } from './access-log-plan.ts';
@@ -20,6 +20,8 @@ export interface TelemetryPlan {
 export class TelemetryInForce {
   /** For every request but those of routes with a policy of their own. */
   plan: TelemetryPlan;
+  /** Null when no policy says anything about them. */
+  metrics: MetricSettings | null;
   private readonly defaults: TelemetryDefaults;
   private settings: TelemetrySettings | null;
   private routes: ReadonlyMap<string, TelemetryPlan>;
@@ -27,6 +29,7 @@ export class TelemetryInForce {
   constructor(defaults: TelemetryDefaults) {
     this.defaults = defaults;
     this.settings = null;
+    this.metrics = null;
     this.plan = this.compile(null, null);
     this.routes = new Map();
   }
@@ -35,6 +38,7 @@ export class TelemetryInForce {
   update(settings: TelemetrySettings | null): void {
     if (settings === this.settings || JSON.stringify(settings) === JSON.stringify(this.settings)) return;
     this.settings = settings;
+    this.metrics = settings?.metrics ?? null;
     this.plan = this.compile(settings?.accessLog ?? null, settings?.traces ?? null);
     this.routes = new Map(
       (settings?.routes ?? []).map(({ route, accessLog, traces }) => [route, this.compile(accessLog, traces)]),
