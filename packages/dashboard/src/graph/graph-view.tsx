@@ -165,7 +165,7 @@ function drawEdge(edge: GraphEdge, from: Point, to: Point, shows: boolean, isNea
             {(edge.failureShare ?? 0) > 0 ? <tspan class="fails"> {share(edge.failureShare)}</tspan> : null}
           </text>
           {secured === 1 ? (
-            <path d={LOCK} class="lock" transform={`translate(${edge.p99Ms === null ? 0 : 36} 10)`} />
+            <path d={LOCK} class="lock" transform={`translate(${edge.p99Ms === null ? 0 : 45} 10)`} />
           ) : null}
           <text y={15} class="second">
             {edge.p99Ms === null ? '' : `p99 ${milliseconds(edge.p99Ms)}`}

@@ -1,6 +1,7 @@
 import type { EventsJson, ObjectsJson, OverviewJson, ProxiesJson } from '@weft/control';
 import type { ObjectStatus, ProxyStatus } from '@weft/wire';
 import { useState } from 'preact/hooks';
+import { conditionTone } from '../condition-tone.ts';
 import { useDocument } from '../feed/use-document.ts';
 import { useNow } from '../feed/use-now.ts';
 import { ago } from '../format.ts';
@@ -107,7 +108,7 @@ export function ConfigPage() {
 
 /** What stands in the way of an object, in a word. */
 export function ObjectBadge({ object: { conditions, problems } }: { readonly object: ObjectStatus }) {
-  const no = conditions.find(({ status, type }) => status === 'False' && type !== 'Programmed');
+  const no = conditions.find((each) => conditionTone(each) === 'bad' && each.type !== 'Programmed');
   if (problems.some(({ severity }) => severity === 'error')) return <Badge tone="bad">refused</Badge>;
   if (no !== undefined) return <Badge tone="bad" title={no.message}>{`${no.type}: ${no.reason}`}</Badge>;
   return problems.length > 0 ? (
@@ -132,7 +133,7 @@ const COLUMNS: readonly Column<ObjectStatus>[] = [
   {
     name: 'Status',
     by: ({ problems, conditions }) =>
-      problems.length * 10 + conditions.filter(({ status }) => status === 'False').length,
+      problems.length * 10 + conditions.filter((each) => conditionTone(each) === 'bad').length,
     cell: (object) => <ObjectBadge object={object} />,
   },
   {

@@ -1,5 +1,6 @@
 import type { ObjectsJson } from '@weft/control';
 import type { Condition, ObjectProblem, ObjectStatus } from '@weft/wire';
+import { conditionTone } from '../condition-tone.ts';
 import { useDocument } from '../feed/use-document.ts';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
 import { Progress } from '../parts/progress.tsx';
@@ -90,9 +91,7 @@ const CONDITIONS: readonly Column<Condition>[] = [
   {
     name: 'Condition',
     by: ({ type }) => type,
-    cell: ({ type, status }) => (
-      <Badge tone={status === 'True' ? 'good' : status === 'False' ? 'bad' : 'quiet'}>{`${type}: ${status}`}</Badge>
-    ),
+    cell: ({ type, status }) => <Badge tone={conditionTone({ type, status })}>{`${type}: ${status}`}</Badge>,
   },
   { name: 'About', isMinor: true, cell: ({ about }) => about },
   { name: 'Reason', cell: ({ reason }) => reason },
