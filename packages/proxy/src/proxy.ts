@@ -524,8 +524,7 @@ class ProxyProcess implements Proxy {
   }
 
   private get applicationHost(): string {
-    const { capture, inbound, meshHost } = this.options;
-    return capture !== undefined ? meshHost : (inbound[0]?.applicationHost ?? '127.0.0.1');
+    return this.options.inbound[0]?.applicationHost ?? '127.0.0.1';
   }
 
   private reportLater(): void {

@@ -7,14 +7,7 @@ import type { Clock, PortRange, Random, TimerWheel } from '@weft/kernel';
 import type { ApplicationProtocol, DestinationKey, ResourceKey } from '@weft/model';
 import { terminationIndex } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
-import {
-  ConnectionMetrics,
-  LineSink,
-  RequestMetrics,
-  SeriesTable,
-  TcpMetrics,
-  noSpans,
-} from '@weft/telemetry';
+import { ConnectionMetrics, LineSink, RequestMetrics, SeriesTable, TcpMetrics, noSpans } from '@weft/telemetry';
 import type { AccessLogWhen, CallerFacts, LineTarget, MetricsSnapshot } from '@weft/telemetry';
 import type { Changes, RequestMemory, Tap, Tapped } from '@weft/wire';
 import { LoopWatch } from './admin/loop-watch.ts';
@@ -113,6 +106,12 @@ export function servingSettings(options: ProxyOptions, workers: number): Serving
   };
 }
 
+/**
+ * Where an application listens whose pod does not name the port. Not the pod's own address: what this process sends there comes in
+ * again (rules of `capture`), and would go round for ever.
+ */
+const LOOPBACK = '127.0.0.1';
+
 /** Everything one thread serves with: data plane, listeners, recorder, and the identity in use. */
 export class ServingThread implements Serving {
   private readonly settings: ServingSettings;
@@ -188,9 +187,7 @@ export class ServingThread implements Serving {
     for (const { applicationPort, applicationHost: host } of settings.inbound) {
       // As if it had shown it: then callers are told too.
       if (hasPort(settings.opaquePorts, applicationPort)) this.learned.add(applicationPort);
-      // What was captured goes on to where it was going: an application that listens on loopback alone wants no callers.
-      const reached = settings.captureProof === null ? host : settings.meshHost;
-      this.local.set(applicationPort, { applicationPort, host: reached, port: applicationPort });
+      this.local.set(applicationPort, { applicationPort, host, port: applicationPort });
     }
     this.serveLocally();
   }
@@ -360,7 +357,7 @@ export class ServingThread implements Serving {
     }
     if (!this.local.has(dialled)) {
       if (this.plane.tables.inbound(dialled) === undefined) return undefined;
-      this.local.set(dialled, { applicationPort: dialled, host: this.settings.meshHost, port: dialled });
+      this.local.set(dialled, { applicationPort: dialled, host: LOOPBACK, port: dialled });
       this.serveLocally();
     }
     return this.inboundListener(options, dialled);
