@@ -105,7 +105,8 @@ const SPANS = services.length * 4;
 async function withMesh(target: string, check: (traceId: string) => Promise<void>): Promise<void> {
   const read = readExportTarget(target, 'traces');
   assert.ok(read.ok);
-  let mesh: TestMesh | undefined;
+  // The handlers need the mesh that they are handed to.
+  const running: { mesh?: TestMesh } = {};
   const handlers = services.map((name, index) => {
     const next = services[index + 1];
     return [
@@ -114,14 +115,16 @@ async function withMesh(target: string, check: (traceId: string) => Promise<void
         handler:
           next === undefined
             ? answer
-            : (incoming: IncomingMessage, response: ServerResponse) => forward(mesh!, name, next, incoming, response),
+            : (incoming: IncomingMessage, response: ServerResponse) =>
+                forward(running.mesh!, name, next, incoming, response),
       },
     ] as const;
   });
-  mesh = await startMesh({
+  const mesh = await startMesh({
     services: { client: {}, ...Object.fromEntries(handlers) },
     exports: { traces: { target: read.value, sampledPerMillion: 1_000_000 } },
   });
+  running.mesh = mesh;
   try {
     const response = await mesh.fetch('client', 'http://web/');
     assert.equal(response.status, 200);
