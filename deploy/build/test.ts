@@ -39,7 +39,7 @@ const suites: readonly Suite[] = [
     name: 'unit',
     patterns: ['packages/*/src/**/*.test.ts', 'test/bench/**/*.test.ts'],
     concurrency: parallel,
-    limitMinutes: 5,
+    limitMinutes: 8,
   },
   {
     name: 'together',
@@ -50,7 +50,7 @@ const suites: readonly Suite[] = [
   // One at a time: each has a sidecar, a generator and an upstream of its own.
   { name: 'counters', patterns: ['test/counters/**/*.test.ts'], concurrency: 1, limitMinutes: 4 },
   // One at a time: they count failed requests and milliseconds.
-  { name: 'e2e', patterns: ['test/e2e/**/*.test.ts'], concurrency: 1, limitMinutes: 5 },
+  { name: 'e2e', patterns: ['test/e2e/**/*.test.ts'], concurrency: 1, limitMinutes: 8 },
 ];
 const { values: options } = parseArgs({
   options: { only: { type: 'string', default: '' }, reporter: { type: 'string', default: 'dot' } },
