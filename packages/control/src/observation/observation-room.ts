@@ -1,4 +1,4 @@
-import type { Clock, Result, TimerWheel } from '@weft/kernel';
+import type { Clock, Result, Timer, TimerWheel } from '@weft/kernel';
 import type {
   CallFault,
   GetTrafficRequest,
@@ -38,7 +38,7 @@ export class ObservationRoom {
   private readonly options: ObservationOptions;
   private readonly whys: WhyDesk;
   private readonly taps: TapDesk;
-  private isStopped: boolean;
+  private readonly sweeper: Timer;
 
   constructor(options: ObservationOptions) {
     const { registry, clock, wheel, windowBytes } = options;
@@ -47,12 +47,15 @@ export class ObservationRoom {
     this.report = new TrafficReport(this.window, () => clock.wallMs());
     this.whys = new WhyDesk(registry, wheel);
     this.taps = new TapDesk(registry, wheel);
-    this.isStopped = false;
-    this.sweepLater();
+    this.sweeper = wheel.create(() => {
+      this.window.sweep();
+      this.sweeper.reschedule(SWEEP_MS);
+    });
+    this.sweeper.reschedule(SWEEP_MS);
   }
 
   stop(): void {
-    this.isStopped = true;
+    this.sweeper.cancel();
   }
 
   /** A proxy has said what it carried. */
@@ -105,13 +108,5 @@ export class ObservationRoom {
     const silent = [...open];
     open.clear();
     return { id: service, views: [...views], silent };
-  }
-
-  private sweepLater(): void {
-    this.options.wheel.schedule(SWEEP_MS, () => {
-      if (this.isStopped) return;
-      this.window.sweep();
-      this.sweepLater();
-    });
   }
 }
