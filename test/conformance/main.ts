@@ -1,8 +1,9 @@
 /**
- * Conformance suites of others, and ours beside them: `npm run conformance -- h2spec|hpack|grpc|client|python|all`. Each installs its tool
+ * Conformance suites of others, and ours beside them: `npm run conformance -- h2spec|hpack|grpc|client|python|gateway-api|all`. Each installs its tool
  * by its ordinary client when it is absent. The last line is `N passed, N failed`; the exit code is 1 when one failed.
  */
 import { runClientRole } from './client-role/client-suite.ts';
+import { runGatewayApi } from './gateway-api/gateway-api-suite.ts';
 import { runGrpc } from './grpc/grpc-suite.ts';
 import { runH2spec } from './h2spec/h2spec-suite.ts';
 import { runHpack } from './hpack/hpack-suite.ts';
@@ -15,6 +16,7 @@ const suites: ReadonlyMap<string, () => Promise<Tally[]>> = new Map([
   ['grpc', runGrpc],
   ['client', runClientRole],
   ['python', runPython],
+  ['gateway-api', runGatewayApi],
 ]);
 
 const asked = process.argv.slice(2);

@@ -44,3 +44,27 @@ describe('pods that a webhook injected', needsNode, () => {
     assert.ok(inbound >= 2, `${inbound} requests arrived under the caller's identity`);
   });
 });
+
+describe('the address of a pod', needsNode, () => {
+  test('is called by mutual TLS, by itself and by the name of a headless Service; a stranger behind an address by none', async (t: TestContext) => {
+    const { mesh, namespace } = await useMesh(t);
+    await Promise.all([
+      mesh.application('web'),
+      mesh.application('orders'),
+      mesh.application('stranger', { labels: { 'weft.dev/inject': 'disabled' } }),
+    ]);
+    const [web, orders, stranger] = await Promise.all([mesh.pod('web'), mesh.pod('orders'), mesh.pod('stranger')]);
+    for (const url of [`http://${orders.address}:8080/`, 'http://orders-pods:8080/', 'http://orders/']) {
+      const { status, body } = await mesh.ask(web, url);
+      assert.equal(status, 200, `${url}: ${body}`);
+      const { headers } = JSON.parse(body) as Echo;
+      assert.equal(headers['weft-client-identity'], `spiffe://cluster.local/ns/${namespace}/sa/web`, url);
+    }
+    assert.ok(!stranger.injected);
+    const began = performance.now();
+    const { status, body } = await mesh.ask(web, `http://${stranger.address}:8080/`);
+    assert.equal(status, 200, body);
+    assert.equal((JSON.parse(body) as Echo).headers['weft-client-identity'], undefined);
+    t.diagnostic(`the first call to an address outside of the mesh: ${(performance.now() - began).toFixed(0)} ms`);
+  });
+});
