@@ -14,8 +14,9 @@ import {
   required,
   text,
 } from './field-vocabulary.ts';
-import { backendTarget, headerModifier, mirror } from './route-filter.ts';
+import { backendTarget, checkOnce, checkParameters, headerModifier, mirror } from './route-filter.ts';
 import { parentRef } from './route-parent.ts';
+import { checkRules } from './route-rules.ts';
 import { checkPattern, headerMatch, matchType } from './value-match.ts';
 
 const serviceName: TextFormat = {
@@ -82,13 +83,7 @@ const filter = object(
     cors: optional(cors, 'For gRPC-Web from pages of other origins. An addition of Weft to the standard.'),
     extensionRef: notServed('The ExtensionRef filter'),
   },
-  (value, report) => {
-    for (const [type, name] of Object.entries(filterFields)) {
-      if ((value[name] !== undefined) === (value.type === type)) continue;
-      const message = value.type === type ? `${name} is missing` : `${name} does not belong to type ${value.type}`;
-      report([name], 'conflicting-fields', { message, expected: filterFields[value.type] });
-    }
-  },
+  (value, report) => checkParameters(value, filterFields, report),
 );
 
 const backendRef = object(
@@ -97,7 +92,7 @@ const backendRef = object(
     weight: optional(integer(0, 1_000_000), 'Share relative to the other backends of the rule.', '1'),
     filters: optional(list(filter, 16), 'Filters for requests that go to this backend.'),
   },
-  (backend, report) => checkFilters(backend.filters ?? [], ['filters'], report),
+  (backend, report) => checkOnce(backend.filters ?? [], ['filters'], report),
 );
 
 const rule = object(
@@ -111,7 +106,7 @@ const rule = object(
     ),
     sessionPersistence: notServed('Session persistence'),
   },
-  (value, report) => checkFilters(value.filters ?? [], ['filters'], report),
+  (value, report) => checkOnce(value.filters ?? [], ['filters'], report),
 );
 
 /** Gateway API `GRPCRoute` v1, for `Gateway` and `Service` parents. */
@@ -122,20 +117,7 @@ export const grpcRouteSpecSchema = object(
     rules: optional(list(rule, 16, { min: 1 }), 'Rules; the most specific match wins, not the first.'),
     useDefaultGateways: notServed('Default Gateways'),
   },
-  (spec, report) => {
-    const rules = spec.rules ?? [];
-    const matches = rules.reduce((count, each) => count + (each.matches?.length ?? 1), 0);
-    if (matches > 128) {
-      report(['rules'], 'too-long', { message: `${matches} matches in all rules`, expected: 'at most 128' });
-    }
-    const names = new Set<string>();
-    for (const [index, { name }] of rules.entries()) {
-      if (name === undefined) continue;
-      if (names.has(name))
-        report(['rules', index, 'name'], 'duplicate-entry', { message: `${name} names an earlier rule` });
-      names.add(name);
-    }
-  },
+  (spec, report) => checkRules(spec.rules ?? [], report),
 );
 
 export type GrpcRouteSpec = ValueOf<typeof grpcRouteSpecSchema>;
@@ -146,14 +128,4 @@ export type GrpcRouteFilter = ValueOf<typeof filter>;
 function check(value: string, format: TextFormat, name: string, report: Report): void {
   if (value === '' || format.matches(value)) return;
   report([name], 'bad-value', { message: `${JSON.stringify(value)} is not allowed`, expected: format.expected });
-}
-
-function checkFilters(filters: readonly GrpcRouteFilter[], path: readonly string[], report: Report): void {
-  const seen = new Set<string>();
-  for (const [index, { type }] of filters.entries()) {
-    if (type !== 'RequestMirror' && seen.has(type)) {
-      report([...path, index, 'type'], 'duplicate-entry', { message: `${type} stands there twice`, expected: 'once' });
-    }
-    seen.add(type);
-  }
 }

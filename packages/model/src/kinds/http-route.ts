@@ -16,8 +16,9 @@ import {
   text,
 } from './field-vocabulary.ts';
 import { cors } from './cors.ts';
-import { backendTarget, headerModifier, mirror } from './route-filter.ts';
+import { backendTarget, checkOnce, checkParameters, headerModifier, mirror } from './route-filter.ts';
 import { parentRef } from './route-parent.ts';
+import { checkRules } from './route-rules.ts';
 import { checkPattern, headerMatch, matchType } from './value-match.ts';
 
 const pathMatch = object(
@@ -126,13 +127,7 @@ const filter = object(
     externalAuth: notServed('The ExternalAuth filter'),
     extensionRef: notServed('The ExtensionRef filter'),
   },
-  (value, report) => {
-    for (const [type, name] of Object.entries(filterFields)) {
-      if ((value[name] !== undefined) === (value.type === type)) continue;
-      const message = value.type === type ? `${name} is missing` : `${name} does not belong to type ${value.type}`;
-      report([name], 'conflicting-fields', { message, expected: filterFields[value.type] });
-    }
-  },
+  (value, report) => checkParameters(value, filterFields, report),
 );
 
 const backendRef = object(
@@ -221,20 +216,7 @@ export const httpRouteSpecSchema = object(
     rules: optional(list(rule, 16, { min: 1 }), 'Rules; the most specific match wins, not the first.'),
     useDefaultGateways: notServed('Default Gateways'),
   },
-  (spec, report) => {
-    const rules = spec.rules ?? [];
-    const matches = rules.reduce((count, each) => count + (each.matches?.length ?? 1), 0);
-    if (matches > 128) {
-      report(['rules'], 'too-long', { message: `${matches} matches in all rules`, expected: 'at most 128' });
-    }
-    const names = new Set<string>();
-    for (const [index, { name }] of rules.entries()) {
-      if (name === undefined) continue;
-      if (names.has(name))
-        report(['rules', index, 'name'], 'duplicate-entry', { message: `${name} names an earlier rule` });
-      names.add(name);
-    }
-  },
+  (spec, report) => checkRules(spec.rules ?? [], report),
 );
 
 export type HttpRouteSpec = ValueOf<typeof httpRouteSpecSchema>;
@@ -245,14 +227,9 @@ export type HttpRouteBackendRef = ValueOf<typeof backendRef>;
 export type HttpRoutePathRewrite = ValueOf<typeof pathRewrite>;
 
 function checkFilters(filters: readonly HttpRouteFilter[], path: readonly string[], report: Report): void {
-  const seen = new Set<string>();
-  for (const [index, { type }] of filters.entries()) {
-    if (type !== 'RequestMirror' && seen.has(type)) {
-      report([...path, index, 'type'], 'duplicate-entry', { message: `${type} stands there twice`, expected: 'once' });
-    }
-    seen.add(type);
-  }
-  if (seen.has('RequestRedirect') && seen.has('URLRewrite')) {
+  checkOnce(filters, path, report);
+  const has = (wanted: HttpRouteFilter['type']): boolean => filters.some(({ type }) => type === wanted);
+  if (has('RequestRedirect') && has('URLRewrite')) {
     report(path, 'conflicting-fields', { message: 'RequestRedirect and URLRewrite exclude one another' });
   }
 }

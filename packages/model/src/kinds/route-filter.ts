@@ -1,3 +1,4 @@
+import type { Report } from '../schema/schema.ts';
 import { headerName, headerValue } from '../schema/text-format.ts';
 import { type ValueOf, dnsNameSchema, integer, list, object, optional, required, text } from './field-vocabulary.ts';
 
@@ -80,3 +81,32 @@ export const mirror = object(
 
 export type RouteHeaderModifier = ValueOf<typeof headerModifier>;
 export type RouteMirror = ValueOf<typeof mirror>;
+
+/** A filter has the parameters of its type and of no other. `fields`: type to the field of its parameters. */
+export function checkParameters<Type extends string>(
+  filter: { readonly type: Type },
+  fields: Readonly<Record<Type, string>>,
+  report: Report,
+): void {
+  const given: Readonly<Record<string, unknown>> = { ...filter };
+  for (const [type, name] of Object.entries<string>(fields)) {
+    if ((given[name] !== undefined) === (filter.type === type)) continue;
+    const message = filter.type === type ? `${name} is missing` : `${name} does not belong to type ${filter.type}`;
+    report([name], 'conflicting-fields', { message, expected: fields[filter.type] });
+  }
+}
+
+/** Each type once, but for mirrors. */
+export function checkOnce(
+  filters: readonly { readonly type: string }[],
+  path: readonly string[],
+  report: Report,
+): void {
+  const seen = new Set<string>();
+  for (const [index, { type }] of filters.entries()) {
+    if (type !== 'RequestMirror' && seen.has(type)) {
+      report([...path, index, 'type'], 'duplicate-entry', { message: `${type} stands there twice`, expected: 'once' });
+    }
+    seen.add(type);
+  }
+}
