@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { proxyV8Flags } from '@weft/cli';
 import { freePorts } from '@weft/testkit';
 import type { Running, Workbench } from '../workbench.ts';
 import { nodeCommand } from './subject.ts';
@@ -21,7 +22,7 @@ import {
 const builder = fileURLToPath(new URL('../../../deploy/build/bundle.ts', import.meta.url));
 
 /** As `weft proxy` starts its Node. */
-let v8Flags: readonly string[] = ['--max-semi-space-size=1', '--v8-pool-size=1'];
+let v8Flags: readonly string[] = proxyV8Flags;
 
 /** From now on Weft is started with these options of V8 instead. */
 export function useV8Flags(flags: readonly string[]): void {
