@@ -40,7 +40,7 @@ const shopTrials: readonly Trial<Shop>[] = [
   controlOutage,
 ];
 
-/** They use services that the others leave alone, at little cost: beside those. */
+/** They use services that the others leave alone, but the same processors: before those, which judge by milliseconds. */
 const protocolTrials: readonly Trial<Shop>[] = [grpcCalls, databaseTraffic, webSocket];
 
 /** Their mesh is another one, with processes of its own: they run beside those of the shop. Inner lists run together. */
@@ -77,7 +77,8 @@ export async function check(
       for (const trial of trials.filter(wanted)) await settle(trial, shop);
     };
     await inTurn(firstTrials);
-    await Promise.all([inTurn(shopTrials), inTurn(protocolTrials)]);
+    await inTurn(protocolTrials);
+    await inTurn(shopTrials);
   };
   const shortLivedLane = async (): Promise<void> => {
     if (shortLived === undefined) return;
