@@ -1,45 +1,25 @@
 import type { Buffer } from 'node:buffer';
-import { TriedEndpoints } from '@weft/balance';
-import type { EndpointState } from '@weft/balance';
-import { RouteDecision, decide } from '@weft/decision';
-import type { BackendState, CorsRule, NameTable, RouteTable, Tables } from '@weft/decision';
-import {
-  FieldId,
-  Framing,
-  Head,
-  MethodId,
-  RequestFacts,
-  ResponseFacts,
-  TargetForm,
-  GrpcKind,
-  encodeGrpcMessage,
-  isIdempotentMethod,
-  noEdits,
-  readAuthority,
-} from '@weft/http';
-import type { LocalReply } from '@weft/http';
-import type { Timer } from '@weft/kernel';
+import { decide } from '@weft/decision';
+import type { BackendState, RouteTable } from '@weft/decision';
+import { FieldId, Framing, GrpcKind, MethodId, encodeGrpcMessage, isIdempotentMethod, noEdits } from '@weft/http';
+import type { Head } from '@weft/http';
 import type { DestinationKey } from '@weft/model';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
-import { planRetry, remainingMs, timeoutCode } from '@weft/resilience';
-import type { SpanContext } from '@weft/telemetry';
-import type { ConnectionPool, LeaseWaiter } from '../upstream/connection-pool.ts';
-import { Carriage, carriageOf } from '../upstream/request-carriage.ts';
+import { timeoutCode } from '@weft/resilience';
+import type { LeaseWaiter } from '../upstream/connection-pool.ts';
+import { carriageOf } from '../upstream/request-carriage.ts';
 import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stream.ts';
-import type { DownstreamStream, HttpProtocol } from './downstream-stream.ts';
-import { requestSlotCount } from './head-slots.ts';
-import { GRPC_UNAVAILABLE, GrpcCall, readGrpcStatus } from './grpc-call.ts';
-import { KeptBody } from './kept-body.ts';
-import { prepareRequestHead, startRequestSpan } from './request-head.ts';
-import { fillResponseSlots } from './response-slots.ts';
-import { statusTrailers } from './status-trailers.ts';
-import type { DestinationWaiter, Engine } from './engine.ts';
-import type { ExchangeFacts, FailedTryFacts } from './exchange-facts.ts';
-import type { Ingress } from './ingress.ts';
+import type { DestinationWaiter } from './engine.ts';
+import { nextLimitMs, stalledCode } from './exchange-limits.ts';
+import { ExchangeState, NO_HEAD, State } from './exchange-state.ts';
+import { GRPC_UNAVAILABLE, readGrpcStatus } from './grpc-call.ts';
 import { startMirrors } from './mirror-request.ts';
-import type { MirrorRequest } from './mirror-request.ts';
-import { refusalReply } from './refusal-reply.ts';
+import { NO_TRY, mayRetryStatus, planNextTry } from './next-try.ts';
+import { readRefused, refusalReply } from './refusal-reply.ts';
+import { prepareRequestHead, startRequestSpan } from './request-head.ts';
+import { corsFields, markResponse } from './response-marks.ts';
+import { statusTrailers } from './status-trailers.ts';
 
 /** A request for a destination that is not held waits so long for the control plane. */
 const CONFIG_WAIT_MS = 1_000;
@@ -51,215 +31,14 @@ const CONFIG_WAIT_MS = 1_000;
 const FRESH_WITHIN_MS = 750;
 
 /**
- * Where an exchange stands. Everything that can wait is a state here and nothing else waits.
- *
- *   Idle -> Config -> Connecting -> Sent -> Responding -> Idle
- *             |        ^   |          |          `-> Tunnel -> Idle
- *             |        `Backoff <-----'
- *             `-------------- reply or refusal -> Idle
- */
-const State = { Idle: 0, Config: 1, Connecting: 2, Backoff: 3, Sent: 4, Responding: 5, Tunnel: 6 } as const;
-
-/**
  * One request from its head to its end: routed against one snapshot, sent to one endpoint at a time, answered once, and
  * finished exactly once. The object lives as long as the stream it serves and is used for one request after the other.
  */
-export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, DestinationWaiter {
-  readonly engine: Engine;
-  readonly ingress: Ingress;
-  readonly downstream: DownstreamStream;
-  readonly decision: RouteDecision;
-
-  // Facts of the request, valid from `begin` to `finish`; read by the recorder.
-  head: Head;
-  tables: Tables;
-  destination: string;
-  startMs: number;
-  requestId: string;
-  traceId: string;
-  span: SpanContext | null;
-  clientSpanId: string;
-  firstTryMs: number;
-  status: number;
-  grpcStatus: number;
-  requestBytes: number;
-  responseBytes: number;
-  attempts: number;
-  upstreamMs: number;
-  connectMs: number;
-  tlsMs: number;
-  tryStartMs: number;
-  sentMs: number;
-  score: number;
-  rival: EndpointState | null;
-  rivalScore: number;
-  requestDeadlineMs: number;
-  failedTries: FailedTryFacts[] | null;
-  retried: boolean;
-  budgetSpent: boolean;
-  endpoint: EndpointState | null;
-  backend: BackendState | null;
-
-  // `LeaseWaiter`.
-  freshWithinMs: number;
-  connectTimeoutMs: number;
-  carriage: Carriage;
-
-  private state: number;
-  private stream: UpstreamStream | null;
-  private pool: ConnectionPool | null;
-  private readonly tried: TriedEndpoints;
-  readonly requestFacts: RequestFacts;
-  readonly slots: (string | undefined)[];
-  private readonly responseFacts: ResponseFacts;
-  private readonly timer: Timer;
-  private requestWhole: boolean;
-  private responseBegun: boolean;
-  private requestTrailers: Head | null;
-  private readonly kept: KeptBody;
-  private readonly call: GrpcCall;
-  private tryStarted: boolean;
-  private tryDeadlineMs: number;
-  private idleMs: number;
-  private lastMovedMs: number;
-  private responseTrailers: Head | null;
-  private destinationAsked: string;
-  private mirrors: MirrorRequest[] | null;
-  // What the host of the request before meant: nearly always what this one's means.
-  private lastAuthority: string;
-  private lastNames: NameTable | null;
-  private lastKey: DestinationKey;
-  /** A failed try could be followed by another, so it may find out whether an endpoint works again. */
-  private mayProbe: boolean;
-  /** Of the present try; 0 before its head. */
-  private headStatus: number;
-  private headWorked: boolean;
-  /** Why the sidecar of the endpoint answered in its place; '' when the application did. */
-  private peerRefused: TerminationCode | '';
-  /** From the trailers of the present try; -1 without one. */
-  private trailersGrpcStatus: number;
-
-  constructor(engine: Engine, downstream: DownstreamStream, ingress: Ingress) {
-    this.engine = engine;
-    this.ingress = ingress;
-    this.downstream = downstream;
-    this.decision = new RouteDecision();
-    this.head = NO_HEAD;
-    this.tables = engine.tables;
-    this.destination = '';
-    this.startMs = 0;
-    this.requestId = '';
-    this.traceId = '';
-    this.span = null;
-    this.clientSpanId = '';
-    this.firstTryMs = 0;
-    this.status = 0;
-    this.grpcStatus = -1;
-    this.requestBytes = 0;
-    this.responseBytes = 0;
-    this.attempts = 0;
-    this.upstreamMs = -1;
-    this.connectMs = -1;
-    this.tlsMs = -1;
-    this.score = -0.5;
-    this.rival = null;
-    this.rivalScore = -0.5;
-    this.failedTries = null;
-    this.retried = false;
-    this.budgetSpent = false;
-    this.endpoint = null;
-    this.backend = null;
-    this.freshWithinMs = Number.POSITIVE_INFINITY;
-    this.connectTimeoutMs = 0;
-    this.carriage = Carriage.Any;
-    this.state = State.Idle;
-    this.stream = null;
-    this.pool = null;
-    this.tried = new TriedEndpoints();
-    this.requestFacts = new RequestFacts();
-    this.responseFacts = new ResponseFacts();
-    this.slots = Array.from({ length: requestSlotCount }, () => undefined);
-    this.requestFacts.slots = this.slots;
-    this.timer = engine.wheel.create(() => this.onTimer());
-    this.requestWhole = false;
-    this.responseBegun = false;
-    this.requestTrailers = null;
-    this.kept = new KeptBody();
-    this.call = new GrpcCall();
-    this.tryStarted = false;
-    this.tryStartMs = 0;
-    this.sentMs = 0;
-    this.requestDeadlineMs = Number.POSITIVE_INFINITY;
-    this.tryDeadlineMs = Number.POSITIVE_INFINITY;
-    this.idleMs = 0;
-    this.lastMovedMs = 0;
-    this.responseTrailers = null;
-    this.destinationAsked = '';
-    this.mirrors = null;
-    this.lastAuthority = '';
-    this.lastNames = null;
-    this.lastKey = '';
-    this.mayProbe = false;
-    this.headStatus = 0;
-    this.headWorked = true;
-    this.peerRefused = '';
-    this.trailersGrpcStatus = -1;
-  }
-
-  get protocol(): HttpProtocol {
-    return this.downstream.protocol;
-  }
-
-  get durationMs(): number {
-    return this.engine.nowMs - this.startMs;
-  }
-
-  /** True while a request is under way. */
-  get active(): boolean {
-    return this.state !== State.Idle || this.head !== NO_HEAD;
-  }
-
+export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWaiter, DestinationWaiter {
   /** The request's head is whole. Everything else follows from here. */
   begin(head: Head): void {
-    const { engine } = this;
-    const nowMs = engine.nowMs;
-    this.head = head;
-    this.tables = this.ingress.kind === 'inbound' ? engine.localTables : engine.tables;
-    this.destination = '';
-    this.startMs = nowMs;
-    this.requestId = '';
-    this.traceId = '';
-    this.span = null;
-    this.clientSpanId = '';
-    this.firstTryMs = 0;
-    this.status = 0;
-    this.grpcStatus = -1;
-    this.requestBytes = 0;
-    this.responseBytes = 0;
-    this.attempts = 0;
-    this.upstreamMs = -1;
-    this.connectMs = -1;
-    this.tlsMs = -1;
-    this.rival = null;
-    this.failedTries = null;
-    this.retried = false;
-    this.budgetSpent = false;
-    this.endpoint = null;
-    this.backend = null;
-    // A request that no rule decides must not be logged under the rule of the one before.
-    this.decision.rule = undefined;
-    this.requestWhole = false;
-    this.responseBegun = false;
-    this.requestTrailers = null;
-    this.responseTrailers = null;
-    this.kept.whole = true;
-    this.call.begin(head);
-    this.requestDeadlineMs = Number.POSITIVE_INFINITY;
-    this.tryDeadlineMs = Number.POSITIVE_INFINITY;
-    this.idleMs = 0;
-    this.lastMovedMs = nowMs;
-    if (this.tried.length > 0) this.tried.clear();
-    if (engine.tracing !== null) startRequestSpan(this);
+    this.reset(head);
+    if (this.engine.tracing !== null) startRequestSpan(this);
     this.route();
   }
 
@@ -277,19 +56,18 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   }
 
   onRequestTrailers(trailers: Head): void {
-    this.requestTrailers = trailers;
+    this.body.trailers = trailers;
   }
 
   onRequestEnd(): void {
-    if (this.requestWhole) return;
+    if (this.body.whole) return;
     if (this.call.web !== null && !this.call.web.requestWhole) {
       this.refuseRequestBody('malformed-request-body', 'base64');
       return;
     }
-    this.requestWhole = true;
-    if (this.mirrors !== null) for (const mirror of this.mirrors) mirror.end();
+    this.body.end();
     if (this.stream !== null && (this.state === State.Sent || this.state === State.Responding)) {
-      this.stream.sendEnd(this.requestTrailers);
+      this.stream.sendEnd(this.body.trailers);
     }
   }
 
@@ -382,7 +160,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       refused,
       this.sentMs - this.tryStartMs,
     );
-    if (this.mayRetryHead(head.status) || grpcStatus > 0 || refused !== '') {
+    if (mayRetryStatus(this, head.status) || grpcStatus > 0 || refused !== '') {
       if (this.retryHead(head, grpcStatus, refused)) return;
     }
     this.respond(head);
@@ -440,15 +218,15 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
   }
 
   private takeRequestData(chunk: Buffer, start: number, end: number): void {
-    if (this.mirrors !== null) for (const mirror of this.mirrors) mirror.data(chunk, start, end);
-    const { stream, kept } = this;
+    const { stream, body } = this;
+    body.copy(chunk, start, end);
     const sending = stream !== null && (this.state === State.Sent || this.state === State.Responding);
     if (!sending) {
-      kept.keep(chunk, start, end);
+      body.keep(chunk, start, end);
       this.downstream.pauseRequest();
       return;
     }
-    if (kept.whole) kept.keepUpTo(this.decision.rule!.retries.bodyLimitBytes, chunk, start, end);
+    if (body.replayable) body.keepUpTo(this.decision.rule!.retries.bodyLimitBytes, chunk, start, end);
     stream.sendData(chunk, start, end);
     if (stream.blocked) this.downstream.pauseRequest();
   }
@@ -459,34 +237,6 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     const native = protocol !== 'Grpc' && protocol !== 'Http2' && !this.decision.rule!.grpc;
     this.call.admit(this.head, this.startMs, !native && this.ingress.kind !== 'inbound');
     this.requestDeadlineMs = Math.min(this.requestDeadlineMs, this.call.deadlineMs);
-  }
-
-  /** Bytes that came while the destination was asked for are as the caller sent them. */
-  private translateKept(): boolean {
-    const bytes = this.call.translate(this.kept.peek());
-    this.kept.clear();
-    if (bytes !== undefined) this.kept.keep(bytes, 0, bytes.length);
-    return bytes !== undefined && (!this.requestWhole || this.call.web!.requestWhole);
-  }
-
-  private mirrorKept(mirrors: readonly MirrorRequest[]): void {
-    const held = this.kept.peek();
-    for (const mirror of mirrors) {
-      if (held.length > 0) mirror.data(held, 0, held.length);
-      if (this.requestWhole) mirror.end();
-    }
-  }
-
-  private markResponse(head: Head, cors: CorsRule | null): void {
-    const { responseFacts } = this;
-    const { kind, web } = this.call;
-    if (kind !== GrpcKind.None && head.status === 200) this.grpcStatus = readGrpcStatus(head);
-    const contentType = web === null ? undefined : web.open(head, responseFacts);
-    // Callers outside the mesh are told the status only.
-    const refused = this.ingress.kind === 'gateway' ? '' : this.peerRefused;
-    if (contentType !== undefined || cors !== null || refused !== '') {
-      responseFacts.slots = fillResponseSlots(this.head, contentType, cors, refused);
-    }
   }
 
   /** The response is whole: what stands in its trailers is sent as the caller reads it. */
@@ -531,7 +281,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       const reply = decision.reply!;
       this.status = reply.status;
       // The answer to a preflight says all there is to say; a redirect must be readable for the page that follows it.
-      const fields = reply.status === 204 ? reply.fields : [...reply.fields, ...this.corsFields()];
+      const fields = reply.status === 204 ? reply.fields : [...reply.fields, ...corsFields(this)];
       this.downstream.sendReply({ ...reply, fields, contentType: 'text/plain; charset=utf-8' }, false);
       this.finish(decision.code, '');
     } else this.refuse(decision.code, decision.detail);
@@ -572,52 +322,18 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
 
   /** What the local application means; empty when the request has been answered, or leaves the mesh. */
   private namedDestination(): DestinationKey | '' {
-    const { ingress, tables, head } = this;
+    const { ingress, engine, named } = this;
     if (ingress.kind === 'captured') return ingress.destination;
-    const named = head.authority;
-    // A browser's page speaks to us in origin form under a name of its own choice (DNS rebinding), and says where it is from.
-    if (head.targetForm === TargetForm.Origin && head.field(FieldId.Origin) >= 0 && !isSameOrigin(head)) {
-      this.refuse('cross-site-origin', head.value(head.field(FieldId.Origin)));
-      return '';
-    }
-    if (named === this.lastAuthority && tables.names === this.lastNames) return this.lastKey;
-    const authority = readAuthority(named);
-    if (authority === undefined && ingress.kind === 'explicit') {
-      this.refuse('unknown-host', 'the request names no host');
-      return '';
-    }
-    const host = authority?.host ?? 'localhost';
-    const port = authority === undefined || authority.port < 0 ? 80 : authority.port;
-    let key = tables.names.resolve(host, port, this.engine.namespace);
-    if (ingress.kind === 'fixed') {
-      if (key === '' && !isLoopback(host)) {
-        this.refuse('misdirected', host);
-        return '';
-      }
-      key = ingress.destination;
-    }
-    if (key === '') {
-      this.leave(host, port);
-      return '';
-    }
-    this.lastAuthority = named;
-    this.lastNames = tables.names;
-    this.lastKey = key;
-    return key;
+    const key = named.find(ingress, this.tables.names, this.head, engine.namespace);
+    if (key !== '') return key;
+    if (named.code === '') this.leave(named.host, named.port);
+    else this.refuse(named.code, named.detail);
+    return '';
   }
 
-  /** For a host that is no service of the mesh. */
   private leave(host: string, port: number): void {
-    const { engine, decision } = this;
-    // Without its brackets an IPv6 address is a name of one label.
-    if (this.tables.names.isMeshName(host.includes(':') ? `[${host}]` : host)) {
-      const ports = this.tables.names.portsOf(host, engine.namespace);
-      const hint =
-        ports.length === 0 ? host : `${host} has no port ${port}, it has ${ports.map((p) => p.port).join(', ')}`;
-      this.refuse('unknown-host', hint);
-      return;
-    }
-    const outside = engine.egress(host, port);
+    const { decision } = this;
+    const outside = this.engine.egress(host, port);
     if (typeof outside === 'string') {
       this.refuse(outside, host);
       return;
@@ -647,7 +363,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     if (this.call.kind !== GrpcKind.None) this.admitGrpc(backend);
     this.idleMs = timeouts.streamIdleMs;
     this.connectTimeoutMs = timeouts.connectMs;
-    this.kept.whole = rule.retries.attempts > 0 && this.head.framing !== Framing.None;
+    this.body.replayable = rule.retries.attempts > 0 && this.head.framing !== Framing.None;
     const idempotent = isIdempotentMethod(this.head.methodId);
     this.freshWithinMs = idempotent ? Number.POSITIVE_INFINITY : FRESH_WITHIN_MS;
     const named = this.call.kind !== GrpcKind.None && rule.retries.grpcStatuses.includes(GRPC_UNAVAILABLE);
@@ -656,14 +372,13 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     if (this.call.web !== null) this.call.web.prepare(this.head, this.requestFacts, this.slots);
     this.carriage = carriageOf(this.head, this.requestFacts);
     engine.recorder.begun(this);
-    if (this.call.web !== null && this.kept.length > 0 && !this.translateKept()) {
+    if (this.call.web !== null && this.body.length > 0 && !this.body.translate(this.call)) {
       this.reply('malformed-request-body', 'base64');
       return;
     }
-    this.mirrors =
-      decision.choice!.mirrors.length > 0 ? startMirrors(engine, this, this.requestFacts, this.connectTimeoutMs) : null;
-    // A mirror gets what came while the destination was asked for as well.
-    if (this.mirrors !== null && (this.kept.length > 0 || this.requestWhole)) this.mirrorKept(this.mirrors);
+    if (decision.choice!.mirrors.length > 0) {
+      this.body.mirrorTo(startMirrors(engine, this, this.requestFacts, this.connectTimeoutMs));
+    }
     this.startTry(nowMs);
   }
 
@@ -700,7 +415,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.armTimer(nowMs);
     const connection = pool.lease(this, nowMs);
     if (connection !== null) this.onLease(connection);
-    else if (this.state === State.Connecting && this.head.framing !== Framing.None && !this.requestWhole) {
+    else if (this.state === State.Connecting && this.head.framing !== Framing.None && !this.body.whole) {
       this.downstream.pauseRequest();
     }
   }
@@ -719,23 +434,18 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.state = State.Sent;
     this.sentMs = nowMs;
     this.lastMovedMs = nowMs;
-    const { kept } = this;
-    if (kept.length > 0) {
-      const held = kept.peek();
+    const { body } = this;
+    if (body.length > 0) {
+      const held = body.peek();
       stream.sendData(held, 0, held.length);
-      if (!kept.whole) kept.clear();
+      if (!body.replayable) body.clear();
     }
     if (head.framing === Framing.None) {
       // Known before the codec says so: the upstream then reads one message in one piece.
-      this.requestWhole = true;
+      body.whole = true;
       stream.sendEnd(null);
-    } else if (this.requestWhole) stream.sendEnd(this.requestTrailers);
+    } else if (body.whole) stream.sendEnd(body.trailers);
     else if (!stream.blocked) this.downstream.resumeRequest();
-  }
-
-  private mayRetryHead(status: number): boolean {
-    if (status >= 502 && status <= 504) return true;
-    return status < 1000 && this.decision.rule!.retryStatuses[status] === 1;
   }
 
   /** Judges a response head that says failure. True when another try is under way and the response is thrown away. */
@@ -754,7 +464,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     return true;
   }
 
-  /** Plans another try; false when there is to be none. The present one is over, or is ended by the caller. */
+  /** False when there is to be no other try. The present one is over, or is ended by the caller. */
   private retry(
     code: TerminationCode | '',
     status: number,
@@ -763,58 +473,12 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     retryAfter: string,
     pushback: string,
   ): boolean {
-    const { head, engine, decision } = this;
-    const backend = this.backend;
-    if (backend === null || this.state === State.Idle) return false;
-    const nowMs = engine.nowMs;
-    const policy = decision.rule!.retries;
-    const plan = planRetry(
-      policy,
-      {
-        code,
-        status,
-        grpcStatus,
-        refusedByPeer,
-        method: head.method,
-        idempotencyKey: head.field(FieldId.IdempotencyKey) >= 0,
-        bodyAtHand: head.framing === Framing.None || this.kept.whole || this.requestBytes === 0,
-        tries: this.attempts,
-        budgetAllows: backend.canRetry(nowMs, policy.budget),
-        remainingMs: remainingMs(nowMs, this.requestDeadlineMs),
-        retryAfter,
-        pushback,
-        wallMs: retryAfter === '' ? 0 : engine.clock.wallMs(),
-      },
-      engine.random,
-    );
-    if (!plan.retry) {
-      if (plan.why === 'budget-spent') this.budgetSpent = true;
-      return false;
-    }
-    backend.retrySpent(nowMs);
-    this.retried = true;
-    engine.recorder.retried(this, plan.reason);
-    if (this.endpoint !== null) {
-      this.tried.add(this.endpoint);
-      this.noteFailedTry(this.endpoint, code, status, plan.reason, plan.afterMs);
-    }
+    if (this.state === State.Idle) return false;
+    const afterMs = planNextTry(this, code, status, grpcStatus, refusedByPeer, retryAfter, pushback);
+    if (afterMs === NO_TRY) return false;
     this.state = State.Backoff;
-    this.timer.reschedule(plan.afterMs, nowMs);
+    this.timer.reschedule(afterMs, this.engine.nowMs);
     return true;
-  }
-
-  /** For explanations; a retry may cost an object. */
-  private noteFailedTry(
-    endpoint: EndpointState,
-    code: TerminationCode | '',
-    status: number,
-    reason: string,
-    backoffMs: number,
-  ): void {
-    const { connectMs, score, rival, rivalScore, tryStartMs: startedMs } = this;
-    const durationMs = this.engine.nowMs - startedMs;
-    const facts = { endpoint, startedMs, durationMs, connectMs, status, code };
-    (this.failedTries ??= []).push({ ...facts, score, rival, rivalScore, reason, backoffMs });
   }
 
   /** Passes the response on. */
@@ -824,12 +488,11 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.responseBegun = true;
     this.status = head.status;
     // What was kept serves no other try from here on: a stream may live for hours.
-    if (this.kept.whole) this.kept.clear();
-    this.kept.whole = false;
+    this.body.keepNoMore();
     responseFacts.take(head, this.head.methodId, this.head.minorVersion);
     responseFacts.slots = NO_SLOTS;
     const { cors } = this.decision.choice!;
-    if (this.call.kind !== GrpcKind.None || cors !== null || this.peerRefused !== '') this.markResponse(head, cors);
+    if (this.call.kind !== GrpcKind.None || cors !== null || this.peerRefused !== '') markResponse(this, head, cors);
     if (!downstream.sendHead(head, this.decision.choice!.responseEdits, responseFacts)) {
       this.finishTry('malformed-response');
       this.responseBegun = false;
@@ -847,20 +510,11 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
     this.reply(code, detail);
   }
 
-  /** Marks of a reply of our own for the page that asked. */
-  private corsFields(): LocalReply['fields'] {
-    const { rule, choice } = this.decision;
-    const cors = rule === undefined ? null : (choice?.cors ?? rule.cors);
-    if (cors === null) return NO_FIELDS;
-    const origin = this.head.field(FieldId.Origin);
-    return cors.replyFields(origin < 0 ? '' : this.head.value(origin));
-  }
-
   /** Answers in place of the upstream. */
   private reply(code: TerminationCode, detail: string): void {
     const typeIndex = this.head.field(FieldId.ContentType);
     const contentType = typeIndex < 0 ? '' : this.head.value(typeIndex);
-    const reply = refusalReply(code, detail, this.ingress, contentType, this.corsFields());
+    const reply = refusalReply(code, detail, this.ingress, contentType, corsFields(this));
     this.status = reply.status;
     if (this.call.kind !== GrpcKind.None && reply.status !== 0) this.grpcStatus = terminations[code].grpcStatus;
     if (reply.status === 0) this.downstream.cut();
@@ -918,33 +572,19 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       this.backend.requestEnded(nowMs, outcome);
     }
     engine.recorder.ended(this, code, detail);
-    if (this.kept.length > 0) this.kept.clear();
     this.call.web = null;
-    if (this.mirrors !== null) {
-      if (!this.requestWhole) for (const mirror of this.mirrors) mirror.giveUp();
-      this.mirrors = null;
-    }
+    this.body.finish();
     this.backend = null;
     this.head = NO_HEAD;
     this.downstream.exchangeOver();
   }
 
   private armTimer(nowMs: number): void {
-    const idleAtMs = this.idleMs > 0 ? this.lastMovedMs + this.idleMs : Number.POSITIVE_INFINITY;
-    const dueMs = Math.min(this.requestDeadlineMs, this.tryDeadlineMs, idleAtMs);
+    const dueMs = nextLimitMs(this);
     if (dueMs !== Number.POSITIVE_INFINITY) this.timer.reschedule(dueMs - nowMs, nowMs);
   }
 
-  /** Nothing has moved for too long: who was it that all waited for? */
-  private stalled(): TerminationCode {
-    if (this.state === State.Tunnel) return 'stream-idle-timeout';
-    if (this.downstream.blocked) return 'downstream-write-timeout';
-    return this.state === State.Sent && !this.requestWhole && !this.stream!.blocked
-      ? 'request-body-timeout'
-      : 'stream-idle-timeout';
-  }
-
-  private onTimer(): void {
+  protected override onTimer(): void {
     const nowMs = this.engine.tick();
     if (this.state === State.Config) {
       this.engine.forgetWaiter(this.destinationAsked, this);
@@ -964,7 +604,7 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
       return;
     }
     const early = nowMs < Math.min(this.requestDeadlineMs, this.tryDeadlineMs);
-    const code = idle && early ? this.stalled() : timeoutCode(this.tryDeadlineMs, this.requestDeadlineMs);
+    const code = idle && early ? stalledCode(this) : timeoutCode(this.tryDeadlineMs, this.requestDeadlineMs);
     this.finishTry(code);
     if (this.responseBegun) this.breakOff(code, '');
     else if (code !== 'try-timeout' || !this.retry(code, 0, -1, false, '', '')) this.reply(code, '');
@@ -975,23 +615,3 @@ export class Exchange implements ExchangeFacts, UpstreamObserver, LeaseWaiter, D
 const outcome = { failed: false, latencyMs: 0, attempts: 0 };
 
 const NO_SLOTS: readonly (string | undefined)[] = Object.freeze([]);
-const NO_FIELDS: LocalReply['fields'] = Object.freeze([]);
-
-/** Stands for none between requests. */
-const NO_HEAD = new Head();
-
-/** The reason in `weft-refused` when it is a row this build knows. */
-function readRefused(head: Head): TerminationCode | '' {
-  if (head.field(FieldId.WeftOwned) < 0) return '';
-  const value = head.valueOf('weft-refused');
-  return value !== undefined && Object.hasOwn(terminations, value) ? (value as TerminationCode) : '';
-}
-
-/** RFC 6454 §7: the origin is the very place the request is for. */
-function isSameOrigin(head: Head): boolean {
-  return head.value(head.field(FieldId.Origin)).toLowerCase() === `http://${head.authority}`;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}

@@ -1,5 +1,5 @@
-import { GrpcKind, encodeGrpcMessage, grpcContentType, grpcKindOfType } from '@weft/http';
-import type { LocalReply } from '@weft/http';
+import { FieldId, GrpcKind, encodeGrpcMessage, grpcContentType, grpcKindOfType } from '@weft/http';
+import type { Head, LocalReply } from '@weft/http';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import type { Ingress } from './ingress.ts';
@@ -44,4 +44,11 @@ export function refusalReply(
     contentType: 'text/plain; charset=utf-8',
     body: inside ? `weft: ${code}: ${text}\n` : `${row.text}\n`,
   };
+}
+
+/** The reason in `weft-refused` when it is a row this build knows. */
+export function readRefused(head: Head): TerminationCode | '' {
+  if (head.field(FieldId.WeftOwned) < 0) return '';
+  const value = head.valueOf('weft-refused');
+  return value !== undefined && Object.hasOwn(terminations, value) ? (value as TerminationCode) : '';
 }
