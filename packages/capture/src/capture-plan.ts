@@ -17,8 +17,14 @@ export interface CapturePlan {
   readonly excludedOutboundRanges: readonly AddressRange[];
 }
 
-/** Addresses the proxy hands arrivals to the application on: what goes there is for the application itself, never redirected. */
+/** What goes there, or comes from there, is for the application itself and never redirected. */
 export const loopbackRanges = { 4: '127.0.0.0/8', 6: '::1/128' } as const;
+
+/**
+ * Addresses from which the proxy hands arrivals to an application that listens on its pod's address. Any of loopback would do;
+ * that of IPv4 is nobody else's, so that its ports are all ours and a person who looks at connections can tell.
+ */
+export const handoverSources = { 4: '127.0.0.6', 6: '::1' } as const;
 
 export function capturesInbound({ inbound }: CapturePlan): boolean {
   return inbound === 'all' || inbound.length > 0;

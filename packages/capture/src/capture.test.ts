@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readAddressRanges, readPortRanges } from '@weft/kernel';
-import type { CapturePlan } from './capture-plan.ts';
+import { type CapturePlan, handoverSources } from './capture-plan.ts';
 import { NamespacePair, addresses, namespaceLack } from './fixture/namespace-pair.ts';
 
 const PROXY = 15_001;
@@ -60,6 +60,8 @@ for (const tool of ['nft', 'iptables-legacy'] as const) {
           nobodyListens: pair.call(pair.outside, APPLICATION, pod, 4_711),
           toItself: pair.call(pair.pod, APPLICATION, pod, 8080),
           throughMeshToItself: pair.call(pair.pod, PROXY, pod, 8080),
+          handedOver: pair.call(pair.pod, PROXY, pod, 8080, handoverSources[family]),
+          fromLoopback: pair.call(pair.pod, PROXY, pod, 8080, family === 4 ? '127.0.0.1' : '::1'),
           proxyToApplication: pair.call(pair.pod, PROXY, family === 4 ? '127.0.0.1' : '::1', 8080),
         };
         assert.deepEqual(seen, {
@@ -72,6 +74,8 @@ for (const tool of ['nft', 'iptables-legacy'] as const) {
           nobodyListens: `proxy@15006 ${pod} 4711`,
           toItself: 'app',
           throughMeshToItself: `proxy@15006 ${pod} 8080`,
+          handedOver: 'app',
+          fromLoopback: 'app',
           proxyToApplication: 'app',
         });
       }

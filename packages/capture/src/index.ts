@@ -1,4 +1,4 @@
-export type { CapturePlan } from './capture-plan.ts';
+export { type CapturePlan, handoverSources } from './capture-plan.ts';
 export { type CaptureProof, proveOutbound } from './capture-proof.ts';
 export { writeIptablesRemoval, writeIptablesRules } from './iptables-ruleset.ts';
 export { writeNftRemoval, writeNftRules } from './nft-ruleset.ts';

@@ -34,7 +34,8 @@ export function writeIptablesRules(plan: CapturePlan, family: 4 | 6, missing: re
       rules.push([prerouting, ...port({ from: each, to: each }), '-j', 'RETURN']);
     }
     rules.push([prerouting, '-p', 'tcp', '-j', arriving]);
-    rules.push([output, ...own, '-o', 'lo', '!', '-d', loopbackRanges[family], '-p', 'tcp', '-j', arriving]);
+    const range = loopbackRanges[family];
+    rules.push([output, ...own, '-o', 'lo', '!', '-s', range, '!', '-d', range, '-p', 'tcp', '-j', arriving]);
   }
   rules.push([output, ...own, '-j', 'RETURN'], [output, '-o', 'lo', '-j', 'RETURN']);
   if (capturesOutbound(plan)) {

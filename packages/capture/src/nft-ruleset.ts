@@ -8,8 +8,9 @@ export const nftTable = 'inet weft';
  * The rules as a script for `nft -f -`, which takes it whole or not at all. Writing it again replaces what was there: the first
  * line makes sure that there is a table for the second to delete.
  *
- * The way out: what the proxy sends to an address of this machine other than loopback is a call to its own application through
- * the mesh, and arrives like any other; the rest of what the proxy sends leaves. What others send to this machine stays here.
+ * The way out: what the proxy sends to an address of this machine is a call to its own application through the mesh, and arrives
+ * like any other, but for what it sends to loopback or from there: with that it hands over what has arrived. The rest of what the
+ * proxy sends leaves. What others send to this machine stays here.
  */
 export function writeNftRules(plan: CapturePlan): string {
   const { proxyUser, outboundPort, inboundPort } = plan;
@@ -34,8 +35,11 @@ export function writeNftRules(plan: CapturePlan): string {
   );
   if (capturesInbound(plan)) {
     lines.push(
-      `    meta skuid ${proxyUser} oifname "lo" ip daddr != ${loopbackRanges[4]} jump arriving`,
-      `    meta skuid ${proxyUser} oifname "lo" ip6 daddr != ${loopbackRanges[6]} jump arriving`,
+      ...(['ip', 'ip6'] as const).map((family) => {
+        const range = loopbackRanges[family === 'ip' ? 4 : 6];
+        const meant = `${family} saddr != ${range} ${family} daddr != ${range}`;
+        return `    meta skuid ${proxyUser} oifname "lo" ${meant} jump arriving`;
+      }),
     );
   }
   lines.push(`    meta skuid ${proxyUser} return`, '    oifname "lo" return');

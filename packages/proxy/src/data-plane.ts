@@ -25,6 +25,7 @@ import { TelemetryInForce } from './exchange/telemetry-in-force.ts';
 import { gatewayRequestEdits, responseEdits, sidecarRequestEdits } from './exchange/head-slots.ts';
 import { HealthChecker } from './upstream/health-checker.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
+import type { ApplicationDoor } from './transport/application-door.ts';
 import { ConnectionPool } from './upstream/connection-pool.ts';
 import type { PoolEnvironment } from './upstream/connection-pool.ts';
 import { poolCounters } from './upstream/pool-counters.ts';
@@ -61,6 +62,8 @@ export interface LocalDestination {
   readonly key: DestinationKey;
   readonly host: string;
   readonly port: number;
+  /** The ways to the application, where one address is not all that is known of it. */
+  readonly door?: ApplicationDoor;
   /** What the application speaks there; left out, what the control plane says of the port. */
   readonly protocol?: ApplicationProtocol;
 }
@@ -130,6 +133,7 @@ export class DataPlane implements Engine {
       carriers: new Set(),
       dialTcp: () => this.tls?.dialTcp() ?? null,
       connections: (backend) => this.connections(backend),
+      doorOf: (backend) => this.doorOf(backend),
       learned: (applicationPort) => options.onLearned(applicationPort),
       isOwnAddress: options.isOwnAddress,
     };
@@ -245,7 +249,9 @@ export class DataPlane implements Engine {
     let counters = this.counters.get(backend.key);
     if (counters === undefined) this.counters.set(backend.key, (counters = poolCounters()));
     const { protocol } = backend.policy;
-    const pool = new ConnectionPool(endpoint, protocol, this.connections(backend), this.poolEnvironment, counters);
+    const policy = this.connections(backend);
+    const door = this.doorOf(backend);
+    const pool = new ConnectionPool(endpoint, protocol, policy, this.poolEnvironment, counters, door);
     this.pools[endpoint.slot] = { backend, endpoint, pool };
     return pool;
   }
@@ -331,6 +337,12 @@ export class DataPlane implements Engine {
       if (this.tables.destination(key) !== undefined) this.notify(key, false);
     }
     return compiled.errors;
+  }
+
+  /** A service may have the key of a port of this pod; it is another backend. */
+  private doorOf(backend: BackendState): ApplicationDoor | null {
+    if (this.localTables.backend(backend.key) !== backend) return null;
+    return this.local.find(({ key }) => key === backend.key)?.door ?? null;
   }
 
   private protocolsOf(destinations: readonly LocalDestination[]): ApplicationProtocol[] {

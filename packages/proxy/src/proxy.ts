@@ -31,6 +31,8 @@ import { WorkloadIdentity } from './security/workload-identity.ts';
 import { ServingThread, servingSettings } from './serving-thread.ts';
 import type { Serving } from './serving.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import { capturedDoor, doorAt } from './transport/application-door.ts';
+import type { ApplicationDoor } from './transport/application-door.ts';
 import type { WorkerGroup } from './worker/worker-group.ts';
 import { TelemetryExports } from './telemetry-exports.ts';
 import type { Tracing } from './exchange/exchange-spans.ts';
@@ -115,6 +117,8 @@ class ProxyProcess implements Proxy {
   private workload: WorkloadIdentity | null;
   private control: ControlLink | null;
   private admin: AdminServer | null;
+  /** By port of the application, for probes and metrics. */
+  private readonly doors: Map<number, ApplicationDoor>;
   private keeper: SnapshotKeeper | null;
   private complete: boolean;
   private draining: boolean;
@@ -153,6 +157,7 @@ class ProxyProcess implements Proxy {
     this.workload = null;
     this.control = null;
     this.admin = null;
+    this.doors = new Map();
     this.keeper = null;
     this.complete = false;
     this.draining = false;
@@ -351,7 +356,7 @@ class ProxyProcess implements Proxy {
 
   private async openAdmin(): Promise<void> {
     const { statsPort, metricsPort, metricsHost, applicationProbes, drainKey = '' } = this.options;
-    const health = new ApplicationHealth(applicationProbes ?? {}, this.applicationHost);
+    const health = new ApplicationHealth(applicationProbes ?? {}, (port) => this.applicationDoor(port));
     this.admin = new AdminServer(
       {
         notReady: () => this.notReady(),
@@ -513,7 +518,7 @@ class ProxyProcess implements Proxy {
     const { applicationMetrics } = this.options;
     if (applicationMetrics !== undefined) {
       const { port, path } = applicationMetrics;
-      const theirs = await readApplicationMetrics(this.applicationHost, port, path);
+      const theirs = await readApplicationMetrics(this.applicationDoor(port), path);
       return {
         contentType: metricsContentType.prometheus,
         parts: mergeMetrics(writeMetrics(merged, 'prometheus'), theirs),
@@ -523,8 +528,15 @@ class ProxyProcess implements Proxy {
     return { contentType: metricsContentType[format], parts: writeMetrics(merged, format) };
   }
 
-  private get applicationHost(): string {
-    return this.options.inbound[0]?.applicationHost ?? '127.0.0.1';
+  private applicationDoor(port: number): ApplicationDoor {
+    let door = this.doors.get(port);
+    if (door === undefined) {
+      const { capture, inbound, meshHost } = this.options;
+      const host = inbound[0]?.applicationHost ?? '127.0.0.1';
+      door = capture === undefined ? doorAt(host, port) : capturedDoor(meshHost, host, port);
+      this.doors.set(port, door);
+    }
+    return door;
   }
 
   private reportLater(): void {

@@ -34,6 +34,8 @@ import type { MeshTls } from './security/mesh-tls.ts';
 import { ServingFacts } from './serving-facts.ts';
 import type { InForce, ListenerPlan, Serving, ServingLoad } from './serving.ts';
 import { TelemetryTcpRecorder } from './tcp/tcp-recorder.ts';
+import { capturedDoor } from './transport/application-door.ts';
+import type { ApplicationDoor } from './transport/application-door.ts';
 import { plainAddress } from './transport/plain-address.ts';
 
 /** What a serving thread is told about itself. Plain data: it may be sent to a thread. */
@@ -64,6 +66,11 @@ export interface LocalPort {
   readonly applicationPort: number;
   readonly host: string;
   readonly port: number;
+}
+
+/** The same in this thread, with what it has learned of the application. */
+interface ServedPort extends LocalPort {
+  readonly door: ApplicationDoor | null;
 }
 
 /** What a serving thread needs of the process around it. */
@@ -106,10 +113,7 @@ export function servingSettings(options: ProxyOptions, workers: number): Serving
   };
 }
 
-/**
- * Where an application listens whose pod does not name the port. Not the pod's own address: what this process sends there comes in
- * again (rules of `capture`), and would go round for ever.
- */
+/** Where an application listens whose pod does not name the port, beside the pod's own address. */
 const LOOPBACK = '127.0.0.1';
 
 /** Everything one thread serves with: data plane, listeners, recorder, and the identity in use. */
@@ -127,7 +131,7 @@ export class ServingThread implements Serving {
   /** Ports of the application that speak no HTTP, as it has shown. */
   private readonly learned: Set<number>;
   /** By the port that peers dial. */
-  private readonly local: Map<number, LocalPort>;
+  private readonly local: Map<number, ServedPort>;
   private tls: MeshTls | null;
   private describedTables: Tables;
   private described: InForce;
@@ -187,7 +191,7 @@ export class ServingThread implements Serving {
     for (const { applicationPort, applicationHost: host } of settings.inbound) {
       // As if it had shown it: then callers are told too.
       if (hasPort(settings.opaquePorts, applicationPort)) this.learned.add(applicationPort);
-      this.local.set(applicationPort, { applicationPort, host, port: applicationPort });
+      this.local.set(applicationPort, this.applicationPort(applicationPort, host));
     }
     this.serveLocally();
   }
@@ -343,7 +347,7 @@ export class ServingThread implements Serving {
     const options = this.listenerOptions('', 0);
     const { captureProof } = this.settings;
     if (dialled === captureProof?.applicationPort) {
-      this.local.set(dialled, captureProof);
+      this.local.set(dialled, { ...captureProof, door: null });
       this.serveLocally();
       // Who asks is the kubelet, which is in no mesh, and learns nothing here that the metrics port does not say.
       return new InboundListener(
@@ -357,10 +361,16 @@ export class ServingThread implements Serving {
     }
     if (!this.local.has(dialled)) {
       if (this.plane.tables.inbound(dialled) === undefined) return undefined;
-      this.local.set(dialled, { applicationPort: dialled, host: LOOPBACK, port: dialled });
+      this.local.set(dialled, this.applicationPort(dialled, LOOPBACK));
       this.serveLocally();
     }
     return this.inboundListener(options, dialled);
+  }
+
+  private applicationPort(port: number, host: string): ServedPort {
+    const { captureProof, meshHost } = this.settings;
+    const door = captureProof === null ? null : capturedDoor(meshHost, host, port);
+    return { applicationPort: port, host: door?.ways[0]?.address ?? host, port, door };
   }
 
   /** Throws an Error with a sentence for a person. */
@@ -373,10 +383,11 @@ export class ServingThread implements Serving {
 
   private serveLocally(): void {
     this.plane.serveLocally(
-      Array.from(this.local.values(), ({ applicationPort, host, port }) => ({
+      Array.from(this.local.values(), ({ applicationPort, host, port, door }) => ({
         key: this.localKey(applicationPort),
         host,
         port,
+        ...(door === null ? {} : { door }),
       })),
     );
   }

@@ -5,6 +5,7 @@ import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, type Server, createServer as createTcpServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { ProbeTable } from '@weft/injection';
+import { doorAt } from '../transport/application-door.ts';
 import { ApplicationHealth } from './application-health.ts';
 
 async function portOf(server: Pick<Server, 'listen' | 'address' | 'on'>): Promise<number> {
@@ -53,7 +54,7 @@ describe('probes made for the kubelet', () => {
       '/app-health/a/nobody': { type: 'tcp', port: nobody, timeoutMs: 2_000 },
       '/app-health/a/grpc-nobody': { type: 'grpc', port: nobody, service: '', timeoutMs: 2_000 },
     };
-    health = new ApplicationHealth(table, '127.0.0.1');
+    health = new ApplicationHealth(table, (port) => doorAt('127.0.0.1', port));
   });
   after(() => {
     for (const server of [http, grpc, silent]) server.close();

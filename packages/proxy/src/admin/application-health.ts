@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer';
-import { connect } from 'node:net';
+import { Socket } from 'node:net';
 import type { ApplicationProbe, ProbeTable } from '@weft/injection';
+import { openApplication } from '../transport/application-door.ts';
+import type { ApplicationDoor } from '../transport/application-door.ts';
 
 /** What the kubelet is told. */
 export interface ProbeAnswer {
@@ -23,13 +25,13 @@ const MOST_REPLY_BYTES = 1_024;
  */
 export class ApplicationHealth {
   private readonly table: ProbeTable;
-  private readonly host: string;
+  private readonly doorOf: (port: number) => ApplicationDoor;
   private running: number;
 
-  /** `host` is where the application listens. */
-  constructor(table: ProbeTable, host: string) {
+  /** `doorOf` says where the application listens. */
+  constructor(table: ProbeTable, doorOf: (port: number) => ApplicationDoor) {
     this.table = table;
-    this.host = host;
+    this.doorOf = doorOf;
     this.running = 0;
   }
 
@@ -39,26 +41,29 @@ export class ApplicationHealth {
     if (this.running >= MOST_AT_ONCE) return { status: 503, text: 'too many probes at once' };
     this.running += 1;
     try {
-      return await this.make(probe);
+      const opened = await openApplication(this.doorOf(probe.port), probe.timeoutMs).catch((error: unknown) => error);
+      return opened instanceof Socket ? await this.make(probe, opened) : unreachable(opened as NodeJS.ErrnoException);
     } finally {
       this.running -= 1;
     }
   }
 
-  private make(probe: ApplicationProbe): Promise<ProbeAnswer> {
-    if (probe.type === 'http') return this.probeHttp(probe);
-    return probe.type === 'grpc' ? this.probeGrpc(probe) : this.probeTcp(probe);
+  private make(probe: ApplicationProbe, socket: Socket): Promise<ProbeAnswer> {
+    if (probe.type === 'http') return this.probeHttp(probe, socket);
+    if (probe.type === 'grpc') return this.probeGrpc(probe, socket);
+    // That it was accepted is all there is to know.
+    socket.destroy();
+    return Promise.resolve(passed);
   }
 
-  private probeHttp(probe: ApplicationProbe & { type: 'http' }): Promise<ProbeAnswer> {
-    const { host } = this;
+  private probeHttp(probe: ApplicationProbe & { type: 'http' }, socket: Socket): Promise<ProbeAnswer> {
     const { port, path, timeoutMs } = probe;
     return new Promise((resolve) => {
-      const name = probe.scheme === 'https' ? 'node:https' : 'node:http';
-      const { request } = process.getBuiltinModule(name);
+      const { request } = process.getBuiltinModule('node:http');
+      const host = socket.remoteAddress ?? '';
+      const createConnection = (): Socket => (probe.scheme === 'https' ? unchecked(socket) : socket);
       const headers = { 'user-agent': 'kube-probe/weft', ...Object.fromEntries(probe.headers) };
-      // As the kubelet asks: it takes any certificate.
-      const sent = request({ host, port, path, headers, agent: false, rejectUnauthorized: false }, (response) => {
+      const sent = request({ host, port, path, headers, createConnection }, (response) => {
         const status = response.statusCode ?? 502;
         settle(status < FIRST_BAD_STATUS ? passed : { status, text: `the application answered ${status}` });
       });
@@ -66,29 +71,19 @@ export class ApplicationHealth {
       const settle = (answer: ProbeAnswer): void => {
         resolve(answer);
         timer.destroy();
+        socket.destroy();
       };
-      sent.on('error', (error: NodeJS.ErrnoException) => resolve(unreachable(error)));
+      sent.on('error', (error: NodeJS.ErrnoException) => settle(unreachable(error)));
       sent.end();
     });
   }
 
-  private probeTcp({ port, timeoutMs }: ApplicationProbe): Promise<ProbeAnswer> {
-    return new Promise((resolve) => {
-      const socket = connect({ host: this.host, port });
-      const settle = (answer: ProbeAnswer): void => {
-        resolve(answer);
-        socket.destroy();
-      };
-      socket.setTimeout(timeoutMs, () => settle(late(timeoutMs)));
-      socket.on('connect', () => settle(passed));
-      socket.on('error', (error) => settle(unreachable(error)));
-    });
-  }
-
   /** https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
-  private probeGrpc({ port, service, timeoutMs }: ApplicationProbe & { type: 'grpc' }): Promise<ProbeAnswer> {
+  private probeGrpc(probe: ApplicationProbe & { type: 'grpc' }, socket: Socket): Promise<ProbeAnswer> {
+    const { port, service, timeoutMs } = probe;
     return new Promise((resolve) => {
-      const session = process.getBuiltinModule('node:http2').connect(`http://${bracketed(this.host)}:${port}`);
+      const authority = `http://${bracketed(socket.remoteAddress ?? '')}:${port}`;
+      const session = process.getBuiltinModule('node:http2').connect(authority, { createConnection: () => socket });
       const settle = (answer: ProbeAnswer): void => {
         resolve(answer);
         session.destroy();
@@ -143,6 +138,11 @@ function grpcAnswer(reply: Buffer, status: string | undefined): ProbeAnswer {
   if (status !== GRPC_OK) return { status: 502, text: `the application answered gRPC status ${status ?? 'none'}` };
   const serving = reply.length >= 7 && reply[5] === 0x08 && reply[6] === SERVING;
   return serving ? passed : { status: 503, text: 'the application says that it is not serving' };
+}
+
+/** As the kubelet asks: it takes any certificate. */
+function unchecked(socket: Socket): Socket {
+  return process.getBuiltinModule('node:tls').connect({ socket, rejectUnauthorized: false });
 }
 
 function bracketed(host: string): string {

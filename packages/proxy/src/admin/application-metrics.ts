@@ -1,4 +1,6 @@
 import { Buffer } from 'node:buffer';
+import { openApplication } from '../transport/application-door.ts';
+import type { ApplicationDoor } from '../transport/application-door.ts';
 
 /** More is no scrape but a mistake, and is held here until it is whole. */
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -8,11 +10,11 @@ const TIMEOUT_MS = 5_000;
 const accept = 'text/plain; version=0.0.4; charset=utf-8';
 
 /**
- * The metrics of the application in Prometheus' text format, read from `http://host:port/path`, with a line that says whether
- * they could be read. Never rejects: without the application's metrics a scrape still has ours.
+ * The metrics of the application in Prometheus' text format, read by `door` from `path`, with a line that says whether they
+ * could be read. Never rejects: without the application's metrics a scrape still has ours.
  */
-export async function readApplicationMetrics(host: string, port: number, path: string): Promise<string> {
-  const text = await fetchText(host, port, path);
+export async function readApplicationMetrics(door: ApplicationDoor, path: string): Promise<string> {
+  const text = await fetchText(door, path);
   const up = `# HELP weft_application_metrics_up Whether the metrics of the application could be read.\n# TYPE weft_application_metrics_up gauge\nweft_application_metrics_up ${text === undefined ? 0 : 1}\n`;
   if (text === undefined) return up;
   const body = text.replaceAll(/^# EOF\r?$\n?/gm, '');
@@ -25,11 +27,15 @@ export function* mergeMetrics(ours: Iterable<string>, theirs: string): Generator
   yield theirs;
 }
 
-function fetchText(host: string, port: number, path: string): Promise<string | undefined> {
+async function fetchText(door: ApplicationDoor, path: string): Promise<string | undefined> {
+  const socket = await openApplication(door, TIMEOUT_MS).catch(() => undefined);
+  if (socket === undefined) return undefined;
   return new Promise((resolve) => {
     const { request } = process.getBuiltinModule('node:http');
     const headers = { accept, 'user-agent': 'weft' };
-    const sent = request({ host, port, path, headers, agent: false }, (response) => {
+    const host = socket.remoteAddress ?? '';
+    const at = { host, port: door.port, path, headers, createConnection: () => socket };
+    const sent = request(at, (response) => {
       const chunks: Buffer[] = [];
       let length = 0;
       response.on('data', (chunk: Buffer) => {

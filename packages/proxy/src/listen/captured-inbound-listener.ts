@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { CaptureOptions } from './captured-outbound-listener.ts';
 import { readOriginal } from './captured-outbound-listener.ts';
+import { plainAddress } from '../transport/plain-address.ts';
 import { Listener } from './listener.ts';
 import type { ListenerOptions } from './listener.ts';
 
@@ -55,6 +56,11 @@ export class CapturedInboundListener extends Listener {
       this.refuse(socket, 'loop-detected', 'not redirected');
       return;
     }
+    // Nobody outside can call from loopback: it is what we hand to the application, led back by rules older than this program.
+    if (isLoopback(plainAddress(socket.remoteAddress ?? ''))) {
+      this.refuse(socket, 'loop-detected', 'rules of another release');
+      return;
+    }
     const listener = this.listenerOf(original.port);
     if (listener === undefined) this.refuse(socket, 'misdirected', `port ${original.port} is not declared`);
     else listener.take(socket);
@@ -76,4 +82,8 @@ export class CapturedInboundListener extends Listener {
     for (const listener of this.ports.values()) total += figure(listener);
     return total;
   }
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }

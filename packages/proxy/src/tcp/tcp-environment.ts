@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { BackendState } from '@weft/decision';
 import type { ConnectionPolicy } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
+import type { ApplicationDoor } from '../transport/application-door.ts';
 import type { DialTls } from '../transport/dial.ts';
 import type { TcpFacts } from './tcp-facts.ts';
 
@@ -14,6 +15,8 @@ export interface TcpEnvironment {
   readonly carriers: Set<TcpCarrier>;
   /** This worker's share of what the policy allows. */
   connections(backend: BackendState): ConnectionPolicy;
+  /** The ways to the local application; null where the backend is anything else. */
+  doorOf(backend: BackendState): ApplicationDoor | null;
   /** The application on this port speaks no HTTP. */
   learned(applicationPort: number): void;
   /** True for an address that this process listens on. */

@@ -508,7 +508,8 @@ export class TcpSession implements PipeOwner, DialObserver, DestinationWaiter, T
       this.tryFailed('tls-failed', 'no-own-identity');
       return;
     }
-    const target = { address, port, identity: mesh ? identity : '' };
+    const door = engine.tcp.doorOf(backend);
+    const target = { address, port, identity: mesh ? identity : '', door };
     this.dial = new Dial(target, tls, engine.wheel, () => engine.nowMs, this.decision.rule!.timeouts.connectMs, this);
   }
 

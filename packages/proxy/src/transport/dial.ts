@@ -4,6 +4,8 @@ import { connect as connectTls } from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Timer, TimerWheel } from '@weft/kernel';
 import type { TerminationCode } from '@weft/outcome';
+import { wayOptions } from './application-door.ts';
+import type { ApplicationDoor, ApplicationWay } from './application-door.ts';
 
 /** What a dial needs to know about the other end. */
 export interface DialTarget {
@@ -11,6 +13,8 @@ export interface DialTarget {
   readonly port: number;
   /** SPIFFE ID expected of the peer; empty for plaintext. */
   readonly identity: string;
+  /** The ways to the local application, in place of the address; null for all others. */
+  readonly door: ApplicationDoor | null;
 }
 
 /** How mesh TLS is spoken by this process right now; replaced when the leaf or the roots change. */
@@ -43,6 +47,8 @@ export class Dial {
   private socket: Socket | TLSSocket | null;
   private tlsStartedMs: number;
   private done: boolean;
+  /** What the first way answered; of the others little is to be learned. */
+  private refusal: string;
 
   constructor(
     target: DialTarget,
@@ -60,10 +66,12 @@ export class Dial {
     this.socket = null;
     this.tlsStartedMs = 0;
     this.done = false;
+    this.refusal = '';
     // A loop that was late may have the answer in hand: what has come is read before the dial is given up.
     this.timer = wheel.create(() => void setImmediate(() => this.fail('connect-timeout', 'connect-timeout')));
     if (timeoutMs > 0) this.timer.reschedule(timeoutMs);
-    this.open();
+    const { address, door } = target;
+    this.open(door === null ? [{ address, from: '', limitMs: 0 }] : door.ways, 0);
   }
 
   /** Gives up; the observer hears nothing more. */
@@ -75,17 +83,26 @@ export class Dial {
     this.raw?.destroy();
   }
 
-  private open(): void {
-    const raw = connectPlain({
-      host: this.target.address,
-      port: this.target.port,
-      noDelay: true,
-      allowHalfOpen: true,
-    });
+  private open(ways: readonly ApplicationWay[], index: number): void {
+    const way = ways[index]!;
+    const { port, door } = this.target;
+    const raw = connectPlain({ ...wayOptions(way), port, noDelay: true, allowHalfOpen: true });
     this.raw = raw;
-    raw.on('error', (error: NodeJS.ErrnoException) => this.fail('connect-refused', error.code ?? error.message));
-    raw.once('connect', () => {
+    let accepted = false;
+    const silent = (): void => void raw.destroy(new Error('silent'));
+    raw.on('error', (error: NodeJS.ErrnoException) => {
+      if (this.refusal === '') this.refusal = error.code ?? error.message;
       if (this.done) return;
+      if (!accepted && index + 1 < ways.length) this.open(ways, index + 1);
+      else this.fail('connect-refused', this.refusal);
+    });
+    if (way.limitMs > 0) raw.setTimeout(way.limitMs, silent);
+    raw.once('connect', () => {
+      accepted = true;
+      if (way.limitMs > 0) raw.setTimeout(0, silent);
+      if (this.done) return;
+      this.refusal = '';
+      door?.answered(way);
       if (this.tls === null) this.succeed(raw);
       else this.secure(raw, this.tls);
     });

@@ -6,6 +6,7 @@ import { meshProtocol } from '@weft/identity';
 import type { Random, TimerWheel } from '@weft/kernel';
 import type { ApplicationProtocol, ConnectionPolicy } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
+import type { ApplicationDoor } from '../transport/application-door.ts';
 import { Dial } from '../transport/dial.ts';
 import type { DialObserver, DialTarget, DialTls } from '../transport/dial.ts';
 import { Http1UpstreamConnection } from './http1-upstream-connection.ts';
@@ -110,11 +111,12 @@ export class ConnectionPool implements ConnectionOwner, Http2Owner {
     policy: ConnectionPolicy,
     environment: PoolEnvironment,
     counters: PoolCounters,
+    door: ApplicationDoor | null,
   ) {
     const { address, port, identity, mesh } = endpoint.endpoint;
     this.lastHandshakeMs = -1;
     this.endpoint = endpoint;
-    this.target = { address, port, identity: mesh ? identity : '' };
+    this.target = { address, port, identity: mesh ? identity : '', door };
     this.protocol = protocol;
     this.policy = policy;
     this.environment = environment;

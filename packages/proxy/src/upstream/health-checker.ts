@@ -102,7 +102,7 @@ export class HealthChecker {
         reject(new Error('no identity yet'));
         return;
       }
-      const target = { address, port, identity: mesh ? identity : '' };
+      const target = { address, port, identity: mesh ? identity : '', door: null };
       const observer = {
         onDialed: (socket: Socket) => {
           socket.on('error', () => {});
