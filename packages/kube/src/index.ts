@@ -1,5 +1,7 @@
-export { type ClusterAccess, inClusterAccess, kubeconfigAccess } from './client/cluster-access.ts';
+export { type ClusterAccess, inClusterAccess } from './client/cluster-access.ts';
 export { type BreakerState, KubeClient, type KubeRequest, type KubeStream } from './client/kube-client.ts';
+export { kubeconfigAccess } from './client/kubeconfig.ts';
+export { type PodPort, forwardPort } from './client/port-forward.ts';
 export type { KubeFault, KubeFaultCode } from './client/kube-fault.ts';
 export { customResources } from './crd/custom-resource.ts';
 export {
@@ -19,6 +21,7 @@ export { type SecretContent, SecretStore } from './write/secret-store.ts';
 export { StatusWriter, type StatusWriterOptions } from './write/status-writer.ts';
 export { type AccessQuestion, type ReviewedToken, reviewAccess, reviewToken } from './write/token-review.ts';
 export { type PolicyRule, clusterRules, ownRules } from './install/access-objects.ts';
+export { type AskedToken, requestToken } from './write/token-request.ts';
 export { installObjects } from './install/install-objects.ts';
 export { type InstallValues, defaultInstallValues } from './install/install-values.ts';
 export type { KubeObject } from './install/kube-object.ts';

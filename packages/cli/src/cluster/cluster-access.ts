@@ -30,8 +30,10 @@ export async function accessOf({
   const { inClusterAccess, kubeconfigAccess } = await import('@weft/kube');
   const { KUBECONFIG = '', KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = process.env;
   const isPod = kubeconfig === '' && KUBECONFIG === '' && host !== '';
-  const path = kubeconfig !== '' ? kubeconfig : KUBECONFIG.split(':')[0] || join(homedir(), '.kube', 'config');
-  const access = isPod ? inClusterAccess(host, port, systemClock) : kubeconfigAccess(path, systemClock, context);
+  const path = kubeconfig !== '' ? kubeconfig : KUBECONFIG || join(homedir(), '.kube', 'config');
+  const access = isPod
+    ? inClusterAccess(host, port, systemClock)
+    : kubeconfigAccess(path, systemClock, context, process.env);
   if (!access.ok) throw new CommandFault(exitCodes.unreachable, access.error);
   return access.value;
 }

@@ -161,7 +161,7 @@ export class KubeClient {
     const token = this.access.token();
     return {
       origin: this.access.server,
-      path,
+      path: `${this.access.prefix ?? ''}${path}`,
       method,
       headers: {
         accept,

@@ -1,4 +1,4 @@
-import { Client, type ServiceError, credentials } from '@grpc/grpc-js';
+import { Client, Metadata, type ServiceError, credentials } from '@grpc/grpc-js';
 import type { Result } from '@weft/kernel';
 import type {
   CreateTokenRequest,
@@ -39,34 +39,36 @@ import {
 /** `Admin` over the control plane's UNIX socket. */
 export class AdminClient {
   private readonly client: Client;
+  private readonly token: () => string;
 
-  /** Connects with the first call. */
-  constructor(socketPath: string) {
+  /** Connects with the first call. `token`: what a guarded server is shown, as it is at each call. */
+  constructor(socketPath: string, token: () => string = noToken) {
+    this.token = token;
     this.client = new Client(`unix:${socketPath}`, credentials.createInsecure(), GRPC_OPTIONS);
   }
 
   getServer(): Promise<Result<ServerInfo, CallFault>> {
-    return ask(this.client, ADMIN_GET_SERVER, {});
+    return this.ask(ADMIN_GET_SERVER, {});
   }
 
   listProxies(): Promise<Result<{ readonly proxies: readonly ProxyStatus[] }, CallFault>> {
-    return ask(this.client, ADMIN_LIST_PROXIES, {});
+    return this.ask(ADMIN_LIST_PROXIES, {});
   }
 
   getConfig(request: GetConfigRequest): Promise<Result<GetConfigResponse, CallFault>> {
-    return ask(this.client, ADMIN_GET_CONFIG, request);
+    return this.ask(ADMIN_GET_CONFIG, request);
   }
 
   getVersions(proxy: string): Promise<Result<{ readonly resources: readonly ResourceVersion[] }, CallFault>> {
-    return ask(this.client, ADMIN_GET_VERSIONS, { proxy });
+    return this.ask(ADMIN_GET_VERSIONS, { proxy });
   }
 
   listObjects(request: ListObjectsRequest): Promise<Result<{ readonly objects: readonly ObjectStatus[] }, CallFault>> {
-    return ask(this.client, ADMIN_LIST_OBJECTS, request);
+    return this.ask(ADMIN_LIST_OBJECTS, request);
   }
 
   createToken(request: CreateTokenRequest): Promise<Result<CreateTokenResponse, CallFault>> {
-    return ask(this.client, ADMIN_CREATE_TOKEN, request);
+    return this.ask(ADMIN_CREATE_TOKEN, request);
   }
 
   /** Hands events over until the server ends, the returned function is called, or something breaks. */
@@ -80,15 +82,15 @@ export class AdminClient {
 
   /** What all proxies remember of a request, by its trace id or request id. */
   why(request: string): Promise<Result<WhyResponse, CallFault>> {
-    return ask(this.client, ADMIN_WHY, { request });
+    return this.ask(ADMIN_WHY, { request });
   }
 
   getTraffic(request: GetTrafficRequest): Promise<Result<GetTrafficResponse, CallFault>> {
-    return ask(this.client, ADMIN_GET_TRAFFIC, request);
+    return this.ask(ADMIN_GET_TRAFFIC, request);
   }
 
   getDashboard(): Promise<Result<GetDashboardResponse, CallFault>> {
-    return ask(this.client, ADMIN_GET_DASHBOARD, {});
+    return this.ask(ADMIN_GET_DASHBOARD, {});
   }
 
   /** Hands live requests over until the time is over, the returned function is called, or something breaks. */
@@ -98,6 +100,17 @@ export class AdminClient {
 
   close(): void {
     this.client.close();
+  }
+
+  private ask<Q, S>(method: Method<Q, S>, request: Q): Promise<Result<S, CallFault>> {
+    return ask(this.client, method, request, this.metadata());
+  }
+
+  private metadata(): Metadata {
+    const metadata = new Metadata();
+    const token = this.token();
+    if (token !== '') metadata.set('authorization', `Bearer ${token}`);
+    return metadata;
   }
 
   private stream<Q, S>(
@@ -111,6 +124,7 @@ export class AdminClient {
       (request: Q) => method.request.encode(request),
       (bytes) => method.response.decode(bytes),
       asked,
+      this.metadata(),
     );
     let open = true;
     const end = (fault: CallFault | null): void => {
@@ -128,4 +142,8 @@ export class AdminClient {
       call.cancel();
     };
   }
+}
+
+function noToken(): string {
+  return '';
 }

@@ -1,7 +1,8 @@
 import { existsSync, chmodSync, unlinkSync } from 'node:fs';
-import { type Server as NetServer, type Socket, connect, createServer } from 'node:net';
+import { type AddressInfo, type Server as NetServer, type Socket, connect, createServer } from 'node:net';
 import {
   type ConnectionInjector,
+  type Metadata,
   Server,
   ServerCredentials,
   type ServiceDefinition,
@@ -69,21 +70,41 @@ export interface AdminService {
   ): Result<() => void, CallFault>;
 }
 
+/** A call of `Admin`, as proto/weft/v1/admin.proto names it. */
+export type AdminCall =
+  | 'GetServer'
+  | 'ListProxies'
+  | 'GetConfig'
+  | 'GetVersions'
+  | 'ListObjects'
+  | 'CreateToken'
+  | 'Why'
+  | 'GetDashboard'
+  | 'GetTraffic'
+  | 'Tap'
+  | 'WatchEvents';
+
+/** Judges who calls where a file's mode does not. */
+export interface AdminGuard {
+  /** The service as this caller may use it. `token` is what came as `authorization: Bearer`; empty for none. */
+  admit(call: AdminCall, token: string): Promise<Result<AdminService, CallFault>>;
+}
+
 /** `sun_path` of unix(7) has 108 bytes on Linux and 104 on macOS, one of them the closing NUL. */
 const MAX_PATH_BYTES = 103;
 /** Events a watcher may be behind before its stream is ended: it can ask again. */
 const MAX_EVENTS_BEHIND = 4096;
 const MAX_TAPS_BEHIND = 64;
 
-/** `Admin` on a UNIX socket that only its owner may open. */
+/** `Admin` on a UNIX socket that only its owner may open, or on a port behind a guard. */
 export class AdminServer {
-  private readonly service: AdminService;
+  private readonly service: AdminService | AdminGuard;
   private readonly grpc: Server;
   private readonly connections: ConnectionInjector;
   private readonly listener: NetServer;
   private readonly sockets: Set<Socket>;
 
-  constructor(service: AdminService) {
+  constructor(service: AdminService | AdminGuard) {
     this.service = service;
     this.grpc = new Server({
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -93,25 +114,35 @@ export class AdminServer {
     // grpc-js types a service by `any`; the pairs made by `serve` agree by its own type parameters.
     const definitions: Record<string, unknown> = {};
     const handlers: Record<string, unknown> = {};
-    const serve = <Q, S>(name: string, method: Method<Q, S>, handle: (request: Q) => Reply<S>): void => {
+    const serve = <Q, S>(
+      name: AdminCall,
+      method: Method<Q, S>,
+      handle: (service: AdminService, request: Q) => Reply<S>,
+    ): void => {
       definitions[name] = unary(method);
       handlers[name] = (call: ServerUnaryCall<Received<Q>, S>, done: sendUnaryData<S>) =>
-        callback(call.request, done, handle);
+        callback(call.request, done, (request) => {
+          if (!('admit' in service)) return handle(service, request);
+          return service
+            .admit(name, tokenOf(call.metadata))
+            .then((admitted) => (admitted.ok ? handle(admitted.value, request) : admitted));
+        });
     };
-    serve('GetServer', ADMIN_GET_SERVER, () => service.getServer());
-    serve('ListProxies', ADMIN_LIST_PROXIES, () => service.listProxies());
-    serve('GetConfig', ADMIN_GET_CONFIG, (request) => service.getConfig(request));
-    serve('GetVersions', ADMIN_GET_VERSIONS, (request) => service.getVersions(request));
-    serve('ListObjects', ADMIN_LIST_OBJECTS, (request) => service.listObjects(request));
-    serve('CreateToken', ADMIN_CREATE_TOKEN, (request) => service.createToken(request));
-    serve('Why', ADMIN_WHY, (request) => service.why(request));
-    serve('GetDashboard', ADMIN_GET_DASHBOARD, () => service.getDashboard());
-    serve('GetTraffic', ADMIN_GET_TRAFFIC, (request) => service.getTraffic(request));
+    serve('GetServer', ADMIN_GET_SERVER, (own) => own.getServer());
+    serve('ListProxies', ADMIN_LIST_PROXIES, (own) => own.listProxies());
+    serve('GetConfig', ADMIN_GET_CONFIG, (own, request) => own.getConfig(request));
+    serve('GetVersions', ADMIN_GET_VERSIONS, (own, request) => own.getVersions(request));
+    serve('ListObjects', ADMIN_LIST_OBJECTS, (own, request) => own.listObjects(request));
+    serve('CreateToken', ADMIN_CREATE_TOKEN, (own, request) => own.createToken(request));
+    serve('Why', ADMIN_WHY, (own, request) => own.why(request));
+    serve('GetDashboard', ADMIN_GET_DASHBOARD, (own) => own.getDashboard());
+    serve('GetTraffic', ADMIN_GET_TRAFFIC, (own, request) => own.getTraffic(request));
     definitions['Tap'] = unary(ADMIN_TAP, true);
-    handlers['Tap'] = (call: ServerWritableStream<Received<TapRequest>, TapEvent>) => this.tap(call);
+    handlers['Tap'] = (call: ServerWritableStream<Received<TapRequest>, TapEvent>) =>
+      this.stream('Tap', call, (own) => this.tap(own, call));
     definitions['WatchEvents'] = unary(ADMIN_WATCH_EVENTS, true);
     handlers['WatchEvents'] = (call: ServerWritableStream<Received<{ noFollow: boolean }>, MeshEvent>) =>
-      this.watch(call);
+      this.stream('WatchEvents', call, (own) => this.watch(own, call));
     this.grpc.addService(definitions as ServiceDefinition, handlers as UntypedServiceImplementation);
     this.connections = this.grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.sockets = new Set();
@@ -148,6 +179,17 @@ export class AdminServer {
     });
   }
 
+  /** Listens on a port, 0 for a free one: for a guarded server. Rejects when it is taken. */
+  listenPort(port: number, host: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.listener.once('error', reject);
+      this.listener.listen({ port, host }, () => {
+        this.listener.off('error', reject);
+        resolve((this.listener.address() as AddressInfo).port);
+      });
+    });
+  }
+
   /** Ends all calls and removes the socket. */
   close(): Promise<void> {
     return new Promise((resolve) => {
@@ -157,7 +199,24 @@ export class AdminServer {
     });
   }
 
-  private tap(call: ServerWritableStream<Received<TapRequest>, TapEvent>): void {
+  private stream<Q, S>(
+    name: AdminCall,
+    call: ServerWritableStream<Q, S>,
+    begin: (service: AdminService) => void,
+  ): void {
+    const { service } = this;
+    if (!('admit' in service)) {
+      begin(service);
+      return;
+    }
+    void service.admit(name, tokenOf(call.metadata)).then((admitted) => {
+      if (call.cancelled || call.destroyed) return;
+      if (admitted.ok) begin(admitted.value);
+      else call.emit('error', errorOf(admitted.error));
+    });
+  }
+
+  private tap(service: AdminService, call: ServerWritableStream<Received<TapRequest>, TapEvent>): void {
     const refuse = (fault: CallFault): void => void call.emit('error', errorOf(fault));
     if (!call.request.ok) {
       refuse({ code: 'InvalidArgument', message: `${call.request.error.path}: ${call.request.error.message}` });
@@ -173,7 +232,7 @@ export class AdminServer {
         unsaid = 0;
       }
     };
-    const tapped = this.service.tap(call.request.value, emit, (fault) => {
+    const tapped = service.tap(call.request.value, emit, (fault) => {
       if (fault === null) call.end();
       else refuse(fault);
     });
@@ -185,12 +244,12 @@ export class AdminServer {
     call.on('close', tapped.value);
   }
 
-  private watch(call: ServerWritableStream<Received<{ noFollow: boolean }>, MeshEvent>): void {
+  private watch(service: AdminService, call: ServerWritableStream<Received<{ noFollow: boolean }>, MeshEvent>): void {
     if (!call.request.ok) {
       call.emit('error', errorOf({ code: 'InvalidArgument', message: call.request.error.message }));
       return;
     }
-    const stop = this.service.watchEvents((event) => {
+    const stop = service.watchEvents((event) => {
       if (call.writableLength > MAX_EVENTS_BEHIND) call.destroy();
       else call.write(event);
     });
@@ -200,6 +259,11 @@ export class AdminServer {
     stop();
     call.end();
   }
+}
+
+function tokenOf(metadata: Metadata): string {
+  const [given] = metadata.get('authorization');
+  return typeof given === 'string' ? (/^Bearer (\S+)$/i.exec(given)?.[1] ?? '') : '';
 }
 
 function answers(path: string): Promise<boolean> {

@@ -83,14 +83,19 @@ export async function askCertificate(
 }
 
 /** Makes a unary call. */
-export function ask<Q, S>(client: Client, method: Method<Q, S>, request: Q): Promise<Result<S, CallFault>> {
+export function ask<Q, S>(
+  client: Client,
+  method: Method<Q, S>,
+  request: Q,
+  metadata: Metadata = new Metadata(),
+): Promise<Result<S, CallFault>> {
   return new Promise((resolve) => {
     client.makeUnaryRequest(
       method.path,
       (value: Q) => method.request.encode(value),
       (bytes) => method.response.decode(bytes),
       request,
-      new Metadata(),
+      metadata,
       { deadline: new Date(systemClock.wallMs() + CALL_TIMEOUT_MS) },
       (error, decoded) => {
         if (error !== null) resolve(fail(faultOf(error.code, error.details)));
@@ -102,7 +107,7 @@ export function ask<Q, S>(client: Client, method: Method<Q, S>, request: Q): Pro
   });
 }
 
-function tlsCredentials(tls: ClientTls): ChannelCredentials {
+export function tlsCredentials(tls: ClientTls): ChannelCredentials {
   return credentials.createFromSecureContext(tls.context, {
     rejectUnauthorized: true,
     checkServerIdentity: (_host, certificate) => tls.verifyServer(certificate),
