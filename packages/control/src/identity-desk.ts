@@ -11,6 +11,7 @@ import {
   type AuthorityFolder,
   type JoinSubject,
   JoinTokenRegister,
+  type MeshContext,
   type PeerIdentity,
   type RedeemFault,
   Rotation,
@@ -36,7 +37,7 @@ import {
   ok,
   writeDuration,
 } from '@weft/kernel';
-import type { CallFault, IssueRequest, IssueResponse, TrustBundleMessage } from '@weft/wire';
+import type { CallFault, ClientTls, IssueRequest, IssueResponse, TrustBundleMessage } from '@weft/wire';
 import { IssueLimiter } from './issue-limiter.ts';
 import type { Log } from './log.ts';
 
@@ -113,6 +114,7 @@ export class IdentityDesk {
   private readonly workloads: Map<string, string>;
   private readonly limiter: IssueLimiter;
   private readonly timer: Timer;
+  private own: MeshContext | null;
   private rotation: Rotation | null;
   private generation: number;
   private roots: TrustBundle;
@@ -125,6 +127,7 @@ export class IdentityDesk {
     this.workloads = new Map();
     this.limiter = new IssueLimiter(options.clock);
     this.timer = options.wheel.create(() => void this.renewWhenDue());
+    this.own = null;
     this.rotation = null;
     // Grows with every change, over restarts too.
     this.generation = options.clock.wallMs();
@@ -140,6 +143,25 @@ export class IdentityDesk {
   /** Fingerprint of the root or intermediate that signs. */
   get signing(): string {
     return this.authorities.signing.signerFingerprint;
+  }
+
+  /** The control plane's own identity: all replicas have it, and nobody else. */
+  get identity(): string {
+    return this.ownId();
+  }
+
+  /** TLS of a client who is a control plane, and speaks to none but control planes. */
+  peerTls(): ClientTls {
+    const { own, roots } = this;
+    assert(own !== null, 'the control plane has a certificate from its start');
+    return {
+      context: own.context,
+      verifyServer: ({ raw }) => {
+        const verified = verifySvid([new X509Certificate(raw)], roots, this.options.clock.wallMs(), 'server');
+        if (!verified.ok) return new Error(`its certificate is refused: ${verified.error.reason}`);
+        return verified.value.id === this.ownId() ? undefined : new Error(`${verified.value.id} answers`);
+      },
+    };
   }
 
   get trustBundle(): TrustBundleMessage {
@@ -250,7 +272,8 @@ export class IdentityDesk {
           'give another state folder, or the trust domain it was made for',
       );
     }
-    onTls(meshContext(withRoot(issued.value, this.roots), this.roots).material);
+    this.own = meshContext(withRoot(issued.value, this.roots), this.roots);
+    onTls(this.own.material);
     const life = { obtainedAtMs: nowMs, notAfterMs: issued.value.notAfterMs };
     if (this.rotation === null) this.rotation = new Rotation(life, random);
     else this.rotation.renewed(life);

@@ -5,17 +5,18 @@
  *                     |     ^                        (endpoints left at once)
  *         stream ends |     | same instance, same identity, within 10 s
  *                     v     |
- *                    lost --+--10 s--> gone, its endpoints with it
+ *                    lost --+--10 s--> gone, its endpoints with it, but for a pod's, which stay while the pod stands
  *
  * A workload that had a sidecar is never called in plaintext afterwards: a `WorkloadEntry` whose proxy is gone has no
- * endpoints until a proxy comes back or the entry is made anew.
+ * endpoints until a proxy comes back or the entry is made anew. What stands in the model for whom is kept by `InstanceBook`.
  */
 import { type PeerIdentity, type TrustBundle, isVouchedFor } from '@weft/identity';
 import { type Clock, type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
-import { type ObjectKey, type ResourceKey, type WorkloadInstance, objectKey } from '@weft/model';
+import type { ObjectKey, ResourceKey, WorkloadInstance } from '@weft/model';
 import type { CallFault, ClientMessage, Hello, SyncSession, View } from '@weft/wire';
 import type { ChangeFeed } from './change-feed.ts';
 import type { EventLog } from './event-log.ts';
+import type { InstanceBook } from './instance-book.ts';
 import type { Follower } from './push-progress.ts';
 import type { Audience } from './resource-index.ts';
 import { type Admission, admitWorkload, judgeHello } from './workload-admission.ts';
@@ -50,17 +51,25 @@ export interface ProxyRecord extends Follower {
 
 export interface ProxyRegistryOptions {
   readonly feed: ChangeFeed;
+  readonly book: InstanceBook;
   readonly memory: WorkloadMemory;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly events: EventLog;
   /** A proxy refused a resource. */
   readonly onRefused: () => void;
+  /** Tells the other replicas of an instance that leaves; resolves with their callers, at most `withinMs` later. */
+  readonly tellLeaving?: (instance: WorkloadInstance, withinMs: number) => Promise<Acknowledged>;
+}
+
+/** How far those who call an instance have learned that it leaves. */
+export interface Acknowledged {
+  readonly subscribers: number;
+  readonly acknowledged: number;
 }
 
 const WITHDRAW_MS = 10_000;
-/** After a restart of this process: proxies reconnect after at most 10 s of backoff, and then some are slow. */
-const RESTORED_MS = 30_000;
+/** The longest wait for callers to learn that an instance leaves; callers of other replicas are waited for as long. */
 const DRAIN_WAIT_MS = 5000;
 /** A proxy that opens a second stream ends the first itself, once it was welcomed on the second. */
 const SUPERSEDED_MS = 5000;
@@ -72,7 +81,8 @@ export class ProxyRegistry {
   private readonly admitted: WeakMap<Hello, { readonly audience: ProxyRecord['audience']; readonly view: View }>;
   /** Workload key to the proxy whose instance stands in the model. */
   private readonly owners: Map<string, ProxyRecord>;
-  private readonly timers: Set<Timer>;
+  /** Connected proxies that no pod stands behind: any change of their namespace may concern them. */
+  private readonly loose: Set<ProxyRecord>;
   private isStopping: boolean;
 
   constructor(options: ProxyRegistryOptions) {
@@ -81,7 +91,7 @@ export class ProxyRegistry {
     this.bySession = new Map();
     this.admitted = new WeakMap();
     this.owners = new Map();
-    this.timers = new Set();
+    this.loose = new Set();
     this.isStopping = false;
   }
 
@@ -96,17 +106,6 @@ export class ProxyRegistry {
 
   find(name: string): ProxyRecord | undefined {
     return this.byName.get(name);
-  }
-
-  /** Puts back what the last process knew; whoever does not reconnect in time is withdrawn. */
-  restore(): void {
-    const { feed, memory, wheel } = this.options;
-    const instances = [...memory.remembered.values()];
-    if (instances.length === 0) return;
-    feed.apply(instances.map((instance) => ({ type: 'UpsertInstance', instance })));
-    this.after(RESTORED_MS, wheel, () => {
-      for (const { workload } of instances) if (!this.owners.has(workload)) this.withdraw(workload);
-    });
   }
 
   /** Judges a Hello, and gives what its proxy may see. */
@@ -184,6 +183,7 @@ export class ProxyRegistry {
     feed.followers.delete(record);
     feed.progress.gone(record);
     record.isConnected = false;
+    this.loose.delete(record);
     if (this.isStopping) return;
     if (record.isSuperseded) {
       record.timer?.cancel();
@@ -200,17 +200,62 @@ export class ProxyRegistry {
 
   /** Configuration changed: what proxies stand for may have, too. */
   refresh(objects: ReadonlySet<ObjectKey>): void {
+    const { workloads } = this.options.feed.index.model;
     const namespaces = new Set<string>();
+    const touched = new Set<string>();
     for (const key of objects) {
       const [kind, namespace = '', name = ''] = key.split('/');
       if (kind !== 'Service' && kind !== 'WorkloadEntry') continue;
       namespaces.add(namespace);
-      if (kind === 'WorkloadEntry') this.forgetWithoutEntry(`${namespace}/${name}`, key);
+      const own = `${namespace}/${name}`;
+      if (kind === 'Service') for (const member of workloads.membersOf(own)) touched.add(member);
+      else {
+        touched.add(own);
+        this.forgetWithoutEntry(own, key);
+      }
     }
     if (namespaces.size === 0) return;
-    for (const record of this.byName.values()) {
-      if (record.isConnected && namespaces.has(record.audience.namespace)) this.update(record);
+    for (const record of this.loose) {
+      if (namespaces.has(record.audience.namespace)) this.weigh(record, touched);
     }
+    // What a look adds was looked at already: a Set is walked to its end, with what comes in on the way.
+    for (const workload of touched) {
+      const record = this.owners.get(workload);
+      if (record?.isConnected === true && !this.loose.has(record)) this.weigh(record, touched);
+    }
+    this.options.book.settle(touched);
+  }
+
+  /** Pods changed: where one stands behind a workload, what it says counts at once. */
+  podsChanged(pods: readonly string[]): void {
+    this.options.book.settle(pods);
+  }
+
+  /** What another replica says of its sidecars. Resolves when callers here have learned of those that leave, or `awaitMs` is over. */
+  told(
+    replica: string,
+    instances: readonly WorkloadInstance[],
+    removed: readonly string[],
+    isWhole: boolean,
+    awaitMs: number,
+  ): Promise<Acknowledged> {
+    const { book, feed } = this.options;
+    for (const { workload } of instances) {
+      // It has gone over to the other one, which knows better than a stream that ended here.
+      const record = this.owners.get(workload);
+      if (record !== undefined && !record.isConnected) {
+        record.timer?.cancel();
+        this.remove(record);
+      }
+    }
+    book.tell(replica, instances, removed, isWhole);
+    const leaving = instances.filter(({ draining }) => draining).flatMap(({ workload }) => book.endpointSets(workload));
+    if (awaitMs === 0 || leaving.length === 0) return Promise.resolve(nobody);
+    return new Promise((resolve) => {
+      feed.progress.begin(leaving, feed.followers, Math.min(awaitMs, DRAIN_WAIT_MS), ({ subscribers, acknowledged }) =>
+        resolve({ subscribers, acknowledged }),
+      );
+    });
   }
 
   /** Roots changed: whom none of them vouches for any more is no longer served. */
@@ -228,7 +273,6 @@ export class ProxyRegistry {
 
   /** Ends all timers; sessions are ended by the server. */
   stop(): void {
-    for (const timer of this.timers) timer.cancel();
     for (const record of [...this.byName.values(), ...this.bySession.values()]) {
       record.timer?.cancel();
       record.expiry.cancel();
@@ -251,25 +295,35 @@ export class ProxyRegistry {
 
   /** Brings the model in line with what a connected proxy stands for now. */
   private update(record: ProxyRecord): void {
-    const { feed, memory } = this.options;
+    const touched = new Set<string>();
+    this.weigh(record, touched);
+    this.options.book.settle(touched);
+  }
+
+  /** Says what a connected proxy stands for now; adds the workloads that are to be settled. */
+  private weigh(record: ProxyRecord, touched: Set<string>): void {
+    const { feed, memory, book } = this.options;
     const next = withLearned(
       admitWorkload(record.hello, record.peer, feed.index.model, memory, record.isDraining),
       record.session.report?.opaquePorts ?? [],
     );
     const before = record.audience.workload;
     record.audience.workload = next.workload;
-    if (before !== '' && before !== next.workload && this.owners.get(before) === record) this.withdraw(before);
-    this.tellWithheld(record, next);
-    if (next.instance === undefined) {
-      record.instance = undefined;
-      return;
+    if (before !== '' && before !== next.workload && this.owners.get(before) === record) {
+      this.owners.delete(before);
+      book.unsay(before);
+      touched.add(before);
     }
+    this.tellWithheld(record, next);
+    if (book.hasPod(next.workload)) this.loose.delete(record);
+    else this.loose.add(record);
     const isOwner = this.owners.get(next.workload) === record;
-    if (isOwner && isSame(record.instance, next.instance)) return;
+    const isKnown = isOwner && next.instance !== undefined && isSame(next.instance, record.instance);
     record.instance = next.instance;
+    if (next.instance === undefined || isKnown) return;
     this.owners.set(next.workload, record);
-    if (!record.isDraining) memory.remember(next.instance);
-    feed.apply([{ type: 'UpsertInstance', instance: next.instance }]);
+    book.say(next.instance);
+    touched.add(next.workload);
   }
 
   private tellWithheld(record: ProxyRecord, { withheld }: Admission): void {
@@ -317,7 +371,7 @@ export class ProxyRegistry {
 
   /** Endpoints leave, those who use them acknowledge, the proxy is told: only then does it refuse new connections. */
   private drain(record: ProxyRecord): void {
-    const { feed, memory, events } = this.options;
+    const { feed, book, events, tellLeaving } = this.options;
     events.add('info', 'proxy-draining', record.name, `${record.name} is draining`);
     const { workload } = record.audience;
     if (record.instance === undefined || this.owners.get(workload) !== record) {
@@ -325,13 +379,13 @@ export class ProxyRegistry {
       return;
     }
     record.instance = { ...record.instance, draining: true };
-    if (this.hasEntry(workload)) memory.remember(record.instance);
-    else memory.forget(workload);
-    const effect = feed.apply([{ type: 'UpsertInstance', instance: record.instance }]);
-    const endpoints = [...effect.resources].filter((key) => key.startsWith('endpoints:'));
+    book.say(record.instance);
+    book.settle([workload]);
     const others = [...feed.followers].filter((follower) => follower !== record);
-    feed.progress.begin(endpoints, others, DRAIN_WAIT_MS, ({ subscribers, acknowledged }) => {
-      record.session.drain({ reason: 'Withdrawn', subscribers, acknowledged, withinMs: 0 });
+    const elsewhere = tellLeaving?.(record.instance, DRAIN_WAIT_MS);
+    feed.progress.begin(book.endpointSets(workload), others, DRAIN_WAIT_MS, (here) => {
+      if (elsewhere === undefined) tellDrained(record, here, nobody);
+      else void elsewhere.then((there) => tellDrained(record, here, there));
     });
   }
 
@@ -342,17 +396,9 @@ export class ProxyRegistry {
   }
 
   private withdraw(workload: string): void {
-    const { feed, memory } = this.options;
     this.owners.delete(workload);
-    const instance = memory.remembered.get(workload);
-    if (this.hasEntry(workload) && instance !== undefined) {
-      const withdrawn = { ...instance, draining: true };
-      memory.remember(withdrawn);
-      feed.apply([{ type: 'UpsertInstance', instance: withdrawn }]);
-      return;
-    }
-    memory.forget(workload);
-    feed.apply([{ type: 'RemoveInstance', workload }]);
+    this.options.book.unsay(workload);
+    this.options.book.settle([workload]);
   }
 
   /** An entry that is gone takes with it that it once had a sidecar. */
@@ -361,19 +407,14 @@ export class ProxyRegistry {
     if (feed.index.model.byKey(key) !== undefined || this.owners.has(workload)) return;
     if (memory.remembered.has(workload)) this.withdraw(workload);
   }
+}
 
-  private hasEntry(workload: string): boolean {
-    const [namespace = '', name = ''] = workload.split('/');
-    return this.options.feed.index.model.byKey(objectKey('WorkloadEntry', namespace, name)) !== undefined;
-  }
+const nobody: Acknowledged = { subscribers: 0, acknowledged: 0 };
 
-  private after(delayMs: number, wheel: TimerWheel, action: () => void): void {
-    const timer = wheel.schedule(delayMs, () => {
-      this.timers.delete(timer);
-      action();
-    });
-    this.timers.add(timer);
-  }
+function tellDrained({ session }: ProxyRecord, here: Acknowledged, there: Acknowledged): void {
+  const subscribers = here.subscribers + there.subscribers;
+  const acknowledged = here.acknowledged + there.acknowledged;
+  session.drain({ reason: 'Withdrawn', subscribers, acknowledged, withinMs: 0 });
 }
 
 /** The instance with what its proxy has learned. It counts where nothing is declared (`portProtocol` of the model). */
@@ -390,6 +431,6 @@ function nameOf({ workload }: Hello): string {
   return `${workload.namespace}/${workload.instance}`;
 }
 
-function isSame(left: WorkloadInstance | undefined, right: WorkloadInstance): boolean {
-  return left !== undefined && JSON.stringify(left) === JSON.stringify(right);
+function isSame(left: WorkloadInstance, right: WorkloadInstance | undefined): boolean {
+  return right !== undefined && JSON.stringify(left) === JSON.stringify(right);
 }

@@ -93,7 +93,11 @@ export function admitWorkload(
  * All that arrives at a captured application comes through its sidecar, at the very port that was dialled: so it is reached by the
  * mesh at every port that a Service leads to, declared by the pod or not.
  */
-function withServicePorts(announced: readonly InstancePort[], workload: string, model: Model): readonly InstancePort[] {
+export function withServicePorts(
+  announced: readonly InstancePort[],
+  workload: string,
+  model: Model,
+): readonly InstancePort[] {
   const known = new Set(announced.map(({ applicationPort }) => applicationPort));
   const entry = model.workloads.get(workload)?.entry;
   const more: InstancePort[] = [];

@@ -1,4 +1,5 @@
 export { type ApplicationProbe, type ProbeTable, probePathPrefix, readProbeTable } from './application-probe.ts';
+export { type InjectedSidecar, readInjectedSidecar } from './injected-sidecar.ts';
 export { type PodInjection, type PodPlace, injectPod } from './inject-pod.ts';
 export { drainKeyHeader } from './injected-container.ts';
 export { type LeaveReason, captureContainer, injectLabel, sidecarContainer } from './injection-verdict.ts';

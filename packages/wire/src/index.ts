@@ -33,6 +33,7 @@ export {
   type Welcome,
   type WorkloadFacts,
 } from './sync-message.ts';
+export { type TellRequest, type TellResponse, type ToldInstance, readTold, writeTold } from './peer-message.ts';
 export type { ExistingCertificate, IssueRequest, IssueResponse } from './identity-message.ts';
 export type {
   AskedRing,
@@ -108,6 +109,7 @@ export {
 export { type Progress, SyncHub } from './sync-hub.ts';
 export { type AdminCall, type AdminGuard, AdminServer, type AdminService } from './grpc/admin-server.ts';
 export { AdminClient } from './grpc/admin-client.ts';
+export { PeerClient } from './grpc/peer-client.ts';
 export type { ClientTls } from './grpc/client-tls.ts';
 export { issueCertificate, syncConnector } from './grpc/control-client.ts';
 export { ControlServer, type ControlServerOptions, type ControlService, type Reply } from './grpc/control-server.ts';

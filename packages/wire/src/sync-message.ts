@@ -204,14 +204,14 @@ const DESTINATION_BYTES = 640;
 const TIME_MS = Number.MAX_SAFE_INTEGER;
 const UINT32 = 0xffffffff;
 
-const label = message<Label>('Label', { name: text(1, 317, true), value: text(2, 256) });
+export const labelMessage: Message<Label> = message<Label>('Label', { name: text(1, 317, true), value: text(2, 256) });
 
 export const workloadFactsMessage: Message<WorkloadFacts> = message<WorkloadFacts>('WorkloadFacts', {
   namespace: text(1, 253, true),
   name: text(2, 253, true),
   serviceAccount: text(3, 253, true),
   instance: text(4, 253, true),
-  labels: list(5, label, 256),
+  labels: list(5, labelMessage, 256),
   node: text(6, 253),
   zone: text(7, 253),
   version: text(8, 64),

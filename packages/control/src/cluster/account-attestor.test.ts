@@ -17,6 +17,8 @@ const pod: PodFacts = {
   createdAtMs: 0,
   isTerminating: false,
   isOver: false,
+  isReady: true,
+  sidecar: undefined,
 };
 
 interface Said {

@@ -14,6 +14,8 @@ export type OpenWatch = (
 /** The objects of a Kubernetes cluster: each stands in a place of its own. */
 export class KubeSource implements ObjectSource {
   readonly description: string;
+  /** Told of pods that changed, after what they became. */
+  onPods: (pods: readonly string[]) => void;
   private readonly places: Map<string, ConfigPlace>;
   private readonly watch: ClusterWatch;
   private sink: SourceSink | null;
@@ -22,6 +24,7 @@ export class KubeSource implements ObjectSource {
 
   constructor(description: string, open: OpenWatch) {
     this.description = description;
+    this.onPods = () => undefined;
     this.places = new Map();
     this.sink = null;
     this.patch = undefined;
@@ -51,17 +54,16 @@ export class KubeSource implements ObjectSource {
     await this.watch.stop();
   }
 
-  private take({ changed, removed }: TranslationUpdate): void {
+  private take({ changed, removed, pods }: TranslationUpdate): void {
     for (const name of removed) this.places.delete(name);
     const news = changed.map(placeOf);
     for (const place of news) this.places.set(place.name, place);
     if (this.sink === null) return;
-    if (!this.isFirst && this.patch !== undefined) {
-      this.patch({ changed: news, removed });
-      return;
-    }
-    this.isFirst = false;
-    this.sink([...this.places.values()].sort((left, right) => byCodeUnit(left.name, right.name)));
+    if (this.isFirst || this.patch === undefined) {
+      this.isFirst = false;
+      this.sink([...this.places.values()].sort((left, right) => byCodeUnit(left.name, right.name)));
+    } else if (news.length > 0 || removed.length > 0) this.patch({ changed: news, removed });
+    if (pods.length > 0) this.onPods(pods);
   }
 }
 

@@ -54,7 +54,7 @@ function slice(name: string, of: string, ports: object[], ends: readonly End[], 
 class Bench {
   readonly translation = new ClusterTranslation();
   readonly model = new Model();
-  last: TranslationUpdate = { changed: [], removed: [] };
+  last: TranslationUpdate = { changed: [], removed: [], pods: [] };
 
   service(name: string, spec: object | undefined): this {
     this.translation.service(`${NAMESPACE}/${name}`, spec === undefined ? undefined : service(name, spec));
@@ -129,7 +129,7 @@ test('a change of one pod gives that pod anew and nothing else', () => {
   );
   assert.equal(bench.endpoints('shop/orders:80'), '10.0.0.1:8080 10.0.0.2:8080');
   bench.slice(slice('s', 'orders', port, [...ends.slice(0, 2), { ...ends[2]!, ready: false }])).take();
-  assert.deepEqual(bench.last, { changed: [], removed: [] });
+  assert.deepEqual(bench.last, { changed: [], removed: [], pods: [] });
 });
 
 test('a port by name that differs from pod to pod leads to the right one at each', () => {

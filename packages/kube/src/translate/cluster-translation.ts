@@ -27,6 +27,8 @@ export interface TranslationUpdate {
   readonly changed: readonly TranslatedObject[];
   /** Names of objects that are gone. */
   readonly removed: readonly string[];
+  /** Pods of which anything differs, as `namespace/name`, those that are gone too: more is known of them than their objects say. */
+  readonly pods: readonly string[];
 }
 
 /** Label of the workloads that are endpoints of a Service; its name follows. */
@@ -77,6 +79,7 @@ export class ClusterTranslation {
   private readonly servicesIn: Map<string, Set<ServiceKey>>;
   private readonly dirtyServices: Set<ServiceKey>;
   private readonly dirtyWorkloads: Set<WorkloadKey>;
+  private readonly changedPods: Set<WorkloadKey>;
   private readonly given: Map<string, TranslatedObject>;
   private readonly changed: Map<string, TranslatedObject | undefined>;
 
@@ -90,6 +93,7 @@ export class ClusterTranslation {
     this.servicesIn = new Map();
     this.dirtyServices = new Set();
     this.dirtyWorkloads = new Set();
+    this.changedPods = new Set();
     this.given = new Map();
     this.changed = new Map();
   }
@@ -124,6 +128,7 @@ export class ClusterTranslation {
     if (facts === undefined || facts.isOver || facts.address === '') this.pods.delete(key);
     else this.pods.set(key, facts);
     this.dirtyWorkloads.add(key);
+    this.changedPods.add(key);
   }
 
   /** An object of a kind that is configured; `WorkloadEntry` too. */
@@ -158,7 +163,9 @@ export class ClusterTranslation {
       else changed.push(object);
     }
     this.changed.clear();
-    return { changed, removed };
+    const pods = [...this.changedPods];
+    this.changedPods.clear();
+    return { changed, removed, pods };
   }
 
   private stateOf(key: ServiceKey): ServiceState {

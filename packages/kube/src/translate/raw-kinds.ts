@@ -1,4 +1,5 @@
 /** What is kept of objects of Kubernetes' own kinds: the fields that a mesh asks for, and no others. */
+import { type InjectedSidecar, readInjectedSidecar } from '@weft/injection';
 import type { RawObject } from '../watch/kind-watch.ts';
 
 export interface PodFacts {
@@ -16,6 +17,9 @@ export interface PodFacts {
   readonly isTerminating: boolean;
   /** Succeeded or Failed: nothing runs in it any more. */
   readonly isOver: boolean;
+  readonly isReady: boolean;
+  /** The sidecar that the webhook put into it; undefined for a pod without one. */
+  readonly sidecar: InjectedSidecar | undefined;
 }
 
 export interface SliceFacts {
@@ -63,6 +67,8 @@ export function podFacts(raw: RawObject): PodFacts {
     createdAtMs: timeOf(metadata['creationTimestamp']),
     isTerminating: metadata['deletionTimestamp'] !== undefined,
     isOver: phase === 'Succeeded' || phase === 'Failed',
+    isReady: listOf(status['conditions']).some((each) => each['type'] === 'Ready' && each['status'] === 'True'),
+    sidecar: readInjectedSidecar(raw),
   };
 }
 

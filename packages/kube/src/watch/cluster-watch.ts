@@ -254,7 +254,7 @@ export class ClusterWatch {
   private flush(): void {
     if (this.isStopped) return;
     const update = this.translation.take();
-    if (update.changed.length > 0 || update.removed.length > 0) this.options.onUpdate(update);
+    if (update.changed.length + update.removed.length + update.pods.length > 0) this.options.onUpdate(update);
   }
 
   private rest(delayMs: number): Promise<void> {

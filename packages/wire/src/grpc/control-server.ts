@@ -2,7 +2,7 @@
  * The control plane's port. A `tls.Server` of ours stands in front of grpc-js: every connection is judged once, by the
  * caller's code, before its first byte is read, and then belongs to one of two gRPC servers:
  *
- *   tls.Server -- authenticate(socket) --+-- peer ------> Mesh.Sync, Identity.Issue
+ *   tls.Server -- authenticate(socket) --+-- peer ------> Mesh.Sync, Identity.Issue, Peers.Tell
  *                                        +-- null ------> Identity.Issue, nothing else exists there
  *                                        +-- refused ---> destroyed
  */
@@ -29,7 +29,8 @@ import {
 } from '../sync-message.ts';
 import { SyncHub } from '../sync-hub.ts';
 import { SyncSession, type View } from '../sync-session.ts';
-import { type CallFault, IDENTITY_ISSUE, MESH_SYNC } from './method.ts';
+import type { TellRequest, TellResponse } from '../peer-message.ts';
+import { type CallFault, IDENTITY_ISSUE, MESH_SYNC, PEERS_TELL } from './method.ts';
 import { type Received, type Reply, callback, errorOf, unary } from './unary.ts';
 
 export type { Reply } from './unary.ts';
@@ -50,6 +51,8 @@ export interface ControlService<P> {
   /** The stream has ended, for the reason given. */
   closed(session: SyncSession, reason: string): void;
   issue(request: IssueRequest, peer: P | null, address: string): Reply<IssueResponse>;
+  /** Another replica speaks, or somebody who would like to be one: `peer` is to be judged. Absent: there are no others. */
+  tell?(request: TellRequest, peer: P): Reply<TellResponse>;
   /** The roots as of now, for Welcome. */
   trustBundle(): TrustBundleMessage | null;
   /** A connection was refused by `authenticate`. */
@@ -118,6 +121,7 @@ export class ControlServer<P> {
     this.known.addService({ Sync: MESH_SYNC }, { Sync: (call: ServerDuplexStream<Buffer, Buffer>) => this.sync(call) });
     const issue = { Issue: unary(IDENTITY_ISSUE) };
     this.known.addService(issue, { Issue: this.issue });
+    if (options.service.tell !== undefined) this.known.addService({ Tell: unary(PEERS_TELL) }, { Tell: this.tell });
     this.unknown = new Server(GRPC_OPTIONS);
     this.unknown.addService(issue, { Issue: this.issue });
     this.knownConnections = this.known.createConnectionInjector(ServerCredentials.createInsecure());
@@ -207,6 +211,19 @@ export class ControlServer<P> {
     const address = call.getPeer();
     const peer = this.connections.get(address)?.peer ?? null;
     callback(call.request, done, (request) => this.options.service.issue(request, peer, address));
+  };
+
+  private readonly tell = (
+    call: ServerUnaryCall<Received<TellRequest>, TellResponse>,
+    done: sendUnaryData<TellResponse>,
+  ): void => {
+    const peer = this.connections.get(call.getPeer())?.peer;
+    callback(call.request, done, (request) => {
+      if (peer === undefined) return fail({ code: 'Unauthenticated', message: 'the connection is gone' });
+      return (
+        this.options.service.tell?.(request, peer) ?? fail({ code: 'Unimplemented', message: 'there are no replicas' })
+      );
+    });
   };
 
   private sync(call: ServerDuplexStream<Buffer, Buffer>): void {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import protobuf from 'protobufjs';
 import * as admin from '../admin-message.ts';
 import * as identity from '../identity-message.ts';
+import * as peer from '../peer-message.ts';
 import { resourceMessage } from '../resource-message.ts';
 import { clientMessage, serverMessage } from '../sync-message.ts';
 import type { NamedField } from './message.ts';
@@ -13,7 +14,7 @@ const PROTO = fileURLToPath(new URL('../../../../proto', import.meta.url));
 function loadProto(): protobuf.Root {
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => (target.startsWith('/') ? target : `${PROTO}/${target}`);
-  return root.loadSync(['resource', 'observation', 'sync', 'identity', 'admin'].map((name) => `weft/v1/${name}.proto`));
+  return root.loadSync(['resource', 'observation', 'sync', 'identity', 'peers', 'admin'].map((name) => `weft/v1/${name}.proto`));
 }
 
 interface Table {
@@ -32,6 +33,7 @@ function tables(): Map<string, Table> {
   const all: unknown[] = [
     ...Object.values(admin),
     ...Object.values(identity),
+    ...Object.values(peer),
     resourceMessage,
     clientMessage,
     serverMessage,
