@@ -84,6 +84,10 @@ describe('a gateway process', () => {
         const [session] = (await ticket) as [Buffer];
         const metrics = await ask({ port: proxy.metricsPort, path: '/metrics' });
         assert.match(metrics, /weft_downstream_connections_open\{caller="edge",protocol="http\/1\.1"\} 1\n/);
+        const expiry = /weft_certificate_expiry_timestamp_seconds\{kind="edge",identity="shop\/edge-tls"\} (\d+)/.exec(
+          metrics,
+        );
+        assert.ok(Math.abs(Number(expiry?.[1]) * 1000 - (Date.now() + HOUR_MS)) < 10 * 60_000, String(expiry?.[0]));
         first.destroy();
         // The system hands connections to threads as it likes: eight at one of two is one chance in 128.
         for (let round = 0; round < 8; round += 1) {

@@ -268,7 +268,7 @@ class ProxyProcess implements Proxy {
 
   private serveHere(): ServingThread {
     const { options, clock, random, wheel } = this;
-    return new ServingThread(servingSettings(options, 1), {
+    return new ServingThread(servingSettings(options, 1, clock), {
       clock,
       random,
       wheel,
@@ -284,7 +284,7 @@ class ProxyProcess implements Proxy {
   private serveInWorkers(Group: typeof WorkerGroup): WorkerGroup {
     const { options, clock, wheel } = this;
     return new Group({
-      settings: servingSettings(options, options.workers!),
+      settings: servingSettings(options, options.workers!, clock),
       keyAgreement: options.keyAgreement,
       log: options.log,
       clock,

@@ -1,7 +1,7 @@
 import type { BackendTransition } from '@weft/decision';
 import type { DestinationKey } from '@weft/model';
 import { registerProxyFacts } from '@weft/telemetry';
-import type { CallerFacts, LineSink, SeriesTable } from '@weft/telemetry';
+import type { CallerFacts, CertificateFacts, LineSink, SeriesTable } from '@weft/telemetry';
 import type { LoopWatch } from './admin/loop-watch.ts';
 import type { DataPlane } from './data-plane.ts';
 
@@ -10,7 +10,10 @@ interface StateChanges {
   ejected: number;
 }
 
-/** What a thread that serves counts beside its requests: pools, breakers, ejections, its loop and its log. */
+/**
+ * What a thread that serves counts beside its requests: pools, breakers, ejections, its loop and its log, and the certificates
+ * that it serves with at the edge.
+ */
 export class ServingFacts {
   private readonly changes: Map<DestinationKey, StateChanges>;
 
@@ -19,12 +22,13 @@ export class ServingFacts {
     plane: DataPlane,
     watch: LoopWatch,
     lines: LineSink,
-    callers: () => Iterable<CallerFacts>,
+    sources: { callers(): Iterable<CallerFacts>; certificates(): Iterable<CertificateFacts> },
   ) {
     this.changes = new Map();
     const backends = () => [...plane.tables.backends()];
     registerProxyFacts(series, {
-      callers,
+      callers: () => sources.callers(),
+      certificates: () => sources.certificates(),
       pools: () =>
         Array.from(plane.counters, ([destination, counters]) => ({
           destination,

@@ -1,6 +1,4 @@
 import { openOriginalDestinations } from '@weft/capture';
-import { Buffer } from 'node:buffer';
-import { randomBytes } from 'node:crypto';
 import type { BackendTransition, ReceivedResource, ResourceError, Tables } from '@weft/decision';
 import { hasPort } from '@weft/kernel';
 import type { Clock, PortRange, Random, TimerWheel } from '@weft/kernel';
@@ -8,7 +6,7 @@ import type { ApplicationProtocol, DestinationKey, ResourceKey } from '@weft/mod
 import { terminationIndex } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { ConnectionMetrics, LineSink, RequestMetrics, SeriesTable, TcpMetrics, noSpans } from '@weft/telemetry';
-import type { AccessLogWhen, CallerFacts, LineTarget, MetricsSnapshot } from '@weft/telemetry';
+import type { AccessLogWhen, CallerFacts, CertificateFacts, LineTarget, MetricsSnapshot } from '@weft/telemetry';
 import type { Changes, RequestMemory, Tap, Tapped } from '@weft/wire';
 import { LoopWatch } from './admin/loop-watch.ts';
 import { DataPlane } from './data-plane.ts';
@@ -31,6 +29,8 @@ import type { EdgeReading } from './recorder/edge-counters.ts';
 import { RequestWatch } from './recorder/request-watch.ts';
 import { CertificateFolder } from './security/certificate-folder.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
+import { TicketKeys, newTicketSeed } from './security/ticket-keys.ts';
+import type { TicketSeed } from './security/ticket-keys.ts';
 import { ServingFacts } from './serving-facts.ts';
 import type { InForce, ListenerPlan, Serving, ServingLoad } from './serving.ts';
 import { TelemetryTcpRecorder } from './tcp/tcp-recorder.ts';
@@ -49,8 +49,8 @@ export interface ServingSettings {
   readonly inbound: readonly InboundOptions[];
   /** Of the certificates of HTTPS listeners; empty for none. */
   readonly certificateFolder: string;
-  /** Session tickets of HTTPS listeners are sealed with it (48 bytes in hexadecimal), so that a session resumes in any thread. */
-  readonly ticketKey: string;
+  /** Session tickets of HTTPS listeners are sealed with what comes of it, so that a session resumes in any thread. */
+  readonly ticketSeed: TicketSeed;
   readonly opaquePorts: readonly PortRange[];
   /** What stands behind a port that is reached by redirection only; null when nothing is captured. */
   readonly captureProof: LocalPort | null;
@@ -92,19 +92,18 @@ export interface ServingPorts {
 }
 
 /** What `workers` threads of this proxy are told. */
-export function servingSettings(options: ProxyOptions, workers: number): ServingSettings {
+export function servingSettings(options: ProxyOptions, workers: number, clock: Clock): ServingSettings {
   const { mode, namespace, name, serviceAccount, zone, meshHost, inbound, certificateFolder } = options;
   const { maxConnections, accessLog } = options;
   const { capture, metricsHost, metricsPort } = options;
   const captureProof =
     capture === undefined ? null : { applicationPort: capture.proof, host: metricsHost, port: metricsPort };
   const who = { mode, namespace, name, serviceAccount, zone, meshHost };
-  const ticketKey = randomBytes(48).toString('hex');
   return {
     ...who,
     inbound,
     certificateFolder,
-    ticketKey,
+    ticketSeed: newTicketSeed(clock),
     captureProof,
     opaquePorts: options.opaquePorts ?? [],
     maxConnections,
@@ -127,6 +126,7 @@ export class ServingThread implements Serving {
   private readonly requests: RequestWatch;
   private readonly plane: DataPlane;
   private readonly certificates: CertificateFolder;
+  private readonly tickets: TicketKeys;
   private readonly listeners: Map<string, Listener>;
   /** Ports of the application that speak no HTTP, as it has shown. */
   private readonly learned: Set<number>;
@@ -144,6 +144,7 @@ export class ServingThread implements Serving {
     this.connectionMetrics = new ConnectionMetrics(this.series);
     this.watch = new LoopWatch();
     this.certificates = new CertificateFolder(settings.certificateFolder, clock, ports.log);
+    this.tickets = new TicketKeys(clock, settings.ticketSeed);
     this.listeners = new Map();
     this.learned = new Set();
     this.tls = null;
@@ -186,7 +187,10 @@ export class ServingThread implements Serving {
     });
     this.describedTables = this.plane.tables;
     this.described = describe(this.plane.tables);
-    this.facts = new ServingFacts(this.series, this.plane, this.watch, lines, () => this.callers());
+    this.facts = new ServingFacts(this.series, this.plane, this.watch, lines, {
+      callers: () => this.callers(),
+      certificates: () => this.edgeCertificates(),
+    });
     this.local = new Map();
     for (const { applicationPort, applicationHost: host } of settings.inbound) {
       // As if it had shown it: then callers are told too.
@@ -312,7 +316,7 @@ export class ServingThread implements Serving {
     const options = this.listenerOptions(plan.host, port);
     if (plan.kind === 'gateway') {
       const ingress = this.ingress('gateway', '', `${plan.declaredPort}`);
-      return new GatewayListener(options, ingress, this.certificates, Buffer.from(this.settings.ticketKey, 'hex'));
+      return new GatewayListener(options, ingress, this.certificates, this.tickets);
     }
     if (plan.kind === 'fixed') return new PlainListener(options, this.ingress('fixed', plan.destination, ''));
     if (plan.kind === 'explicit') return new PlainListener(options, this.ingress('explicit', '', ''));
@@ -416,6 +420,19 @@ export class ServingThread implements Serving {
     const tally = new CallerTally();
     for (const listener of this.listeners.values()) listener.count(tally);
     return tally.facts();
+  }
+
+  /** Of HTTPS listeners, those that serve. */
+  private edgeCertificates(): readonly CertificateFacts[] {
+    const found = new Map<string, CertificateFacts>();
+    for (const { resource } of this.plane.tables.listeners()) {
+      const name = this.certificates.firstName(resource.certificates);
+      const certificate = name === undefined ? undefined : this.certificates.first([name]);
+      if (certificate !== undefined) {
+        found.set(name!, { kind: 'edge', identity: name!, notAfterMs: certificate.notAfterMs });
+      }
+    }
+    return [...found.values()];
   }
 
   private ingress(kind: Ingress['kind'], destination: DestinationKey, listener: string): Ingress {

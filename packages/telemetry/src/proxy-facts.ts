@@ -47,7 +47,7 @@ export interface EndpointFacts {
 }
 
 export interface CertificateFacts {
-  readonly kind: 'leaf' | 'root';
+  readonly kind: 'leaf' | 'root' | 'edge';
   readonly identity: string;
   readonly notAfterMs: number;
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
+import type { ClientHttp2Session } from 'node:http2';
 import { request as requestHttps } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { connect as connectTcp } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -17,10 +18,13 @@ import type { AuthorityMaterial } from '@weft/identity';
 import { FakeClock, eventually } from '@weft/testkit';
 import { PlaneFixture, gatewayListener, ingressOf, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
 import { CertificateFolder } from '../security/certificate-folder.ts';
+import { TICKET_PERIOD_MS, TicketKeys, newTicketSeed } from '../security/ticket-keys.ts';
 import { GatewayListener } from './gateway-listener.ts';
 
 const HOUR_MS = 3_600_000;
 const PORT = 443;
+/** What waits for an event that never comes ends as a failure, with its name, and holds up nothing behind it. */
+const LIMIT = { timeout: 30_000 };
 
 /** An edge with HTTPS listeners for `shop.example`, `*.wild.example` and any other host. */
 class Edge {
@@ -30,12 +34,15 @@ class Edge {
   readonly listener: GatewayListener;
   readonly clock: FakeClock;
   readonly logged: string[];
+  /** Whatever a test leaves open ends with the edge. */
+  private readonly callers: { destroy(): void }[];
 
   private constructor(root: AuthorityMaterial, applicationPort: number) {
     this.folder = mkdtempSync(join(tmpdir(), 'weft-edge-'));
     this.root = root;
     this.clock = new FakeClock({ startMs: 10_000 });
     this.logged = [];
+    this.callers = [];
     this.fixture = new PlaneFixture({ gateway: true });
     this.fixture.serveOrders([plainEndpoint(applicationPort)]);
     const log = (message: string): void => void this.logged.push(message);
@@ -43,7 +50,7 @@ class Edge {
       this.fixture.listenerOptions(),
       ingressOf({ kind: 'gateway', listener: String(PORT) }),
       new CertificateFolder(this.folder, this.clock, { debug: log, info: log, warn: log, error: log }),
-      randomBytes(48),
+      new TicketKeys(this.clock, newTicketSeed(this.clock)),
     );
   }
 
@@ -93,7 +100,41 @@ class Edge {
       ...options,
     });
     socket.on('error', () => {});
+    this.callers.push(socket);
     return socket;
+  }
+
+  http2(): ClientHttp2Session {
+    const session = connectHttp2(`https://127.0.0.1:${this.listener.port}`, {
+      ca: this.root.certificatePem,
+      servername: 'shop.example',
+    });
+    this.callers.push(session);
+    return session;
+  }
+
+  /** Connects and says nothing. */
+  async silent(): Promise<Socket> {
+    const socket = connectTcp(this.listener.port, '127.0.0.1');
+    this.callers.push(socket);
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  /** A whole request over a new connection: the ticket for the next, and whether this one was resumed. */
+  async ask(options: ConnectionOptions): Promise<{ resumed: boolean; ticket: Buffer }> {
+    const socket = this.dial({ ...options, ALPNProtocols: ['http/1.1'] });
+    let session: Buffer | undefined;
+    socket.on('session', (bytes: Buffer) => (session = bytes));
+    await once(socket, 'secureConnect');
+    socket.write('GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n');
+    await once(socket, 'data');
+    const resumed = socket.isSessionReused();
+    // Tickets come before the answer; under TLS 1.2 a session that is resumed under its own key brings none.
+    const ticket = session ?? socket.getSession();
+    assert.ok(ticket !== undefined);
+    socket.destroy();
+    return { resumed, ticket };
   }
 
   /** The name on the certificate that a caller of `servername` is shown. */
@@ -106,6 +147,7 @@ class Edge {
   }
 
   close(): void {
+    for (const caller of this.callers) caller.destroy();
     this.listener.destroy();
     this.fixture.close();
     rmSync(this.folder, { recursive: true, force: true });
@@ -116,7 +158,7 @@ function closed(socket: TLSSocket): Promise<void> {
   return new Promise((resolve) => void socket.once('close', () => resolve()));
 }
 
-describe('an HTTPS listener of a gateway', () => {
+describe('an HTTPS listener of a gateway', LIMIT, () => {
   let application: Server;
   let edge: Edge;
 
@@ -136,10 +178,7 @@ describe('an HTTPS listener of a gateway', () => {
   });
 
   it('serves HTTP/2 by ALPN and tells the application that it was HTTPS', async () => {
-    const session = connectHttp2(`https://127.0.0.1:${edge.listener.port}`, {
-      ca: edge.root.certificatePem,
-      servername: 'shop.example',
-    });
+    const session = edge.http2();
     const stream = session.request({ ':path': '/a', ':authority': 'shop.example' });
     let body = '';
     stream.setEncoding('utf8');
@@ -178,10 +217,7 @@ describe('an HTTPS listener of a gateway', () => {
   });
 
   it('tells a caller that uses a connection for the host of another listener to make one for it', async () => {
-    const session = connectHttp2(`https://127.0.0.1:${edge.listener.port}`, {
-      ca: edge.root.certificatePem,
-      servername: 'shop.example',
-    });
+    const session = edge.http2();
     const statusOf = async (authority: string): Promise<number> => {
       const stream = session.request({ ':path': '/', ':authority': authority });
       const [head] = (await once(stream, 'response')) as [{ ':status': number }];
@@ -218,17 +254,21 @@ describe('an HTTPS listener of a gateway', () => {
 
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     it(`resumes sessions of ${version}`, async () => {
-      const first = edge.dial({ maxVersion: version, ALPNProtocols: ['http/1.1'] });
-      const session = once(first, 'session');
-      await once(first, 'secureConnect');
-      first.write('GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n');
-      const [ticket] = (await session) as [Buffer];
-      assert.equal(first.isSessionReused(), false);
-      first.destroy();
-      const second = edge.dial({ maxVersion: version, session: ticket, ALPNProtocols: ['http/1.1'] });
-      await once(second, 'secureConnect');
-      assert.equal(second.isSessionReused(), true);
-      second.destroy();
+      const first = await edge.ask({ maxVersion: version });
+      assert.equal(first.resumed, false);
+      const second = await edge.ask({ maxVersion: version, session: first.ticket });
+      assert.equal(second.resumed, true);
+    });
+
+    it(`resumes a session of ${version} for one change of the ticket key, and then no more`, async () => {
+      const { ticket } = await edge.ask({ maxVersion: version });
+      edge.clock.advance(TICKET_PERIOD_MS);
+      const renewed = await edge.ask({ maxVersion: version, session: ticket });
+      assert.equal(renewed.resumed, true);
+      edge.clock.advance(TICKET_PERIOD_MS);
+      assert.equal((await edge.ask({ maxVersion: version, session: ticket })).resumed, false);
+      // What was resumed under the old key brought a ticket of the new one.
+      assert.equal((await edge.ask({ maxVersion: version, session: renewed.ticket })).resumed, true);
     });
   }
 
@@ -276,6 +316,20 @@ describe('an HTTPS listener of a gateway', () => {
       assert.match(await answer.text(), /"url":"\/c","proto":"http"/);
     } finally {
       bare.close();
+    }
+  });
+
+  it('ends what has not said anything yet when it goes away', async () => {
+    const leaving = await Edge.start((application.address() as AddressInfo).port);
+    try {
+      const caller = await leaving.silent();
+      await eventually(() => leaving.fixture.accepted > 0, 2_000);
+      caller.resume();
+      leaving.listener.destroy();
+      // A handshake has ten seconds.
+      await eventually(() => caller.closed, 2_000);
+    } finally {
+      leaving.close();
     }
   });
 });

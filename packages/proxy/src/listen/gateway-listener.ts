@@ -1,9 +1,9 @@
-import type { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { TerminationCode } from '@weft/outcome';
 import type { Ingress } from '../exchange/ingress.ts';
 import type { CertificateFolder } from '../security/certificate-folder.ts';
+import type { TicketKeys } from '../security/ticket-keys.ts';
 import type { ListenerOptions } from './listener.ts';
 import { PlainListener } from './plain-listener.ts';
 import { clientAddressOf, takeProxyHeader } from './proxy-header.ts';
@@ -17,22 +17,22 @@ import type { TlsEdgeOwner } from './tls-edge.ts';
 export class GatewayListener extends PlainListener implements TlsEdgeOwner {
   private readonly own: Ingress;
   private readonly certificates: CertificateFolder;
-  private readonly ticketKeys: Buffer;
+  private readonly tickets: TicketKeys;
   /** Most ports need none. */
   private edge: TlsEdge | null;
 
-  /** `ticketKeys`: 48 bytes. */
-  constructor(options: ListenerOptions, ingress: Ingress, certificates: CertificateFolder, ticketKeys: Buffer) {
+  constructor(options: ListenerOptions, ingress: Ingress, certificates: CertificateFolder, tickets: TicketKeys) {
     super(options, ingress);
     this.own = ingress;
     this.certificates = certificates;
-    this.ticketKeys = ticketKeys;
+    this.tickets = tickets;
     this.edge = null;
   }
 
   protected override accept(socket: Socket): void {
     if (!this.engine.tables.mesh.gatewayProxyProtocol) this.serve(socket);
     else {
+      this.watch(socket);
       takeProxyHeader(
         socket,
         this.engine,
@@ -48,7 +48,8 @@ export class GatewayListener extends PlainListener implements TlsEdgeOwner {
       super.accept(socket);
       return;
     }
-    this.edge ??= new TlsEdge(this.engine, port, this.certificates, this.ticketKeys, this);
+    this.watch(socket);
+    this.edge ??= new TlsEdge(this.engine, port, this.certificates, this.tickets, this);
     this.edge.take(socket);
   }
 

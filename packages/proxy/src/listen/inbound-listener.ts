@@ -94,6 +94,7 @@ export class InboundListener extends Listener {
 
   /** A port that takes the mesh's TLS, or HTTP: its callers speak first. */
   private sniff(socket: Socket): void {
+    this.watch(socket);
     const deadline = this.engine.wheel.schedule(HANDSHAKE_MS, () => {
       this.refuse(socket, 'request-head-timeout', 'first-bytes');
     });
@@ -146,6 +147,7 @@ export class InboundListener extends Listener {
   }
 
   private secure(socket: Socket): void {
+    this.watch(socket);
     // Until the handshake is over an end is the end: a caller that gives up would otherwise be kept for its time-out.
     socket.allowHalfOpen = false;
     // Not a TLSSocket of our own making: that one would not verify (SECURITY.md).

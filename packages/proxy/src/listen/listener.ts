@@ -66,6 +66,8 @@ export abstract class Listener implements Http1Home {
   protected readonly tcp: TcpSessions;
   /** Connections whose protocol is not known yet. */
   protected readonly undecided: Set<ProtocolDetection>;
+  /** Sockets that must prove something before they are a connection: they have nobody else who ends them. */
+  private readonly arriving: Set<Socket>;
   private readonly server: Server;
   private readonly sweeper: Timer;
 
@@ -77,6 +79,7 @@ export abstract class Listener implements Http1Home {
     this.connections = new Set();
     this.tcp = new TcpSessions(options.engine, (code, detail, peer) => options.sink.ended(code, detail, peer));
     this.undecided = new Set();
+    this.arriving = new Set();
     this.sweeper = options.engine.wheel.create(() => this.sweep());
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.admit(socket));
   }
@@ -164,6 +167,7 @@ export abstract class Listener implements Http1Home {
     for (const connection of this.connections) connection.abort('drain-deadline', 'stopped');
     this.tcp.destroy('drain-deadline', 'stopped');
     for (const detection of this.undecided) detection.destroy();
+    for (const socket of this.arriving) socket.destroy();
   }
 
   connectionClosed(connection: DownstreamConnection, code: TerminationCode, detail: string): void {
@@ -222,6 +226,13 @@ export abstract class Listener implements Http1Home {
       () => this.undecided.delete(detection),
     );
     this.undecided.add(detection);
+  }
+
+  /** A socket whose first bytes or handshake are waited for: `destroy` ends it too, whatever it has become. */
+  protected watch(socket: Socket): void {
+    if (this.arriving.has(socket)) return;
+    this.arriving.add(socket);
+    socket.once('close', () => this.arriving.delete(socket));
   }
 
   protected refuse(socket: Socket, code: TerminationCode, detail: string): void {

@@ -1,4 +1,3 @@
-import type { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import type { SecureContext, Server, TLSSocket } from 'node:tls';
@@ -7,6 +6,7 @@ import type { TerminationCode } from '@weft/outcome';
 import type { Engine } from '../exchange/engine.ts';
 import { edgeTls } from '../security/certificate-folder.ts';
 import type { CertificateFolder, EdgeCertificate } from '../security/certificate-folder.ts';
+import type { TicketKeys } from '../security/ticket-keys.ts';
 
 const HANDSHAKE_MS = 10_000;
 
@@ -27,22 +27,21 @@ export class TlsEdge {
   private readonly port: number;
   private readonly certificates: CertificateFolder;
   private readonly server: Server;
-  /** One key for all contexts: a ticket outlives the certificate it was given under. */
-  private readonly ticketKeys: Buffer;
+  /** Of all contexts: a ticket outlives the certificate it was given under. */
+  private readonly tickets: TicketKeys;
   private tables: Tables | null;
   private unnamed: EdgeCertificate | undefined;
 
   /** `port` is the declared one. */
-  constructor(engine: Engine, port: number, certificates: CertificateFolder, ticketKeys: Buffer, owner: TlsEdgeOwner) {
+  constructor(engine: Engine, port: number, certificates: CertificateFolder, tickets: TicketKeys, owner: TlsEdgeOwner) {
     this.engine = engine;
     this.port = port;
     this.certificates = certificates;
-    this.ticketKeys = ticketKeys;
+    this.tickets = tickets;
     this.tables = null;
     this.unnamed = undefined;
     this.server = createServer({
       ...edgeTls,
-      ticketKeys: this.ticketKeys,
       handshakeTimeout: HANDSHAKE_MS,
       ALPNProtocols: ['h2', 'http/1.1'],
       SNICallback: (name, done) => this.choose(name, done),
@@ -88,7 +87,8 @@ export class TlsEdge {
     if (certificate === this.unnamed && this.tables !== null) return;
     this.tables = tables;
     this.unnamed = certificate;
-    this.server.setSecureContext({ ...(certificate?.material ?? edgeTls), ticketKeys: this.ticketKeys });
+    this.server.setSecureContext(certificate?.material ?? edgeTls);
+    this.tickets.serve(this.server);
   }
 }
 

@@ -77,6 +77,11 @@ export class CertificateFolder {
     return undefined;
   }
 
+  /** Its name. */
+  firstName(names: readonly string[]): string | undefined {
+    return names.find((name) => this.find(name) !== null);
+  }
+
   private find(name: string): EdgeCertificate | null {
     if (this.path === '' || !NAME.test(name) || name.includes('..')) return null;
     let entry = this.entries.get(name);

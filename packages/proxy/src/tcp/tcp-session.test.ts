@@ -10,6 +10,7 @@ import { readProxyHeader, writeProxyHeader } from '@weft/sniff';
 import { FakeClock, eventually } from '@weft/testkit';
 import { GatewayListener } from '../listen/gateway-listener.ts';
 import { CertificateFolder } from '../security/certificate-folder.ts';
+import { TicketKeys, newTicketSeed } from '../security/ticket-keys.ts';
 import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts';
 import {
   PlaneFixture,
@@ -408,7 +409,7 @@ describe('the PROXY protocol', () => {
       fixture.listenerOptions(),
       ingressOf({ kind: 'gateway', listener: '5432' }),
       folder,
-      Buffer.alloc(48),
+      new TicketKeys(systemClock, newTicketSeed(systemClock)),
     );
     await listener.listen();
     const header = writeProxyHeader({ address: '192.0.2.7', port: 4 }, { address: '198.51.100.1', port: 5432 });

@@ -48,7 +48,7 @@ class GroupFixture {
     );
     const options = webOptions('', this.lines);
     this.group = new WorkerGroup({
-      settings: servingSettings(options, 2),
+      settings: servingSettings(options, 2, systemClock),
       keyAgreement: 'classical',
       log: options.log,
       clock: systemClock,

@@ -12,6 +12,7 @@ import type { Log } from '../log.ts';
 import { type EdgeReading, mergeEdges } from '../recorder/edge-counters.ts';
 import { mergeMemories } from '../recorder/request-watch.ts';
 import type { MeshTls } from '../security/mesh-tls.ts';
+import { TicketKeys } from '../security/ticket-keys.ts';
 import type { ServingSettings } from '../serving-thread.ts';
 import type { InForce, ListenerPlan, Serving, ServingLoad } from '../serving.ts';
 import { mergeDestinations } from './destination-merge.ts';
@@ -64,6 +65,7 @@ export class WorkerGroup implements Serving {
   private readonly workers: WorkerHandle[];
   private readonly listeners: Map<string, OpenListener>;
   private readonly lines: LineQueue;
+  private readonly tickets: TicketKeys;
   private used: Set<DestinationKey>;
   private identity: IdentityText | null;
   private force: InForce;
@@ -77,6 +79,7 @@ export class WorkerGroup implements Serving {
     this.workers = [];
     this.listeners = new Map();
     this.lines = new LineQueue(options.lines);
+    this.tickets = new TicketKeys(options.clock, options.settings.ticketSeed);
     this.used = new Set();
     this.identity = null;
     this.force = NOTHING_IN_FORCE;
@@ -226,7 +229,7 @@ export class WorkerGroup implements Serving {
     const { settings, log, clock, tracing, startThread = startOwnThread } = this.options;
     const thread = startThread({
       weftWorker: true,
-      settings,
+      settings: { ...settings, ticketSeed: this.tickets.seed },
       identity: this.identity!,
       resources,
       listeners: [...this.listeners.values()],
