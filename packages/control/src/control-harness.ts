@@ -111,6 +111,7 @@ export interface TestProxyOptions {
   readonly labels?: Readonly<Record<string, string>>;
   readonly listeners?: readonly AnnouncedListener[];
   readonly gateway?: string;
+  readonly capabilities?: readonly string[];
   /** What Hello says in place of the attested account. */
   readonly claimedAccount?: string;
   /** An identity of an earlier proxy, in place of a token of its own. */
@@ -202,7 +203,7 @@ export class TestProxy {
     this.client = new SyncClient({
       workload,
       listeners: options.listeners ?? [],
-      capabilities: [],
+      capabilities: options.capabilities ?? [],
       gateway: options.gateway ?? '',
       connector: syncConnector(() => address, identity.tls),
       clock,
