@@ -62,7 +62,7 @@ export async function startMadeUpMesh({ services, edges, hostile = '' }: MadeUpO
   const options: DashboardServerOptions = {
     clock: systemClock,
     wheel,
-    token: must(DashboardToken.open(folder)),
+    token: must(DashboardToken.open(folder, systemClock)),
     folder: fileURLToPath(new URL('../../packages/dashboard/dist', import.meta.url)),
     model: modelOf(ids),
     desk: {

@@ -33,6 +33,7 @@ import {
   type ServerInfo,
   type SyncSession,
 } from '@weft/wire';
+import { AdminAccess } from './admin-access.ts';
 import { AdminDesk } from './admin-desk.ts';
 import { ChangeFeed } from './change-feed.ts';
 import { type ClusterOptions, ClusterRoom } from './cluster/cluster-room.ts';
@@ -73,6 +74,11 @@ export interface ControlOptions {
   readonly port: number;
   /** Path of the UNIX socket for people and tools; made with mode 0600. */
   readonly adminSocket: string;
+  /**
+   * Loopback port of the same for people of a cluster, who reach it through the API server and are known by it: 0 takes a
+   * free port, absent opens none. Only with `cluster`.
+   */
+  readonly adminPort?: number;
   /** Loopback HTTP with `/metrics`, `/ready`, `/live`: 0 takes a free port, absent opens none. */
   readonly metricsPort?: number;
   /** Where those are; loopback when absent. */
@@ -110,6 +116,8 @@ export interface ControlPlane {
   readonly port: number;
   /** 0 when none was asked for. */
   readonly metricsPort: number;
+  /** 0 when none was asked for. */
+  readonly adminPort: number;
   /** Of the dashboard, with what lets one in; undefined when none was asked for. */
   readonly dashboard: GetDashboardResponse | undefined;
   /** 0 when there are no webhooks. */
@@ -427,6 +435,21 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   if (!bound.ok) throw new ControlStartError(`the admin socket cannot be opened: ${bound.error}`);
   closers.push(() => admin.close());
 
+  let ownToken: DashboardToken | null = null;
+  let adminPort = 0;
+  if (options.adminPort !== undefined && room !== null) {
+    const { client } = room;
+    const given = (mayTap: boolean): GetDashboardResponse | undefined =>
+      dashboard === undefined || ownToken === null
+        ? undefined
+        : { address: dashboard.address, token: ownToken.grant(mayTap ? 'all' : 'calm') };
+    const guarded = new AdminServer(new AdminAccess({ service: desk, client, clock, wheel, dashboard: given }));
+    adminPort = await guarded.listenPort(options.adminPort, '127.0.0.1').catch((error: unknown) => {
+      throw listenError(error, '127.0.0.1', options.adminPort ?? 0, '--admin-port');
+    });
+    closers.push(() => guarded.close());
+  }
+
   if (options.dashboard !== undefined) {
     const { host = '127.0.0.1', port: asked, folder } = options.dashboard;
     const token = DashboardToken.open(options.stateFolder);
@@ -491,6 +514,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     address,
     port,
     metricsPort,
+    adminPort,
     dashboard,
     webhookPort: room?.webhookPort ?? 0,
     isLeader: () => room?.isLeader ?? true,

@@ -33,6 +33,7 @@ interface ControlCommandOptions {
   readonly host: string;
   readonly port: number;
   readonly adminSocket: string;
+  readonly adminPort: number;
   readonly metricsPort: number;
   readonly dashboardPort: number;
   readonly dashboardHost: string;
@@ -72,6 +73,13 @@ export function controlCommand(terminal: Terminal, finish: Finish): Command {
       new Option('--admin-socket <path>', 'UNIX socket (mode 0600) that weft status and weft run ask')
         .env('WEFT_CONTROL_SOCKET')
         .default(defaultAdminSocket(process.env)),
+    )
+    .addOption(
+      portOption(
+        '--admin-port <port>',
+        'loopback port of the same for people of a cluster, who come through the API server; -1: none',
+        -1,
+      ).default(-1),
     )
     .addOption(
       portOption(
@@ -187,6 +195,7 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
     ...(options.dashboardPort < 0
       ? {}
       : { dashboard: { port: options.dashboardPort, host: options.dashboardHost, folder: dashboardFolder } }),
+    ...(options.adminPort < 0 ? {} : { adminPort: options.adminPort }),
     ...(options.metricsPort < 0 ? {} : { metricsPort: options.metricsPort }),
     metricsHost: options.metricsHost,
     ...(advertisedHost === '' ? {} : { advertisedHost }),

@@ -131,9 +131,13 @@ export class DashboardServer {
     const url = URL.parse(request.url ?? '/', 'http://dashboard');
     if (url === null) return fault(response, 400, 'the address is not well formed');
     if (url.pathname !== '/api' && !url.pathname.startsWith('/api/')) return this.file(request, response, url.pathname);
-    if (!this.options.token.admits(request.headers.authorization)) {
+    const sight = this.options.token.sightOf(request.headers.authorization);
+    if (sight === 'none') {
       response.setHeader('www-authenticate', 'Bearer');
       return fault(response, 401, 'the token is missing or wrong; weft dashboard shows the address with it');
+    }
+    if (sight === 'calm' && /^\/api\/v1\/(?:tap|why)(?:\/|$)/.test(url.pathname)) {
+      return fault(response, 403, 'single requests are shown to whom the ClusterRole weft-tap is given');
     }
     if (url.pathname === '/api/v1/tap') return this.tap(response, url);
     const found = findDocument(url, this.options);
