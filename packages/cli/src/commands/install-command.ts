@@ -24,7 +24,7 @@ export function installCommand(terminal: Terminal, finish: Finish): Command {
     .option('--dry-run', 'print the objects as YAML and change nothing', false)
     .option('--no-crds', 'leave the definitions of the kinds as they are')
     .option('--image <reference>', 'image of control plane and sidecars', `weft:${weftVersion}`)
-    .option('--replicas <n>', 'control planes', '1')
+    .option('--replicas <n>', 'control planes', '2')
     .option('--trust-domain <name>', 'in place of the one that the Mesh object says', '')
     .addOption(
       new Option('--capture <how>', 'how injected pods reach their sidecar: by rules, or as their HTTP proxy')

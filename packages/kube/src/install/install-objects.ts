@@ -20,7 +20,7 @@ export function installObjects(values: InstallValues): KubeObject[] {
       apiVersion: 'policy/v1',
       kind: 'PodDisruptionBudget',
       metadata: { name, namespace, labels },
-      spec: { minAvailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: selector } },
+      spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: selector } },
     },
     {
       apiVersion: 'networking.k8s.io/v1',

@@ -31,7 +31,7 @@ export function defaultInstallValues(version: string): InstallValues {
     image: `weft:${version}`,
     pullPolicy: 'IfNotPresent',
     pullSecrets: [],
-    replicas: 1,
+    replicas: 2,
     logLevel: 'info',
     trustDomain: '',
     sidecar: { size: 'standard', logLevel: 'info', capture: 'Redirect', legacyIptables: false },
