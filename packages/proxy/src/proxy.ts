@@ -13,6 +13,7 @@ import {
   metricsContentType,
   pickMetricsFormat,
   writeMetrics,
+  writeMetricsProtobuf,
 } from '@weft/telemetry';
 import { readSnapshot } from '@weft/wire';
 import type { AppliedChanges, Changes, ConnectionFacts } from '@weft/wire';
@@ -525,7 +526,8 @@ class ProxyProcess implements Proxy {
       };
     }
     const format = pickMetricsFormat(accept);
-    return { contentType: metricsContentType[format], parts: writeMetrics(merged, format) };
+    const parts = format === 'protobuf' ? writeMetricsProtobuf(merged) : writeMetrics(merged, format);
+    return { contentType: metricsContentType[format], parts };
   }
 
   private applicationDoor(port: number): ApplicationDoor {

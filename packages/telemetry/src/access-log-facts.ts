@@ -1,5 +1,5 @@
 import type { Termination } from '@weft/outcome';
-import type { Direction } from './request-metrics.ts';
+import type { Direction } from './request-labels.ts';
 
 /**
  * What one request was. Absent text is ''; an absent `grpcStatus`, upstream or connect time is -1; both are left out of

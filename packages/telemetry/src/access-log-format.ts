@@ -1,5 +1,6 @@
 import type { AccessLogFacts } from './access-log-facts.ts';
 import { writeJsonText } from './json-text.ts';
+import { isFailure } from './request-failure.ts';
 
 /** Names of the fields of a line: ours, the Elastic Common Schema's, or OpenTelemetry's. */
 export type AccessLogFormat = 'Json' | 'Ecs' | 'Otel';
@@ -27,7 +28,7 @@ export function writeEcs(parts: LineParts): string {
   line.text('log.level', facts.termination.log);
   line.raw('event.dataset', '"weft.access"');
   line.raw('event.kind', '"event"');
-  line.raw('event.outcome', isFailure(facts) ? '"failure"' : '"success"');
+  line.raw('event.outcome', isFailure(facts.status, facts.grpcStatus, facts.termination) ? '"failure"' : '"success"');
   line.number('event.duration', Math.round(durationMs * 1_000_000));
   line.raw('network.protocol', '"http"');
   line.text('network.direction', facts.direction);
@@ -91,10 +92,6 @@ function ownFields(line: Fields, { facts, flags }: LineParts): void {
   line.text('weft.route', facts.route);
   line.text('weft.rule', facts.rule);
   line.text('weft.config_version', facts.configVersion);
-}
-
-function isFailure({ status, grpcStatus, termination }: AccessLogFacts): boolean {
-  return status >= 500 || grpcStatus > 0 || termination.fault !== 'none';
 }
 
 function milliseconds(value: number): number {

@@ -2,7 +2,8 @@ import type { Termination } from '@weft/outcome';
 import type { AccessLogFacts } from './access-log-facts.ts';
 import { type AccessLogFormat, type LineParts, writeEcs, writeOtel } from './access-log-format.ts';
 import { writeJsonText } from './json-text.ts';
-import type { Direction } from './request-metrics.ts';
+import { isFailure } from './request-failure.ts';
+import type { Direction } from './request-labels.ts';
 
 /** When a request gets a line: the words of `TelemetryPolicy.accessLog.when`. */
 export type AccessLogWhen = 'Never' | 'Errors' | 'Always';
@@ -57,12 +58,12 @@ export interface AccessLogOptions {
 const MAX_TEXT_CHARS = 1_024;
 
 /**
- * Whether a request gets a line. An error is a status of 500 and above, a gRPC status other than OK, or an ending that
- * is somebody's fault; an application's own 404 is an answer.
+ * Whether a request gets a line. An error is a failure as the metrics count it, or an ending that a caller is at fault for;
+ * an application's own 404 or NOT_FOUND is an answer.
  */
 export function isLogged(when: AccessLogWhen, status: number, grpcStatus: number, termination: Termination): boolean {
   if (when !== 'Errors') return when === 'Always';
-  return status >= 500 || grpcStatus > 0 || termination.fault !== 'none';
+  return termination.fault !== 'none' || isFailure(status, grpcStatus, termination);
 }
 
 /** A power of two; some dozens of pairs of route and endpoint are in use at a time. */

@@ -56,6 +56,7 @@ const scope = new RequestMetrics(table).scope({
   destination: 'shop/orders',
   route: 'shop/orders',
   rule: '0',
+  port: '80',
 });
 const completed = terminationIndex('completed');
 measure('RequestScope start and finish, same ending', (calls) => {

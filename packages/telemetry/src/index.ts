@@ -22,7 +22,9 @@ export {
   type MetricsSnapshot,
   mergeSnapshots,
 } from './metrics-snapshot.ts';
-export { type MetricsFormat, metricsContentType, pickMetricsFormat, writeMetrics } from './metrics-text.ts';
+export { type MetricsFormat, metricsContentType, pickMetricsFormat } from './metrics-format.ts';
+export { writeMetricsProtobuf } from './metrics-protobuf.ts';
+export { writeMetrics } from './metrics-text.ts';
 export {
   type Propagated,
   type Propagation,
@@ -50,13 +52,9 @@ export {
   registerProxyFacts,
 } from './proxy-facts.ts';
 export { type FillRandom, RandomIds, readRequestId } from './random-ids.ts';
-export {
-  type Direction,
-  RequestMetrics,
-  RequestScope,
-  type RequestScopeLabels,
-  type UpstreamScope,
-} from './request-metrics.ts';
+export { isFailure } from './request-failure.ts';
+export { type Direction, type MetricNames, type RequestScopeLabels } from './request-labels.ts';
+export { RequestMetrics, RequestScope, type UpstreamScope } from './request-metrics.ts';
 export { type EmitSample, type SeriesFamily, SeriesTable, type SeriesTableOptions } from './series-table.ts';
 export { Counter, Gauge, LatencyHistogram } from './series.ts';
 export { type Span, type SpanAttributes, SpanBuffer, type SpanEvent, type SpanSink, noSpans } from './span-sink.ts';

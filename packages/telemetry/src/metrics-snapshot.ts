@@ -1,3 +1,6 @@
+import { type NativeSeries, mergeNativeSeries } from './native-buckets.ts';
+import type { Exemplar } from './series.ts';
+
 /** What a metric is, apart from its values. */
 export interface MetricDefinition {
   /** The name of its samples: a counter ends in `_total`, an info in `_info`; a histogram's parts get their suffixes. */
@@ -26,6 +29,15 @@ export interface MetricFamily {
   /** `width` values for each label set: one, or a histogram's bucket counts (not cumulative) and its sum in seconds. */
   readonly values: Float64Array;
   readonly width: number;
+  /** Of a histogram, the same counts in native buckets; null for everything else. */
+  readonly native: NativeSeries | null;
+  /** Of a histogram, in the order of its series and buckets. */
+  readonly exemplars: readonly SeriesExemplar[];
+}
+
+export interface SeriesExemplar extends Exemplar {
+  /** Position in `labels`. */
+  readonly series: number;
 }
 
 /** All families in order of their names. */
@@ -70,7 +82,37 @@ function mergeFamilies(families: readonly MetricFamily[]): MetricFamily {
       seen[index] = 1;
     }
   }
-  return { ...first, labels, values };
+  const native = mergeNative(families, indexes, labels.length);
+  const exemplars = families.flatMap((family) =>
+    family.exemplars.map((exemplar) => ({ ...exemplar, series: indexes.get(family.labels[exemplar.series]!)! })),
+  );
+  return { ...first, labels, values, native, exemplars: newestExemplars(exemplars) };
+}
+
+function mergeNative(
+  families: readonly MetricFamily[],
+  indexes: ReadonlyMap<string, number>,
+  count: number,
+): NativeSeries | null {
+  const parts = families.flatMap(({ native, labels }) =>
+    native === null ? [] : [{ series: native, to: labels.map((text) => indexes.get(text)!) }],
+  );
+  return parts.length === 0 ? null : mergeNativeSeries(parts, count);
+}
+
+/** One for each bucket, in order. Of two of the same moment the greater trace, so that the order of workers does not matter. */
+function newestExemplars(exemplars: readonly SeriesExemplar[]): readonly SeriesExemplar[] {
+  const sorted = exemplars.toSorted(
+    (left, right) =>
+      left.series - right.series ||
+      left.bucket - right.bucket ||
+      right.wallMs - left.wallMs ||
+      (left.traceId < right.traceId ? 1 : -1),
+  );
+  return sorted.filter(({ series, bucket }, at) => {
+    const before = sorted[at - 1];
+    return before === undefined || before.series !== series || before.bucket !== bucket;
+  });
 }
 
 /** One value out of two. */

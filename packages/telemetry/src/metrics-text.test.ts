@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { metricsContentType, pickMetricsFormat, writeMetrics } from './metrics-text.ts';
+import { metricsContentType, pickMetricsFormat } from './metrics-format.ts';
+import { writeMetrics } from './metrics-text.ts';
 import { SeriesTable } from './series-table.ts';
 
 function sampleTable(): SeriesTable {

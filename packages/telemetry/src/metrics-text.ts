@@ -1,49 +1,23 @@
-import type { MetricFamily, MetricsSnapshot } from './metrics-snapshot.ts';
+import type { MetricFamily, MetricsSnapshot, SeriesExemplar } from './metrics-snapshot.ts';
 import { latencyBoundsSeconds } from './latency-buckets.ts';
-
-/** OpenMetrics 1.0, or the older text format of Prometheus that everything else reads. */
-export type MetricsFormat = 'openmetrics' | 'prometheus';
-
-/** The value of `Content-Type` for each format. */
-export const metricsContentType: Readonly<Record<MetricsFormat, string>> = Object.freeze({
-  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
-  prometheus: 'text/plain; version=0.0.4; charset=utf-8',
-});
+import type { TextFormat } from './metrics-format.ts';
 
 /** Samples between two looks at the size of a slice; with the sizes below a slice takes well under a millisecond. */
 const SLICE_CHARS = 32_768;
 
 /**
- * The format an `Accept` header asks for (RFC 9110 §12.5.1, qualities compared, ties go to OpenMetrics). Without a
- * header, or when it allows neither, the older text: it is what a person with curl and an old agent can read.
- */
-export function pickMetricsFormat(accept: string | undefined): MetricsFormat {
-  if (accept === undefined) return 'prometheus';
-  let openMetrics = 0;
-  let text = 0;
-  for (const range of accept.split(',')) {
-    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
-    const quality = readQuality(parameters);
-    if (type === 'application/openmetrics-text' && hasVersion(parameters, ['1.0.0', '0.0.1'])) {
-      openMetrics = Math.max(openMetrics, quality);
-    } else if (type === 'text/plain' || type === 'text/*' || type === '*/*') {
-      text = Math.max(text, quality);
-    }
-  }
-  return openMetrics > 0 && openMetrics >= text ? 'openmetrics' : 'prometheus';
-}
-
-/**
  * The snapshot as text, in slices of about 32 KiB. The caller writes a slice, lets the event loop turn, and asks for
  * the next one: no scrape, however large, keeps requests waiting. The snapshot is a copy, so the slices agree.
  */
-export function* writeMetrics(snapshot: MetricsSnapshot, format: MetricsFormat): Generator<string, void, undefined> {
+export function* writeMetrics(snapshot: MetricsSnapshot, format: TextFormat): Generator<string, void, undefined> {
   let text = '';
   for (const family of snapshot.families) {
     if (family.labels.length === 0) continue;
     text += writeHead(family, format);
+    const exemplars = format === 'openmetrics' ? writeExemplars(family.exemplars) : NO_EXEMPLARS;
     for (let series = 0; series < family.labels.length; series += 1) {
-      text += family.type === 'histogram' ? writeHistogram(family, series, format) : writeSample(family, series);
+      text +=
+        family.type === 'histogram' ? writeHistogram(family, series, format, exemplars) : writeSample(family, series);
       if (text.length >= SLICE_CHARS) {
         yield text;
         text = '';
@@ -54,7 +28,7 @@ export function* writeMetrics(snapshot: MetricsSnapshot, format: MetricsFormat):
   if (text !== '') yield text;
 }
 
-function writeHead(family: MetricFamily, format: MetricsFormat): string {
+function writeHead(family: MetricFamily, format: TextFormat): string {
   if (format === 'prometheus') {
     const type = family.type === 'info' ? 'gauge' : family.type;
     const help = family.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
@@ -73,7 +47,12 @@ function writeSample(family: MetricFamily, series: number): string {
   return labels === '' ? `${family.name} ${value}\n` : `${family.name}{${labels}} ${value}\n`;
 }
 
-function writeHistogram(family: MetricFamily, series: number, format: MetricsFormat): string {
+function writeHistogram(
+  family: MetricFamily,
+  series: number,
+  format: TextFormat,
+  exemplars: ReadonlyMap<number, string>,
+): string {
   const labels = family.labels[series]!;
   const first = series * family.width;
   const prefix = `${family.name}_bucket{${labels}${labels === '' ? '' : ','}le="`;
@@ -82,11 +61,26 @@ function writeHistogram(family: MetricFamily, series: number, format: MetricsFor
   let cumulative = 0;
   for (let bucket = 0; bucket < bounds.length; bucket += 1) {
     cumulative += family.values[first + bucket]!;
-    text += `${prefix}${bounds[bucket]!}"} ${cumulative}\n`;
+    const exemplar = exemplars.size === 0 ? '' : (exemplars.get(series * MOST_BUCKETS + bucket) ?? '');
+    text += `${prefix}${bounds[bucket]!}"} ${cumulative}${exemplar}\n`;
   }
   const suffix = labels === '' ? '' : `{${labels}}`;
   const sum = writeNumber(family.values[first + family.width - 1]!);
   return `${text}${family.name}_sum${suffix} ${sum}\n${family.name}_count${suffix} ${cumulative}\n`;
+}
+
+const MOST_BUCKETS = 64;
+const NO_EXEMPLARS: ReadonlyMap<number, string> = new Map();
+
+/** OpenMetrics 1.0, "Exemplars", by series and bucket. */
+function writeExemplars(exemplars: readonly SeriesExemplar[]): ReadonlyMap<number, string> {
+  if (exemplars.length === 0) return NO_EXEMPLARS;
+  return new Map(
+    exemplars.map(({ series, bucket, traceId, durationMs, wallMs }) => [
+      series * MOST_BUCKETS + bucket,
+      ` # {trace_id="${traceId}"} ${writeNumber(durationMs / 1000)} ${(wallMs / 1000).toFixed(3)}`,
+    ]),
+  );
 }
 
 // OpenMetrics asks for a float as the value of le, so that all writers name one bucket alike: 1.0, not 1.
@@ -100,16 +94,4 @@ function writeNumber(value: number): string {
   if (value === Infinity) return '+Inf';
   if (value === -Infinity) return '-Inf';
   return String(value);
-}
-
-function readQuality(parameters: readonly string[]): number {
-  const weight = parameters.find((parameter) => parameter.startsWith('q='));
-  if (weight === undefined) return 1;
-  const quality = Number(weight.slice(2));
-  return quality >= 0 && quality <= 1 ? quality : 0;
-}
-
-function hasVersion(parameters: readonly string[], versions: readonly string[]): boolean {
-  const version = parameters.find((parameter) => parameter.startsWith('version='));
-  return version === undefined || versions.includes(version.slice('version='.length));
 }

@@ -2,7 +2,8 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { terminationIndex } from '@weft/outcome';
 import { writeMetrics } from './metrics-text.ts';
-import { RequestMetrics, type RequestScopeLabels } from './request-metrics.ts';
+import type { RequestScopeLabels } from './request-labels.ts';
+import { RequestMetrics } from './request-metrics.ts';
 import { SeriesTable } from './series-table.ts';
 
 const labels: RequestScopeLabels = {
@@ -11,6 +12,7 @@ const labels: RequestScopeLabels = {
   destination: 'shop/orders',
   route: 'shop/orders',
   rule: '0',
+  port: '80',
 };
 const completed = terminationIndex('completed');
 

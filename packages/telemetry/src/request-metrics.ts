@@ -1,26 +1,8 @@
 import { terminationCodes } from '@weft/outcome';
+import { OpenTelemetryDurations } from './open-telemetry-durations.ts';
+import type { Direction, MetricNames, RequestScopeLabels } from './request-labels.ts';
 import type { Counter, Gauge, LatencyHistogram } from './series.ts';
 import type { SeriesFamily, SeriesTable } from './series-table.ts';
-
-export type Direction = 'inbound' | 'outbound';
-
-/**
- * What a request's series are named by, known when the rule has been matched and the backend drawn.
- *
- * All five come from configuration or from a verified certificate, never from the request: a caller cannot make a new
- * series by inventing paths, hosts or header values.
- */
-export interface RequestScopeLabels {
-  readonly direction: Direction;
-  /** `namespace/service-account` of the caller as its certificate says; `unknown` without one. */
-  readonly source: string;
-  /** `namespace/name` of the backend Service, the one drawn from a weighted rule; `unknown` when none was drawn. */
-  readonly destination: string;
-  /** `namespace/name` of the route; empty without one. */
-  readonly route: string;
-  /** Name or index of the rule in its route; empty without one. */
-  readonly rule: string;
-}
 
 /** What is counted for each upstream Service, beside the requests that callers see. */
 export interface UpstreamScope {
@@ -73,10 +55,13 @@ export class RequestMetrics {
   private readonly table: SeriesTable;
   private readonly scopes: Map<string, RequestScope>;
   private readonly upstreams: Map<string, UpstreamScope>;
+  private names: MetricNames;
 
   constructor(table: SeriesTable) {
     this.table = table;
+    this.names = 'Weft';
     this.families = {
+      openTelemetry: new OpenTelemetryDurations(table),
       requests: table.counter({
         name: 'weft_requests_total',
         help: 'Requests that ended, by how they ended.',
@@ -136,13 +121,19 @@ export class RequestMetrics {
     this.table.setMaxSeries(maxSeries);
   }
 
+  /** For scopes asked for from now on. */
+  setNames(names: MetricNames): void {
+    this.names = names;
+  }
+
   /** The scope of these labels, the same object each time. For route tables and connections to keep. */
   scope(labels: RequestScopeLabels): RequestScope {
-    const key = JSON.stringify([labels.direction, labels.source, labels.destination, labels.route, labels.rule]);
+    const { direction, source, destination, route, rule, port } = labels;
+    const key = JSON.stringify([direction, source, destination, route, rule, port, this.names]);
     const known = this.scopes.get(key);
     if (known !== undefined) return known;
-    if (this.scopes.size >= MAX_SCOPES) return this.otherScope(labels.direction);
-    const scope = new RequestScope(this.families, labels);
+    if (this.scopes.size >= MAX_SCOPES) return this.otherScope(direction);
+    const scope = new RequestScope(this.families, labels, this.names);
     this.scopes.set(key, scope);
     return scope;
   }
@@ -158,16 +149,11 @@ export class RequestMetrics {
   }
 
   private otherScope(direction: Direction): RequestScope {
-    const key = `other ${direction}`;
+    const key = `other ${direction} ${this.names}`;
     let scope = this.scopes.get(key);
     if (scope === undefined) {
-      scope = new RequestScope(this.families, {
-        direction,
-        source: OTHER,
-        destination: OTHER,
-        route: OTHER,
-        rule: OTHER,
-      });
+      const labels = { direction, source: OTHER, destination: OTHER, route: OTHER, rule: OTHER, port: '' };
+      scope = new RequestScope(this.families, labels, this.names);
       this.scopes.set(key, scope);
     }
     return scope;
@@ -177,6 +163,7 @@ export class RequestMetrics {
 const OTHER = 'other';
 
 interface RequestFamilies {
+  readonly openTelemetry: OpenTelemetryDurations;
   readonly requests: SeriesFamily<Counter>;
   readonly durations: SeriesFamily<LatencyHistogram>;
   readonly active: SeriesFamily<Gauge>;
@@ -188,31 +175,35 @@ interface RequestFamilies {
   readonly connects: SeriesFamily<LatencyHistogram>;
 }
 
+/** What all requests of one ending are counted by. */
+interface EndingSeries {
+  readonly count: Counter;
+  readonly durations: LatencyHistogram;
+}
+
 /** Counts the requests of one combination of labels. Call `start` and then `finish` once for each request. */
 export class RequestScope {
   readonly labels: RequestScopeLabels;
   private readonly families: RequestFamilies;
+  private readonly names: MetricNames;
   private readonly active: Gauge;
   private readonly requestBytes: Counter;
   private readonly responseBytes: Counter;
-  private readonly endings: Map<number, Counter>;
-  private okDurations: LatencyHistogram | undefined;
-  private errorDurations: LatencyHistogram | undefined;
+  private readonly endings: Map<number, EndingSeries>;
   // The ending of the request before: nearly always the ending of this one.
   private lastMethod: string;
   private lastKey: number;
-  private last: Counter | undefined;
+  private last: EndingSeries | undefined;
 
-  constructor(families: RequestFamilies, labels: RequestScopeLabels) {
+  constructor(families: RequestFamilies, labels: RequestScopeLabels, names: MetricNames) {
     const { direction, source, destination } = labels;
     this.labels = labels;
     this.families = families;
+    this.names = names;
     this.active = families.active.resolve([direction, destination]);
     this.requestBytes = families.requestBytes.resolve([direction, source, destination]);
     this.responseBytes = families.responseBytes.resolve([direction, source, destination]);
     this.endings = new Map();
-    this.okDurations = undefined;
-    this.errorDurations = undefined;
     this.lastMethod = '';
     this.lastKey = -1;
     this.last = undefined;
@@ -239,30 +230,43 @@ export class RequestScope {
   ): void {
     this.active.add(-1);
     const grpc = grpcStatus >= 0 && grpcStatus < GRPC_STATUSES ? grpcStatus : grpcStatus < 0 ? NO_GRPC : GRPC_STATUSES;
-    const key = (termination * 1000 + status) * GRPC_FACTOR + grpc;
+    const key = ((termination * 1000 + status) * GRPC_FACTOR + grpc) * 2 + (failed ? 1 : 0);
     if (key !== this.lastKey || method !== this.lastMethod) {
-      this.last = this.ending(method, status, termination, grpc, key);
+      this.last = this.ending(method, status, termination, failed, grpc, key);
     }
-    this.last!.add(1);
-    if (failed) (this.errorDurations ?? this.makeErrorDurations()).observeMs(durationMs);
-    else (this.okDurations ?? this.makeOkDurations()).observeMs(durationMs);
+    const { count, durations } = this.last!;
+    count.add(1);
+    durations.observeMs(durationMs);
     if (requestBytes > 0) this.requestBytes.add(requestBytes);
     if (responseBytes > 0) this.responseBytes.add(responseBytes);
   }
 
-  private ending(method: string, status: number, termination: number, grpc: number, key: number): Counter {
+  /** The request of the last `finish` is of a trace that is kept: whoever looks at its bucket may look at it. */
+  keepExemplar(durationMs: number, traceId: string, wallMs: number): void {
+    this.last?.durations.keepExemplar(durationMs, traceId, wallMs);
+  }
+
+  private ending(
+    method: string,
+    status: number,
+    termination: number,
+    failed: boolean,
+    grpc: number,
+    key: number,
+  ): EndingSeries {
     this.lastMethod = method;
     this.lastKey = key;
     const methodLabel = KNOWN_METHODS.has(method) ? method : OTHER;
     const code = writeCode(status);
     // Codes that share a label share a counter; the map is bounded by known methods, known codes and terminations.
     const known = KNOWN_STATUSES.has(status) ? status : Math.floor(status / 100);
-    const cacheKey = ((termination * 1000 + known) * 64 + methodNumber(methodLabel)) * GRPC_FACTOR + grpc;
-    let counter = this.endings.get(cacheKey);
-    if (counter === undefined) {
+    const position = ((termination * 1000 + known) * 64 + methodNumber(methodLabel)) * GRPC_FACTOR + grpc;
+    const cacheKey = position * 2 + (failed ? 1 : 0);
+    let series = this.endings.get(cacheKey);
+    if (series === undefined) {
       const { direction, source, destination, route, rule } = this.labels;
       const ending = terminationCodes[termination] ?? OTHER;
-      counter = this.families.requests.resolve([
+      const count = this.families.requests.resolve([
         direction,
         source,
         destination,
@@ -273,24 +277,31 @@ export class RequestScope {
         ending,
         grpc === NO_GRPC ? '' : grpc === GRPC_STATUSES ? OTHER : String(grpc),
       ]);
-      this.endings.set(cacheKey, counter);
+      series = { count, durations: this.durations(methodLabel, status, termination, failed, grpc) };
+      this.endings.set(cacheKey, series);
     }
-    return counter;
+    return series;
   }
 
-  private makeOkDurations(): LatencyHistogram {
-    this.okDurations = this.durations('ok');
-    return this.okDurations;
-  }
-
-  private makeErrorDurations(): LatencyHistogram {
-    this.errorDurations = this.durations('error');
-    return this.errorDurations;
-  }
-
-  private durations(result: string): LatencyHistogram {
+  private durations(
+    method: string,
+    status: number,
+    termination: number,
+    failed: boolean,
+    grpc: number,
+  ): LatencyHistogram {
     const { direction, source, destination, route } = this.labels;
-    return this.families.durations.resolve([direction, source, destination, route, result]);
+    if (this.names === 'OpenTelemetry') {
+      return this.families.openTelemetry.resolve(this.labels, {
+        method,
+        // RFC 9110 §15: a code that is not known means what the first of its class does.
+        status: KNOWN_STATUSES.has(status) ? status : Math.floor(status / 100) * 100,
+        termination,
+        grpcStatus: grpc === NO_GRPC ? -1 : grpc,
+        failed,
+      });
+    }
+    return this.families.durations.resolve([direction, source, destination, route, failed ? 'error' : 'ok']);
   }
 }
 

@@ -4,8 +4,10 @@ import {
   type MetricFamily,
   type MetricType,
   type MetricsSnapshot,
+  type SeriesExemplar,
   mergeValues,
 } from './metrics-snapshot.ts';
+import { packNativeBuckets } from './native-buckets.ts';
 import { CellArena, type CellSpan, Counter, Gauge, LATENCY_CELLS, LatencyHistogram } from './series.ts';
 
 /** Resolves label values to the handle of their series, in the order of the definition's `labels`. */
@@ -87,7 +89,7 @@ export class SeriesTable {
   }
 
   latencyHistogram(definition: MetricDefinition): SeriesFamily<LatencyHistogram> {
-    return this.add(definition, 'histogram', LATENCY_CELLS, (span) => new LatencyHistogram(span));
+    return this.add(definition, 'histogram', LATENCY_CELLS, (span) => new LatencyHistogram(span), withDetail);
   }
 
   /**
@@ -113,6 +115,7 @@ export class SeriesTable {
     type: MetricType,
     width: number,
     make: (span: CellSpan) => Handle,
+    detail?: (family: MetricFamily, order: readonly string[], handles: ReadonlyMap<string, Handle>) => MetricFamily,
   ): SeriesFamily<Handle> {
     checkDefinition(definition, type);
     const handles = new Map<string, Handle>();
@@ -133,7 +136,8 @@ export class SeriesTable {
       type,
       collect: () => {
         order ??= [...spans.keys()].sort();
-        return collectSpans(definition, type, width, order, spans);
+        const family = collectSpans(definition, type, width, order, spans);
+        return detail === undefined ? family : detail(family, order, handles);
       },
     });
     return {
@@ -268,7 +272,26 @@ function describe(
     labels,
     values,
     width,
+    native: null,
+    exemplars: [],
   };
+}
+
+/** A histogram's native buckets and exemplars, which its handles hold. */
+function withDetail(
+  family: MetricFamily,
+  order: readonly string[],
+  handles: ReadonlyMap<string, LatencyHistogram>,
+): MetricFamily {
+  const histograms = order.map((labels) => handles.get(labels)!);
+  const native = packNativeBuckets(histograms.map((histogram) => histogram.native));
+  const exemplars: SeriesExemplar[] = [];
+  for (let series = 0; series < histograms.length; series += 1) {
+    for (const exemplar of histograms[series]!.exemplars ?? []) {
+      if (exemplar !== undefined) exemplars.push({ ...exemplar, series });
+    }
+  }
+  return { ...family, native, exemplars };
 }
 
 function checkDefinition(definition: MetricDefinition, type: MetricType): void {

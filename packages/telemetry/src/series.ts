@@ -1,5 +1,6 @@
 import { assert } from '@weft/kernel';
 import { latencyBoundsSeconds, latencyBucket } from './latency-buckets.ts';
+import { NativeBuckets } from './native-buckets.ts';
 
 /** Cells of one latency series: a counter for each bucket, the unbounded one included, and the sum in milliseconds. */
 export const LATENCY_CELLS = latencyBoundsSeconds.length + 2;
@@ -81,12 +82,27 @@ export class Gauge {
   }
 }
 
-/** Durations counted into the fixed buckets of `latencyBoundsSeconds`. */
+/** The last sampled request that fell into a bucket. */
+export interface Exemplar {
+  /** Position in `latencyBoundsSeconds`, or one past it. */
+  readonly bucket: number;
+  readonly traceId: string;
+  readonly durationMs: number;
+  /** Unix milliseconds. */
+  readonly wallMs: number;
+}
+
+/** Durations counted twice: into the fixed buckets of `latencyBoundsSeconds`, and into native ones. */
 export class LatencyHistogram {
+  readonly native: NativeBuckets;
+  /** Null until a sampled request came; then one place for each bucket. */
+  exemplars: (Exemplar | undefined)[] | null;
   private readonly cells: Float64Array;
   private readonly offset: number;
 
   constructor(span: CellSpan) {
+    this.native = new NativeBuckets();
+    this.exemplars = null;
     this.cells = span.cells;
     this.offset = span.offset;
   }
@@ -95,6 +111,14 @@ export class LatencyHistogram {
   observeMs(durationMs: number): void {
     this.cells[this.offset + latencyBucket(durationMs)]! += 1;
     if (durationMs > 0) this.cells[this.offset + SUM_CELL]! += durationMs;
+    this.native.observeMs(durationMs);
+  }
+
+  /** Remembers a request that was observed and whose trace is sampled, in place of the one before it in its bucket. */
+  keepExemplar(durationMs: number, traceId: string, wallMs: number): void {
+    const bucket = latencyBucket(durationMs);
+    this.exemplars ??= Array.from({ length: SUM_CELL }, () => undefined);
+    this.exemplars[bucket] = { bucket, traceId, durationMs: durationMs > 0 ? durationMs : 0, wallMs };
   }
 
   /** How many durations were observed. */

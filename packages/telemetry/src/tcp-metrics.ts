@@ -1,5 +1,5 @@
 import { terminationCodes } from '@weft/outcome';
-import type { Direction } from './request-metrics.ts';
+import type { Direction } from './request-labels.ts';
 import type { SeriesFamily, SeriesTable } from './series-table.ts';
 import type { Counter, Gauge, LatencyHistogram } from './series.ts';
 

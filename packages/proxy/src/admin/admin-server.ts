@@ -26,7 +26,7 @@ export interface AdminPort {
 /** A scrape's answer, in parts that are written one after the other. */
 export interface MetricsText {
   readonly contentType: string;
-  readonly parts: Iterable<string>;
+  readonly parts: Iterable<string | Uint8Array>;
 }
 
 export interface AdminAddresses {
@@ -40,9 +40,6 @@ export interface AdminAddresses {
   /** UNIX socket, mode 0600, of everything that changes or shows much; empty opens none. */
   readonly socketPath: string;
 }
-
-/** A pause between parts of a long scrape, so that requests are served meanwhile. */
-const PARTS_PER_TURN = 64;
 
 const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
 
@@ -163,12 +160,11 @@ export class AdminServer {
   private async sendMetrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { contentType, parts } = await this.port.metrics(request.headers.accept);
     response.writeHead(200, { 'content-type': contentType });
-    let count = 0;
     for (const part of parts) {
       if (response.destroyed) return;
-      const more = response.write(part);
-      count += 1;
-      if (!more || count % PARTS_PER_TURN === 0) await new Promise<void>((resolve) => void setImmediate(resolve));
+      if (part.length > 0) response.write(part);
+      // Requests are served between the parts of a long scrape.
+      await new Promise<void>((resolve) => void setImmediate(resolve));
     }
     response.end();
   }

@@ -2,7 +2,7 @@ import type { CompiledBackend, CompiledRule } from '@weft/decision';
 import { TargetForm } from '@weft/http';
 import { terminationIndex, terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
-import { accessFlags } from '@weft/telemetry';
+import { accessFlags, isFailure } from '@weft/telemetry';
 import { putSpans } from './exchange-spans.ts';
 import type { LineSink, RequestMetrics, RequestScope, SpanSink, UpstreamScope } from '@weft/telemetry';
 import type { Clock } from '@weft/kernel';
@@ -31,9 +31,6 @@ interface Scopes {
   readonly upstream: UpstreamScope | null;
   readonly edge: EdgeCount;
 }
-
-/** Statuses that name a fault of the server, as `500` and above do: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
-const GRPC_FAILURES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
 
 /** Labels of requests that were refused before a rule was matched. */
 const NO_RULE: object = {};
@@ -78,8 +75,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
     const durationMs = exchange.durationMs;
     const scopes = this.scopesOf(exchange);
     const { grpcStatus } = exchange;
-    const failed =
-      row.fault === 'server' || row.fault === 'mesh' || exchange.status >= 500 || GRPC_FAILURES.has(grpcStatus);
+    const failed = isFailure(exchange.status, grpcStatus, row);
     scopes.request.finish(
       exchange.head.method,
       exchange.status,
@@ -94,7 +90,12 @@ export class TelemetryRecorder implements ExchangeRecorder {
     if (exchange.budgetSpent) scopes.upstream?.budgetExhausted.add(1);
     this.sinks.watch.ended(exchange, code, detail, failed, scopes.edge);
     const { traces, accessLog } = this.sinks.telemetry.of(exchange.decision.rule?.route);
-    if (exchange.span !== null) putSpans(this.sinks.spans, traces, exchange, code, this.sinks.clock.wallMs());
+    const { span } = exchange;
+    if (span !== null) {
+      const wallMs = this.sinks.clock.wallMs();
+      if (span.sampled) scopes.request.keepExemplar(durationMs, span.traceId, wallMs);
+      putSpans(this.sinks.spans, traces, exchange, code, wallMs);
+    }
     if (accessLog.wants(exchange.status, grpcStatus, row)) this.log(accessLog, exchange, code, durationMs);
   }
 
@@ -155,6 +156,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
   private followPolicy(): void {
     this.metricSettings = this.sinks.telemetry.metrics;
     this.sinks.metrics.setMaxSeries(this.metricSettings?.maxSeries ?? DEFAULT_MAX_SERIES);
+    this.sinks.metrics.setNames(this.metricSettings?.names ?? 'Weft');
     this.scopes = new WeakMap();
     this.lastIngress = null;
   }
@@ -182,6 +184,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
           destination,
           route: without.includes('route') ? '' : (rule?.route ?? ''),
           rule: without.includes('rule') ? '' : (rule?.rule ?? ''),
+          port: choice === undefined ? '' : portOf(choice.key),
         }),
         upstream:
           exchange.ingress.kind === 'inbound' || choice === undefined ? null : this.sinks.metrics.upstream(destination),
@@ -203,4 +206,10 @@ export class TelemetryRecorder implements ExchangeRecorder {
 function serviceOf(key: string): string {
   const colon = key.lastIndexOf(':');
   return colon < 0 ? key : key.slice(0, colon);
+}
+
+/** `shop/orders:80` without the rest. */
+function portOf(key: string): string {
+  const colon = key.lastIndexOf(':');
+  return colon < 0 ? '' : key.slice(colon + 1);
 }

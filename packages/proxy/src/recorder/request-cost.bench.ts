@@ -66,6 +66,7 @@ function counting(watch: RequestWatch | null): ExchangeRecorder {
     destination: 'shop/orders',
     route: '',
     rule: '',
+    port: '',
   });
   const edge = watch?.edges.edge({ direction: 'Outbound', peer: 'shop/orders', route: '', rule: '', tcp: false });
   const completed = terminationIndex('completed');
