@@ -42,16 +42,16 @@ import { ControlMetrics } from './control-metrics.ts';
 import { DashboardServer } from './dashboard-server/dashboard-server.ts';
 import { DashboardToken } from './dashboard-server/dashboard-token.ts';
 import { EventLog } from './event-log.ts';
-import { HealthServer } from './health-server.ts';
-import { openIdentityDesk } from './identity-desk.ts';
 import type { PodSource } from './expected-instance.ts';
-import type { Log } from './log.ts';
+import { HealthServer } from './health-server.ts';
 import { InstanceBook } from './instance-book.ts';
+import { openIdentityDesk } from './identity-desk.ts';
+import type { Log } from './log.ts';
 import { ObjectReport } from './object-report.ts';
 import { ObservationRoom } from './observation/observation-room.ts';
+import { PeerRoom } from './peers/peer-room.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { reportProxy } from './proxy-report.ts';
-import { PeerRoom } from './peers/peer-room.ts';
 import { PushProgress, type PushResult } from './push-progress.ts';
 import { ResourceIndex } from './resource-index.ts';
 import { FileSource } from './source/file-source.ts';
@@ -219,8 +219,19 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   closers.push(() => feed.stop());
   const memory = new WorkloadMemory(options.stateFolder, wheel, log);
   closers.push(() => memory.stop());
+  // The room of a cluster is opened below; nothing is asked of its pods before.
+  const pods: PodSource = {
+    get: (workload) => room?.source.cluster.pods.get(workload),
+    keys: () => Array.from(room?.source.cluster.pods.values() ?? [], ([name]) => name),
+  };
+  const book = new InstanceBook({ feed, memory, wheel, ...(options.cluster === undefined ? {} : { pods }) });
+  closers.push(() => book.stop());
+  let peers: PeerRoom | null = null;
   const registry = new ProxyRegistry({
     feed,
+    book,
+    tellLeaving: (instance, withinMs) =>
+      peers?.tellLeaving(instance, withinMs) ?? Promise.resolve({ subscribers: 0, acknowledged: 0 }),
     memory,
     clock,
     wheel,
@@ -243,19 +254,8 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       if (problem.severity === 'error') log.error(formatProblem(problem));
       else log.warn(formatProblem(problem));
     }
-  // The room of a cluster is opened below; nothing is asked of its pods before.
-  const pods: PodSource = {
-    get: (workload) => room?.source.cluster.pods.get(workload),
-    keys: () => Array.from(room?.source.cluster.pods.values() ?? [], ([name]) => name),
-  };
-  const book = new InstanceBook({ feed, memory, wheel, ...(options.cluster === undefined ? {} : { pods }) });
-  closers.push(() => book.stop());
-  let peers: PeerRoom | null = null;
     room?.objectsChanged(refused.map(({ key }) => key));
     for (const { ref, problems, object } of refused) {
-    book,
-    tellLeaving: (instance, withinMs) =>
-      peers?.tellLeaving(instance, withinMs) ?? Promise.resolve({ subscribers: 0, acknowledged: 0 }),
       const kept = object === undefined ? 'it is not in force' : 'its last good version stays in force';
       const subject = `${ref.kind} ${ref.namespace === '' ? '' : `${ref.namespace}/`}${ref.name}`;
       const first = problems.find(({ severity }) => severity === 'error');
@@ -278,6 +278,12 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   };
   if (options.trustDomain !== undefined)
     feed.apply([{ type: 'Upsert', object: meshOf(options.trustDomain, undefined) }]);
+  if (room !== null) {
+    room.source.onPods = (changed) => {
+      registry.podsChanged(changed);
+      peers?.podsChanged(changed);
+    };
+  }
   const started = await source.start(
     (places) => take(() => store.replace(places)),
     (delta) => take(() => store.patch(delta)),
@@ -319,12 +325,6 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     onTls: (next) => {
       tls = next;
       server?.setTls(next);
-  if (room !== null) {
-    room.source.onPods = (changed) => {
-      registry.podsChanged(changed);
-      peers?.podsChanged(changed);
-    };
-  }
     },
     onTrust: (bundle) => {
       server?.hub.trustChanged(bundle);
@@ -363,6 +363,8 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     },
     issue: (request, peer, address) => identity.issue(request, peer, address),
     trustBundle: () => identity.trustBundle,
+    tell: (request, peer) =>
+      peers?.told(request, peer.id) ?? fail({ code: 'Unimplemented', message: 'this control plane has no replicas' }),
     refused: (address, reason) => {
       metrics.connectionRefused(reason.split(':')[0] ?? reason);
       log.warn(`a connection was refused: ${reason}`, { address });
@@ -386,6 +388,24 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     return control.close(MOVE_WITHIN_MS, STOP_GRACE_MS);
   });
   const address = `${bracketed(advertisedHost(options))}:${port}`;
+  if (options.cluster !== undefined) {
+    const { replica, namespace } = options.cluster;
+    const tls = (): ClientTls => identity.peerTls();
+    const others = new PeerRoom({
+      replica,
+      namespace,
+      pods,
+      book,
+      registry,
+      tls,
+      identity: identity.identity,
+      wheel,
+      log,
+    });
+    peers = others;
+    closers.push(() => others.stop());
+    await others.begin(port);
+  }
 
   const objects = new ObjectReport(store, index, feed.followers);
   const serverInfo = (): ServerInfo => {
@@ -411,8 +431,6 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       records: () => store.records,
       watchEvents: (emit) => events.watch(emit),
     });
-    tell: (request, peer) =>
-      peers?.told(request, peer.id) ?? fail({ code: 'Unimplemented', message: 'this control plane has no replicas' }),
     const served = await room.openWebhooks(metrics.registry);
     if (!served.ok) throw new ControlStartError(served.error);
   }
@@ -452,26 +470,9 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
 
   if (options.dashboard !== undefined) {
     const { host = '127.0.0.1', port: asked, folder } = options.dashboard;
-    const token = DashboardToken.open(options.stateFolder);
-  if (options.cluster !== undefined) {
-    const { replica, namespace } = options.cluster;
-    const tls = (): ClientTls => identity.peerTls();
-    const others = new PeerRoom({
-      replica,
-      namespace,
-      pods,
-      book,
-      registry,
-      tls,
-      identity: identity.identity,
-      wheel,
-      log,
-    });
-    peers = others;
-    closers.push(() => others.stop());
-    await others.begin(port);
-  }
+    const token = DashboardToken.open(options.stateFolder, clock);
     if (!token.ok) throw new ControlStartError(token.error);
+    ownToken = token.value;
     const pages = new DashboardServer({
       desk,
       observation,
