@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
@@ -6,12 +6,12 @@ import { checkPeer, drainAtMs, meshProtocol, meshServerOptions } from '@weft/ide
 import type { PeerIdentity } from '@weft/identity';
 import type { ApplicationProtocol, MtlsMode } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
-import { SNIFF_MAX_BYTES, sniffFirstBytes } from '@weft/sniff';
 import type { FirstBytes } from '@weft/sniff';
 import type { DownstreamConnection } from '../downstream/downstream-connection.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import type { MeshTls } from '../security/mesh-tls.ts';
 import type { TcpSession } from '../tcp/tcp-session.ts';
+import { takeFirstBytes } from './first-bytes.ts';
 import { Listener } from './listener.ts';
 import type { ListenerOptions } from './listener.ts';
 
@@ -95,25 +95,13 @@ export class InboundListener extends Listener {
   /** A port that takes the mesh's TLS, or HTTP: its callers speak first. */
   private sniff(socket: Socket): void {
     this.watch(socket);
-    const deadline = this.engine.wheel.schedule(HANDSHAKE_MS, () => {
-      this.refuse(socket, 'request-head-timeout', 'first-bytes');
-    });
-    socket.once('close', () => deadline.cancel());
-    const gone = (): void => void socket.destroy();
-    socket.once('end', gone);
-    let first: Buffer | null = null;
-    const sniff = (chunk: Buffer): void => {
-      first = first === null ? chunk : Buffer.concat([first, chunk]);
-      const seen = sniffFirstBytes(first, 0, first.length);
-      // The limit is the sniffer's own; a client that dribbles is ended by the deadline.
-      if (seen === 'need-more' && first.length < SNIFF_MAX_BYTES) return;
-      deadline.cancel();
-      socket.removeListener('end', gone);
-      socket.removeListener('data', sniff);
-      socket.pause();
-      this.judge(socket, first, seen);
-    };
-    socket.on('data', sniff);
+    takeFirstBytes(
+      socket,
+      this.engine,
+      HANDSHAKE_MS,
+      (first, seen) => this.judge(socket, first, seen),
+      () => this.refuse(socket, 'request-head-timeout', 'first-bytes'),
+    );
   }
 
   protected override sweep(): void {
