@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { captureCommand } from './commands/capture-command.ts';
 import { checkCommand } from './commands/check-command.ts';
+import { cniCommand } from './commands/cni-command.ts';
 import { controlCommand } from './commands/control-command.ts';
 import { dashboardCommand } from './commands/dashboard-command.ts';
 import { diffCommand } from './commands/diff-command.ts';
@@ -61,6 +62,7 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   program.addCommand(uninstallCommand(terminal, finish));
   program.addCommand(injectCommand(terminal, finish));
   program.addCommand(captureCommand(terminal, finish));
+  program.addCommand(cniCommand(terminal, finish));
   // Only named here, for --help; its own reader is in main.ts.
   program.addCommand(new Command('proxy').description('the sidecar or gateway process itself; see weft proxy --help'));
   program.addCommand(versionCommand(terminal, finish));

@@ -13,7 +13,7 @@ export {
   sidecarSizes,
   sidecarUser,
 } from './injection-settings.ts';
-export { type JsonMap, isMap, mapOf, textOf } from './json-map.ts';
+export { type JsonMap, isMap, mapOf, mapsOf, textOf } from './json-map.ts';
 export { type PatchOperation, patchOf } from './pod-patch.ts';
 export { podAnnotations } from './pod-settings.ts';
 export { type PodTemplate, podTemplates } from './pod-template.ts';

@@ -1,6 +1,12 @@
-import type { CapturePlan, RuleTool, RuleToolName } from '@weft/capture';
+import {
+  type CapturePlan,
+  type CaptureWords,
+  type RuleTool,
+  type RuleToolName,
+  defaultCaptureWords,
+  readCapturePlan,
+} from '@weft/capture';
 import { Command, Option } from 'commander';
-import { type CaptureWords, readCapturePlan } from '../capture/capture-options.ts';
 import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
 import type { Terminal } from '../output/terminal.ts';
 import type { Finish } from './finish.ts';
@@ -46,11 +52,17 @@ Examples:
   const verify = planOptions(new Command('verify'))
     .description('say whether rules are there, and prove that what leaves is redirected; the proxy must not run')
     .action(async (options: CaptureWords) => finish(await verifyRules(planOf(options), terminal)));
+  const provePlan = planOptions(new Command('prove'))
+    .description(
+      'prove that what leaves is redirected, whoever wrote the rules; the proxy must not run; needs no privilege',
+    )
+    .action(async (options: CaptureWords) => finish(await proveRules(planOf(options), terminal)));
   return new Command('capture')
     .description('redirect traffic to a proxy, by rules of the kernel (Linux; needs NET_ADMIN)')
     .addCommand(apply)
     .addCommand(remove)
-    .addCommand(verify);
+    .addCommand(verify)
+    .addCommand(provePlan);
 }
 
 function planOptions(command: Command): Command {
@@ -60,9 +72,13 @@ function planOptions(command: Command): Command {
     .option('--exclude-inbound-ports <ports>', 'arrivals that are left alone', '')
     .option('--exclude-outbound-ports <ports>', 'departures that are left alone', '')
     .option('--exclude-outbound-ranges <ranges>', 'addresses to which departures are left alone', '')
-    .option('--proxy-user <number>', 'user the proxy runs as; its own calls are left alone', '15001')
-    .option('--inbound-port <port>', 'port of the proxy for what arrives', '15006')
-    .option('--outbound-port <port>', 'port of the proxy for what leaves', '15001');
+    .option(
+      '--proxy-user <number>',
+      'user the proxy runs as; its own calls are left alone',
+      defaultCaptureWords.proxyUser,
+    )
+    .option('--inbound-port <port>', 'port of the proxy for what arrives', defaultCaptureWords.inboundPort)
+    .option('--outbound-port <port>', 'port of the proxy for what leaves', defaultCaptureWords.outboundPort);
 }
 
 async function applyRules(options: ApplyOptions, terminal: Terminal): Promise<ExitCode> {
@@ -103,6 +119,14 @@ async function verifyRules(plan: CapturePlan, terminal: Terminal): Promise<ExitC
   }
   terminal.out(`rules written with ${holders.map(({ name }) => name).join(' and ')}\n`);
   return (await prove(plan, terminal)) ? exitCodes.ok : exitCodes.unwell;
+}
+
+async function proveRules(plan: CapturePlan, terminal: Terminal): Promise<ExitCode> {
+  if (await prove(plan, terminal)) return exitCodes.ok;
+  terminal.err(
+    'weft: in a cluster the agent of the node writes the rules as the pod starts (DaemonSet weft-cni); a pod that came before it has to start again\n',
+  );
+  return exitCodes.unwell;
 }
 
 async function prove(plan: CapturePlan, terminal: Terminal): Promise<boolean> {

@@ -1,5 +1,5 @@
-import type { CapturePlan } from '@weft/capture';
 import { type Result, fail, ok, readAddressRanges, readPortRanges } from '@weft/kernel';
+import type { CapturePlan } from './capture-plan.ts';
 
 /** As typed. */
 export interface CaptureWords {
@@ -52,6 +52,29 @@ export function readCapturePlan(words: CaptureWords): Result<CapturePlan, string
     excludedOutboundPorts,
     excludedOutboundRanges,
   });
+}
+
+/** As `weft capture` has them when they are not given. */
+export const defaultCaptureWords: CaptureWords = {
+  inbound: '',
+  outbound: '',
+  excludeInboundPorts: '',
+  excludeOutboundPorts: '',
+  excludeOutboundRanges: '',
+  proxyUser: '15001',
+  inboundPort: '15006',
+  outboundPort: '15001',
+};
+
+/** The plan of a command line: `--inbound=all` and the like; words that are no options of a plan are passed over. */
+export function readCaptureArguments(args: readonly string[]): Result<CapturePlan, string> {
+  const words: Record<string, string> = { ...defaultCaptureWords };
+  for (const arg of args) {
+    const [, name = '', value = ''] = /^--([a-z-]+)=(.*)$/s.exec(arg) ?? [];
+    const word = name.replaceAll(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase());
+    if (Object.hasOwn(defaultCaptureWords, word)) words[word] = value;
+  }
+  return readCapturePlan(words as unknown as CaptureWords);
 }
 
 /** The largest number means "no user" to the kernel. */

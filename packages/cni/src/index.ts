@@ -1,0 +1,1 @@
+export { type AgentLog, type NodeAgent, type NodeAgentOptions, startNodeAgent } from './node-agent.ts';
