@@ -38,6 +38,7 @@ export interface Answer {
 /** What an application of `application` says of a request that reached it. */
 export interface Echo {
   readonly name: string;
+  readonly pod: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -93,7 +94,7 @@ createServer(async (request, response) => {
   const url = searchParams.get('url');
   const told = pathname === '/ask' ? await ask(url)
     : pathname === '/load' ? await load(url, Number(searchParams.get('rate')), Number(searchParams.get('seconds')))
-    : { name, path: request.url, headers: request.headers };
+    : { name, pod: process.env.HOSTNAME, path: request.url, headers: request.headers };
   response.end(JSON.stringify(told));
 }).listen(8080, process.env.LISTEN);
 `;
@@ -206,9 +207,9 @@ export class PodMesh {
     await this.rolledOut(name, namespace);
   }
 
-  async pods(name: string): Promise<PodFacts[]> {
-    const selector = encodeURIComponent(`app=${name}`);
-    const got = await this.cluster.client.get(`/api/v1/namespaces/${this.namespace}/pods?labelSelector=${selector}`);
+  async pods(name: string, namespace = this.namespace, label = 'app'): Promise<PodFacts[]> {
+    const selector = encodeURIComponent(`${label}=${name}`);
+    const got = await this.cluster.client.get(`/api/v1/namespaces/${namespace}/pods?labelSelector=${selector}`);
     if (!got.ok) throw new Error(got.error.message);
     return (got.value as { items: RawPod[] }).items.map(({ metadata, status, spec }) => ({
       name: metadata.name,
@@ -233,6 +234,13 @@ export class PodMesh {
       signal: AbortSignal.timeout(20_000),
     });
     return (await asked.json()) as Answer;
+  }
+
+  /** A gauge without labels, of whatever serves metrics at `base`. */
+  async gauge(base: string, metric: string): Promise<number> {
+    const text = await (await fetch(`${base}/metrics`)).text();
+    const line = text.split('\n').find((each) => each.startsWith(`${metric} `));
+    return line === undefined ? 0 : Number(line.slice(metric.length + 1));
   }
 
   /** The sum of a counter of a sidecar over the series that carry all of `labels`. */

@@ -6,6 +6,8 @@ import { eventually } from '@weft/testkit';
 import { WAIT_MS } from '../api/cluster-fixture.ts';
 import { type Echo, needsNode, useMesh } from './pod-mesh.ts';
 
+const CALLS = 40;
+
 describe('pods that a webhook injected', needsNode, () => {
   test('call a Service by mutual TLS of their service accounts, and obey an HTTPRoute on it', async (t: TestContext) => {
     const { mesh, cluster, namespace } = await useMesh(t);
@@ -42,6 +44,36 @@ describe('pods that a webhook injected', needsNode, () => {
     let inbound = 0;
     for (const pod of await mesh.pods('orders')) inbound += await mesh.count(pod, 'weft_requests_total', arrived);
     assert.ok(inbound >= 2, `${inbound} requests arrived under the caller's identity`);
+  });
+});
+
+describe('with two control planes', needsNode, () => {
+  test('every call between pods of either is by mutual TLS, under the identity of the caller', async (t: TestContext) => {
+    const { mesh, namespace } = await useMesh(t);
+    await Promise.all([mesh.application('web', { replicas: 3 }), mesh.application('orders', { replicas: 3 })]);
+    const controls = await mesh.pods('weft-control', 'weft-system', 'app.kubernetes.io/name');
+    assert.equal(controls.length, 2);
+    const streams = (): Promise<number[]> =>
+      Promise.all(controls.map(({ address }) => mesh.gauge(`http://${address}:15014`, 'weft_control_sessions')));
+    for (let tries = 0; (await streams()).includes(0); tries += 1) {
+      assert.ok(tries < 5, 'sidecars are never spread over both');
+      await mesh.restart('web');
+    }
+    t.diagnostic(`streams of the two: ${(await streams()).join(' and ')}`);
+    const answered = new Set<string>();
+    let calls = 0;
+    for (const from of await mesh.pods('web')) {
+      const answers = await Promise.all(Array.from({ length: CALLS }, () => mesh.ask(from, 'http://orders/')));
+      for (const { status, body } of answers) {
+        assert.equal(status, 200, body);
+        const { headers, pod } = JSON.parse(body) as Echo;
+        assert.equal(headers['weft-client-identity'], `spiffe://cluster.local/ns/${namespace}/sa/web`, pod);
+        answered.add(pod);
+        calls += 1;
+      }
+    }
+    assert.equal(answered.size, 3, 'all pods of the service answered');
+    t.diagnostic(`${calls} calls, all under the identity of the caller`);
   });
 });
 
