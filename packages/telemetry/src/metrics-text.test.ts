@@ -66,6 +66,30 @@ describe('writeMetrics', () => {
     ok(!text.includes('# UNIT') && !text.includes('# EOF'));
   });
 
+  test('the last sampled request of a bucket stands behind it in OpenMetrics, and in nothing older', () => {
+    const table = new SeriesTable();
+    const durations = table.latencyHistogram({ name: 'd_seconds', help: 'D.', unit: 'seconds', labels: ['x'] });
+    const duration = durations.resolve(['y']);
+    for (const [ms, trace, wallMs] of [
+      [7, 'a', 1_700_000_000_000],
+      [8, 'b', 1_700_000_001_500],
+      [90_000, 'c', 1_700_000_002_000],
+    ] as const) {
+      duration.observeMs(ms);
+      duration.keepExemplar(ms, trace.repeat(32), wallMs);
+    }
+    durations.resolve(['z']).observeMs(7);
+    const lines = [...writeMetrics(table.snapshot(), 'openmetrics')].join('').split('\n');
+    deepEqual(
+      lines.filter((line) => line.includes('#') && line.includes('bucket')),
+      [
+        `d_seconds_bucket{x="y",le="0.01"} 2 # {trace_id="${'b'.repeat(32)}"} 0.008 1700000001.500`,
+        `d_seconds_bucket{x="y",le="+Inf"} 3 # {trace_id="${'c'.repeat(32)}"} 90 1700000002.000`,
+      ],
+    );
+    ok(![...writeMetrics(table.snapshot(), 'prometheus')].join('').includes('trace_id'));
+  });
+
   test('a large table comes in slices that end with a line and are the snapshot, not what came after it', () => {
     const table = new SeriesTable({ maxSeries: 10_000 });
     const durations = table.latencyHistogram({ name: 'd_seconds', help: 'D.', unit: 'seconds', labels: ['x'] });

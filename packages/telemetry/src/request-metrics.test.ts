@@ -91,6 +91,44 @@ describe('RequestMetrics', () => {
     ok(table.series <= table.maxSeries);
   });
 
+  test("durations have OpenTelemetry's names on request: server and client, HTTP and gRPC, with the type of an error", () => {
+    const table = new SeriesTable();
+    const metrics = new RequestMetrics(table);
+    metrics.setNames('OpenTelemetry');
+    const client = metrics.scope(labels);
+    const server = metrics.scope({ ...labels, direction: 'inbound' });
+    const finish = (method: string, status: number, failed: boolean, grpc = -1, ending = completed): void => {
+      for (const scope of [client, server]) {
+        scope.start();
+        scope.finish(method, status, ending, failed, 3, 0, 0, grpc);
+      }
+    };
+    finish('GET', 200, false);
+    finish('BREW', 404, false);
+    finish('GET', 500, true);
+    finish('GET', 0, true, -1, terminationIndex('upstream-cut'));
+    finish('POST', 200, false, 5);
+    finish('POST', 200, true, 14);
+    const end = (error: string): string =>
+      `server_address="orders.shop",server_port="80",error_type="${error}",weft_source="shop/cart",weft_route="shop/orders"} 1`;
+    const http = (method: string, status: string, error: string): string =>
+      `{http_request_method="${method}",http_response_status_code="${status}",url_scheme="http",${end(error)}`;
+    const rpc = (status: string, error: string): string =>
+      `{rpc_system_name="grpc",rpc_response_status_code="${status}",${end(error)}`;
+    const counts = (name: string): string[] =>
+      lines(table, `${name}_count`).map((line) => line.slice(`${name}_count`.length));
+    const expected = [http('GET', '', 'upstream-cut'), http('GET', '200', ''), http('GET', '500', '500')];
+    deepEqual(counts('http_client_request_duration_seconds'), [...expected, http('_OTHER', '404', '404')]);
+    deepEqual(counts('http_server_request_duration_seconds'), [...expected, http('_OTHER', '404', '')]);
+    deepEqual(counts('rpc_client_call_duration_seconds'), [
+      rpc('NOT_FOUND', 'NOT_FOUND'),
+      rpc('UNAVAILABLE', 'UNAVAILABLE'),
+    ]);
+    deepEqual(counts('rpc_server_call_duration_seconds'), [rpc('NOT_FOUND', ''), rpc('UNAVAILABLE', 'UNAVAILABLE')]);
+    deepEqual(lines(table, 'weft_request_duration_seconds'), []);
+    equal(lines(table, 'weft_requests_total').length, 12, 'counters keep their names');
+  });
+
   test('counts attempts, retries by reason and exhausted budgets of a Service', () => {
     const table = new SeriesTable();
     const upstream = new RequestMetrics(table).upstream('shop/orders');

@@ -144,4 +144,28 @@ describe('mergeSnapshots', () => {
     );
     deepEqual(merged, mergeSnapshots([worker(3), worker(1), worker(2)]));
   });
+
+  test('adds native buckets, and keeps the newest exemplar of each bucket', () => {
+    const worker = (name: string, wallMs: number): MetricsSnapshot => {
+      const table = new SeriesTable();
+      const durations = table.latencyHistogram({ name: 'd_seconds', unit: 'seconds', help: 'D.', labels: ['x'] });
+      for (const label of ['shared', name]) {
+        durations.resolve([label]).observeMs(3);
+        durations.resolve([label]).keepExemplar(3, name, wallMs);
+      }
+      return table.snapshot();
+    };
+    const merged = mergeSnapshots([worker('b', 2), worker('a', 1)]);
+    const { labels, native, exemplars } = family(merged, 'd_seconds');
+    deepEqual(labels, ['x="a"', 'x="b"', 'x="shared"']);
+    deepEqual(
+      exemplars.map(({ series, traceId }) => `${labels[series]} ${traceId}`),
+      ['x="a" a', 'x="b" b', 'x="shared" b'],
+    );
+    equal(
+      native?.counts.reduce((sum, count) => sum + count, 0),
+      4,
+    );
+    deepEqual(merged, mergeSnapshots([worker('a', 1), worker('b', 2)]));
+  });
 });

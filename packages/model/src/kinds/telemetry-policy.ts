@@ -73,7 +73,11 @@ const traces = object({
 
 const metrics = object({
   maxSeries: optional(integer(100, 1_000_000), 'Label sets a proxy holds; more are folded into other.', '5000'),
-  names: optional(choice(['Weft'], ['OpenTelemetry']), "Names of the requests' metrics.", 'Weft'),
+  names: optional(
+    choice(['Weft', 'OpenTelemetry']),
+    "Names of the durations of requests: ours, or those of OpenTelemetry's conventions.",
+    'Weft',
+  ),
   without: optional(
     list(choice(['route', 'rule', 'source'], ['method']), 4, { uniqueBy: '' }),
     'Labels that metrics of requests do without; they are empty then.',
