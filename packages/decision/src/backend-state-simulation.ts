@@ -56,6 +56,7 @@ export const defaultBackend: Backend = {
     maxLifetimeMs: 0,
     maxRequestsPerConnection: 0,
     sendsProxyProtocol: false,
+    keepsFieldNameCase: false,
   },
   circuitBreaker: {
     failurePercent: 50,

@@ -29,6 +29,7 @@ const backend: Backend = {
     maxLifetimeMs: 0,
     maxRequestsPerConnection: 0,
     sendsProxyProtocol: false,
+    keepsFieldNameCase: false,
   },
   circuitBreaker: {
     failurePercent: 50,

@@ -46,6 +46,7 @@ export function backendFixture(name: string, fields: Partial<Backend> = {}): Bac
       maxLifetimeMs: 0,
       maxRequestsPerConnection: 0,
       sendsProxyProtocol: false,
+      keepsFieldNameCase: false,
     },
     circuitBreaker: null,
     maxRequests: 0,

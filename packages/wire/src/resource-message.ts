@@ -305,6 +305,7 @@ const connectionPolicy = message<ConnectionPolicy>('ConnectionPolicy', {
   maxLifetimeMs: milliseconds(4),
   maxRequestsPerConnection: integer(5, 'uint64', 0, Number.MAX_SAFE_INTEGER),
   sendsProxyProtocol: flag(6),
+  keepsFieldNameCase: flag(7),
 });
 
 const circuitBreakerPolicy = message<CircuitBreakerPolicy>('CircuitBreakerPolicy', {

@@ -98,6 +98,7 @@ export function exampleResources(): Resource[] {
         maxLifetimeMs: 3_600_000,
         maxRequestsPerConnection: 10_000,
         sendsProxyProtocol: false,
+        keepsFieldNameCase: false,
       },
       circuitBreaker: {
         failurePercent: 50,

@@ -73,6 +73,11 @@ const connections = object({
     'V2: a TCP connection begins with a PROXY protocol header that names the caller; the application must expect it.',
     'Off',
   ),
+  fieldNameCase: optional(
+    choice(['Any', 'Preserve']),
+    'Preserve: field names keep their case between HTTP/1.1 programs; a request under way then has a connection to itself.',
+    'Any',
+  ),
   maxRequestsPerConnection: optional(count, 'Requests after which a connection is closed; 0 is no cap.', '0'),
 });
 

@@ -65,6 +65,7 @@ const traffic: readonly [string, unknown][] = [
   ['connections.maxLifetime', built.connections.maxLifetimeMs],
   ['connections.maxRequestsPerConnection', built.connections.maxRequestsPerConnection],
   ['connections.proxyProtocol', built.connections.sendsProxyProtocol ? 'V2' : 'Off'],
+  ['connections.fieldNameCase', built.connections.keepsFieldNameCase ? 'Preserve' : 'Any'],
   ['circuitBreaker.failurePercent', built.circuitBreaker.failurePercent],
   ['circuitBreaker.minimumRequests', built.circuitBreaker.minimumRequests],
   ['circuitBreaker.window', built.circuitBreaker.windowMs],

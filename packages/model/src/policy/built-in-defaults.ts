@@ -44,6 +44,7 @@ export const builtInDefaults = {
     maxLifetimeMs: 0,
     maxRequestsPerConnection: 0,
     sendsProxyProtocol: false,
+    keepsFieldNameCase: false,
   } satisfies ConnectionPolicy,
   circuitBreaker: {
     failurePercent: 50,

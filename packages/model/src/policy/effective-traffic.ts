@@ -94,7 +94,7 @@ export function mergeEndpoint(layers: readonly TrafficLayer[], service: ObjectOf
     sources['loadBalancer.locality'] = `Service ${service.metadata.namespace}/${service.metadata.name}`;
   }
   const builtIn = builtInDefaults.connections;
-  const leaf = (name: Exclude<keyof NonNullable<TrafficSpec['connections']>, 'proxyProtocol'>, value: number): number =>
+  const leaf = (name: Exclude<keyof NonNullable<TrafficSpec['connections']>, ConnectionWord>, value: number): number =>
     pickLeaf(`connections.${name}`, undefined, '', layers, (spec) => spec.connections?.[name], value, sources);
   return {
     loadBalancer,
@@ -104,7 +104,8 @@ export function mergeEndpoint(layers: readonly TrafficLayer[], service: ObjectOf
       idleTimeoutMs: leaf('idleTimeout', builtIn.idleTimeoutMs),
       maxLifetimeMs: leaf('maxLifetime', builtIn.maxLifetimeMs),
       maxRequestsPerConnection: leaf('maxRequestsPerConnection', builtIn.maxRequestsPerConnection),
-      sendsProxyProtocol: sendsProxyProtocol(layers, sources),
+      sendsProxyProtocol: chosen('proxyProtocol', layers, sources) === 'V2',
+      keepsFieldNameCase: chosen('fieldNameCase', layers, sources) === 'Preserve',
     },
     circuitBreaker: circuitBreakerOf(pickBlock('circuitBreaker', layers, sources)?.spec.circuitBreaker),
     maxRequests:
@@ -115,10 +116,18 @@ export function mergeEndpoint(layers: readonly TrafficLayer[], service: ObjectOf
   };
 }
 
-function sendsProxyProtocol(layers: readonly TrafficLayer[], sources: Record<string, string>): boolean {
-  const layer = layers.find(({ spec }) => spec.connections?.proxyProtocol !== undefined);
-  sources['connections.proxyProtocol'] = layer?.source ?? builtInSource;
-  return layer?.spec.connections?.proxyProtocol === 'V2';
+/** Leaves of `connections` that are words and not numbers. */
+type ConnectionWord = 'proxyProtocol' | 'fieldNameCase';
+
+/** Undefined where no policy says it. */
+function chosen(
+  name: ConnectionWord,
+  layers: readonly TrafficLayer[],
+  sources: Record<string, string>,
+): string | undefined {
+  const layer = layers.find(({ spec }) => spec.connections?.[name] !== undefined);
+  sources[`connections.${name}`] = layer?.source ?? builtInSource;
+  return layer?.spec.connections?.[name];
 }
 
 /** The section of a Service port that policies may target: its name, else its number. */

@@ -319,6 +319,8 @@ export interface ConnectionPolicy {
   readonly maxRequestsPerConnection: number;
   /** TCP connections begin with a PROXY protocol header, version 2. */
   readonly sendsProxyProtocol: boolean;
+  /** HTTP/1.1 requests travel as such between sidecars, so that the case of field names is kept. */
+  readonly keepsFieldNameCase: boolean;
 }
 
 export interface CircuitBreakerPolicy {

@@ -126,6 +126,7 @@ export function passThrough(
       maxLifetimeMs: 0,
       maxRequestsPerConnection: 0,
       sendsProxyProtocol: false,
+      keepsFieldNameCase: false,
     },
     circuitBreaker: null,
     maxRequests: 0,

@@ -444,6 +444,7 @@ describe('a pool', () => {
       maxLifetimeMs: 0,
       maxRequestsPerConnection: 0,
       sendsProxyProtocol: false,
+      keepsFieldNameCase: false,
     },
   });
 
@@ -519,6 +520,7 @@ describe('a pool', () => {
           maxLifetimeMs: 0,
           maxRequestsPerConnection: 2,
           sendsProxyProtocol: false,
+          keepsFieldNameCase: false,
         },
       },
     );
@@ -550,6 +552,7 @@ describe('a pool', () => {
             maxLifetimeMs: 1_200,
             maxRequestsPerConnection: 0,
             sendsProxyProtocol: false,
+            keepsFieldNameCase: false,
           },
         },
       );

@@ -370,7 +370,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
     this.mayProbe = rule.retries.attempts > 0 && (idempotent || rule.retries.anyMethod || named);
     prepareRequestHead(this);
     if (this.call.web !== null) this.call.web.prepare(this.head, this.requestFacts, this.slots);
-    this.carriage = carriageOf(this.head, this.requestFacts);
+    this.carriage = carriageOf(this.head, this.requestFacts, this.call.kind === GrpcKind.None && keepsCase(backend));
     engine.recorder.begun(this);
     if (this.call.web !== null && this.body.length > 0 && !this.body.translate(this.call)) {
       this.reply('malformed-request-body', 'base64');
@@ -609,6 +609,11 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
     if (this.responseBegun) this.breakOff(code, '');
     else if (code !== 'try-timeout' || !this.retry(code, 0, -1, false, '', '')) this.reply(code, '');
   }
+}
+
+/** Only where the application may speak HTTP/1.1 there is a case to be kept. */
+function keepsCase({ policy }: BackendState): boolean {
+  return policy.connections.keepsFieldNameCase && policy.protocol !== 'Http2' && policy.protocol !== 'Grpc';
 }
 
 // Filled and read within one call of `finish`.

@@ -40,7 +40,7 @@ export class MirrorRequest implements LeaseWaiter, UpstreamObserver {
   constructor(head: Head, edits: HeadEdits, facts: RequestFacts, connectTimeoutMs: number) {
     this.freshWithinMs = Number.POSITIVE_INFINITY;
     this.connectTimeoutMs = connectTimeoutMs;
-    this.carriage = carriageOf(head, facts);
+    this.carriage = carriageOf(head, facts, false);
     this.out = new ByteWriter(1024);
     this.chunked = facts.framing === Framing.Chunked;
     this.methodId = head.methodId;

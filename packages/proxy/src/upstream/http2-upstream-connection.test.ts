@@ -23,6 +23,7 @@ const connections: ConnectionPolicy = {
   maxLifetimeMs: 0,
   maxRequestsPerConnection: 0,
   sendsProxyProtocol: false,
+  keepsFieldNameCase: false,
 };
 const noRetries = { ...routeRule().retries, attempts: 0 };
 
@@ -215,7 +216,7 @@ describe('requests to an endpoint that speaks HTTP/2', () => {
   );
 
   stageTest('move to a new connection after maxRequestsPerConnection streams', async (stage) => {
-    stage.serve({ maxRequestsPerConnection: 2, sendsProxyProtocol: false });
+    stage.serve({ maxRequestsPerConnection: 2, sendsProxyProtocol: false, keepsFieldNameCase: false });
     for (let round = 0; round < 4; round += 1) {
       const answer = stage.ask('GET', `/${round}`);
       await eventually(() => stage.servers[0]!.peers.length === (round < 2 ? 1 : 2), 2_000);

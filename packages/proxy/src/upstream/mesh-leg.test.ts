@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { ClientRequest, IncomingMessage, RequestListener, Server } from 'node:http';
-import { createServer as createHttp2Server } from 'node:http2';
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
 import { createServer as createPlainServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
@@ -66,6 +67,58 @@ describe('a request between sidecars', () => {
       client.destroy();
       pair.close();
       await origin.close();
+    }
+  });
+
+  it('keeps the case of field names, both ways, where a policy asks for it', async () => {
+    const origin = await ScriptedServer.listen();
+    const pair = await SidecarPair.start(origin.port);
+    const { connections } = backendPolicy();
+    const asked = backendPolicy({ connections: { ...connections, keepsFieldNameCase: true } });
+    pair.web.serveOrders([pair.endpoint()], {}, asked);
+    const { port } = await pair.web.listen();
+    const client = await ScriptedPeer.connect(port);
+    try {
+      await client.send(
+        'POST /a HTTP/1.1\r\nHost: orders\r\nX-ONE: 1\r\nSOAPAction: b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n',
+      );
+      const peer = await origin.accept();
+      const head = (await peer.receive('\r\n\r\n')).toString('latin1');
+      assert.match(head, /\r\nX-ONE: 1\r\nSOAPAction: b\r\n/);
+      const body = (await peer.receive(/0\r\n(.*\r\n)?\r\n/)).toString('latin1');
+      assert.match(body, /\r\nX-Sum: 7\r\n\r\n$/);
+      await peer.send('HTTP/1.1 200 Fine\r\nX-LAST: 1\r\nContent-Length: 2\r\n\r\nok');
+      const answer = (await client.receive('\r\n\r\nok')).toString('latin1');
+      assert.match(answer, /^HTTP\/1\.1 200 Fine\r\n[^]*X-LAST: 1\r\n/);
+      assert.equal(pair.web.plane.counters.get(ordersKey)!.openHttp2, 0);
+    } finally {
+      client.destroy();
+      pair.close();
+      await origin.close();
+    }
+  });
+
+  it('of an HTTP/2 caller has no case to keep, and shares a connection also where a policy asks for it', async () => {
+    const application = createServer((_request, response) => void response.end('ok'));
+    await new Promise<void>((resolve) => void application.listen(0, '127.0.0.1', resolve));
+    const pair = await SidecarPair.start((application.address() as AddressInfo).port);
+    const { connections } = backendPolicy();
+    const asked = backendPolicy({ connections: { ...connections, keepsFieldNameCase: true } });
+    pair.web.serveOrders([pair.endpoint()], {}, asked);
+    const { port } = await pair.web.listen();
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    try {
+      const stream = session.request({ ':path': '/', ':authority': 'orders' });
+      const [head] = (await once(stream, 'response')) as [{ ':status': number }];
+      assert.equal(head[':status'], 200);
+      stream.resume();
+      await once(stream, 'end');
+      assert.equal(pair.web.plane.counters.get(ordersKey)!.openHttp2, 1);
+    } finally {
+      session.destroy();
+      pair.close();
+      application.close();
+      application.closeAllConnections();
     }
   });
 
