@@ -1,4 +1,5 @@
 export { ADMIN_AUDIENCE } from './admin-access.ts';
+export { orderHops } from './observation/hop-order.ts';
 export type { ClusterOptions } from './cluster/cluster-room.ts';
 export type { WebhookOptions } from './cluster/webhook-room.ts';
 export type { InjectionNote } from './admission/admission-desk.ts';
@@ -9,6 +10,7 @@ export {
   type ControlPlane,
   ControlStartError,
   type ControlStatus,
+  type ControlTelemetryOptions,
   type DashboardOptions,
   type RootRotation,
   type TokenRequest,
@@ -42,6 +44,7 @@ export type {
 } from './dashboard-server/dashboard-api.ts';
 export type { PushResult } from './push-progress.ts';
 export { type ConfigPlace, type PlacedObject, readPlace } from './source/config-place.ts';
+export { type OtlpEndpoint, otlpEndpointForms, readOtlpEndpoint } from './telemetry/otlp-endpoint.ts';
 export { FileSource, type FileSourceOptions } from './source/file-source.ts';
 export { MemorySource } from './source/memory-source.ts';
 export type { ObjectSource, SourceSink } from './source/object-source.ts';

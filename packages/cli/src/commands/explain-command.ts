@@ -1,31 +1,30 @@
 import { Command, Option } from 'commander';
 import type { Explanation } from '@weft/analysis';
-import { adminSocketOption } from '../admin-connection.ts';
+import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
 import { writeStructured } from '../output/structured-output.ts';
 import type { Terminal } from '../output/terminal.ts';
 import type { Finish } from './finish.ts';
 
-interface ExplainOptions {
+interface ExplainOptions extends ControlFlags {
   readonly from: string;
   readonly gateway: boolean;
   readonly namespace: string;
   readonly config: readonly string[];
   readonly header: readonly string[];
-  readonly adminSocket: string;
   readonly output: 'text' | 'json' | 'yaml';
 }
 
 /** `weft explain`: where a request would go, and why, without sending it. */
 export function explainCommand(terminal: Terminal, finish: Finish): Command {
   const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
-  return new Command('explain')
+  return withControlFlags(new Command('explain'))
     .description('say where a request would go, and why, without sending anything')
     .argument('<method>', 'GET, POST, …')
     .argument('<url>', 'http://orders/items?page=2, as the application would call it')
     .requiredOption('--from <name>', 'the workload that calls: cart or shop/cart; with --gateway, a Gateway')
     .option('--gateway', 'the request comes to a Gateway from outside', false)
-    .option('--namespace <name>', 'of --from where it names none and files do not tell', '')
+    .option('-n, --namespace <name>', 'of --from where it names none and files do not tell', '')
     .option('-H, --header <field>', "a header, as 'name: value'; may stand several times", collect, [])
     .option(
       '-c, --config <path>',
@@ -33,7 +32,6 @@ export function explainCommand(terminal: Terminal, finish: Finish): Command {
       collect,
       [],
     )
-    .addOption(adminSocketOption())
     .addOption(new Option('-o, --output <format>', 'how to say it').choices(['text', 'json', 'yaml']).default('text'))
     .addHelpText(
       'after',

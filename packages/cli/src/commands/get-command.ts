@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
 import type { Resource } from '@weft/model';
-import type { AdminClient, ObjectStatus } from '@weft/wire';
-import { adminSocketOption, answerOf, withControlPlane } from '../admin-connection.ts';
+import type { ObjectStatus } from '@weft/wire';
+import { type ControlAdmin, answerOf, withControlPlane } from '../admin-connection.ts';
+import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
 import type { HeldTable } from '../get/held-config.ts';
 import { type OutputFormat, writeStructured } from '../output/structured-output.ts';
@@ -9,8 +10,7 @@ import type { Terminal } from '../output/terminal.ts';
 import { writeTable } from '../output/text-table.ts';
 import type { Finish } from './finish.ts';
 
-interface GetOptions {
-  readonly adminSocket: string;
+interface GetOptions extends ControlFlags {
   readonly output: OutputFormat;
   readonly namespace: string;
   readonly from: string;
@@ -22,15 +22,14 @@ const heldWords = ['routes', 'endpoints', 'config'] as const;
 
 /** `weft get`: what a proxy holds, what a policy comes to, and what became of objects. */
 export function getCommand(terminal: Terminal, finish: Finish): Command {
-  return new Command('get')
+  return withControlFlags(new Command('get'))
     .description('show what a proxy holds, the policy of a service, or what became of an object')
     .argument('<what>', 'routes, endpoints, config, policy, objects; or an object: NAME or KIND/NAME')
     .argument('[name]', 'of a proxy or workload (routes, endpoints, config), or of a service (policy)')
-    .option('--namespace <name>', 'namespace of the object or service', '')
+    .option('-n, --namespace <name>', 'namespace of the object or service', '')
     .option('--from <namespace>', 'policy: as callers of that namespace get it', '')
     .option('--route <namespace/name>', 'policy: for a rule of that HTTPRoute', '')
     .option('--rule <index>', 'policy: which rule, from 0', '0')
-    .addOption(adminSocketOption())
     .addOption(
       new Option('-o, --output <format>', 'json and yaml show everything')
         .choices(['table', 'json', 'yaml'])
@@ -50,12 +49,12 @@ Examples:
   weft get HTTPRoute/orders -o yaml       # one object, with its status`,
     )
     .action(async (what: string, name: string | undefined, options: GetOptions) => {
-      finish(await withControlPlane(options.adminSocket, (admin) => get(admin, what, name ?? '', options, terminal)));
+      finish(await withControlPlane(options, (admin) => get(admin, what, name ?? '', options, terminal)));
     });
 }
 
 async function get(
-  admin: AdminClient,
+  admin: ControlAdmin,
   what: string,
   name: string,
   options: GetOptions,
@@ -69,10 +68,10 @@ async function get(
 }
 
 async function getHeld(
-  admin: AdminClient,
+  admin: ControlAdmin,
   what: (typeof heldWords)[number],
   name: string,
-  { adminSocket, output }: GetOptions,
+  { output }: GetOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
   const [{ chooseProxy }, { endpointsTable, routesTable, versionsTable }, { decodeResource }] = await Promise.all([
@@ -80,16 +79,16 @@ async function getHeld(
     import('../get/held-config.ts'),
     import('@weft/wire'),
   ]);
-  const proxy = chooseProxy(answerOf(await admin.listProxies(), adminSocket).proxies, name).name;
+  const proxy = chooseProxy(answerOf(await admin.listProxies()).proxies, name).name;
   if (proxy !== name) terminal.err(`weft: of ${proxy}\n`);
   if (what === 'config' && output === 'table') {
-    const versions = answerOf(await admin.getVersions(proxy), adminSocket).resources;
+    const versions = answerOf(await admin.getVersions(proxy)).resources;
     return showTable(versionsTable(versions), terminal);
   }
   const prefixes = what === 'config' ? [''] : what === 'routes' ? ['routes:', 'listener:'] : ['endpoints:', 'backend:'];
   const resources: Resource[] = [];
   for (const keyPrefix of prefixes) {
-    const config = answerOf(await admin.getConfig({ proxy, keyPrefix }), adminSocket);
+    const config = answerOf(await admin.getConfig({ proxy, keyPrefix }));
     for (const { key, body } of config.resources) {
       const read = decodeResource(key, body);
       if (read.ok) resources.push(read.value);
@@ -104,11 +103,16 @@ async function getHeld(
   return exitCodes.ok;
 }
 
-async function getPolicy(admin: AdminClient, name: string, options: GetOptions, terminal: Terminal): Promise<ExitCode> {
+async function getPolicy(
+  admin: ControlAdmin,
+  name: string,
+  options: GetOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
   const { askPolicy, policyValues } = await import('../get/effective-policy.ts');
   const rule = /^\d{1,4}$/.test(options.rule) ? Number(options.rule) : -1;
   if (rule < 0) throw new CommandFault(exitCodes.usage, `--rule "${options.rule}": expected a number from 0`);
-  const { destination, effective } = await askPolicy(admin, options.adminSocket, {
+  const { destination, effective } = await askPolicy(admin, {
     service: name,
     namespace: options.namespace === '' ? 'default' : options.namespace,
     callerNamespace: options.from,
@@ -127,10 +131,10 @@ async function getPolicy(admin: AdminClient, name: string, options: GetOptions, 
   );
 }
 
-async function getObjects(admin: AdminClient, options: GetOptions, terminal: Terminal): Promise<ExitCode> {
+async function getObjects(admin: ControlAdmin, options: GetOptions, terminal: Terminal): Promise<ExitCode> {
   const { describeObject, isRefused, objectsTable } = await import('../get/object-status.ts');
-  const { adminSocket, namespace, output } = options;
-  const { objects } = answerOf(await admin.listObjects({ kind: '', namespace, name: '' }), adminSocket);
+  const { namespace, output } = options;
+  const { objects } = answerOf(await admin.listObjects({ kind: '', namespace, name: '' }));
   const refused = objects.filter(isRefused);
   if (output === 'table') {
     showTable(objectsTable(objects), terminal);
@@ -139,12 +143,17 @@ async function getObjects(admin: AdminClient, options: GetOptions, terminal: Ter
   return refused.length > 0 ? exitCodes.unwell : exitCodes.ok;
 }
 
-async function getObject(admin: AdminClient, what: string, options: GetOptions, terminal: Terminal): Promise<ExitCode> {
-  const { adminSocket, namespace, output } = options;
+async function getObject(
+  admin: ControlAdmin,
+  what: string,
+  options: GetOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { namespace, output } = options;
   const slash = what.indexOf('/');
   const kind = what.slice(0, Math.max(0, slash));
   const request = { kind, namespace, name: what.slice(slash + 1) };
-  const { objects } = answerOf(await admin.listObjects(request), adminSocket);
+  const { objects } = answerOf(await admin.listObjects(request));
   if (objects.length === 0) {
     const where = namespace === '' ? '' : ` in namespace ${namespace}`;
     throw new CommandFault(exitCodes.unwell, `no object ${what}${where}; weft get objects shows all`);

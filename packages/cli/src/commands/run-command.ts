@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { adminSocketOption, answerOf, withControlPlane } from '../admin-connection.ts';
+import { adminSocketOption, answerOf, withLocalControl } from '../admin-connection.ts';
 import { followEndSignals } from '../end-signals.ts';
 import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
 import type { Terminal } from '../output/terminal.ts';
@@ -148,8 +148,8 @@ async function tokenFor(options: RunOptions): Promise<string> {
   if (given !== '') return given;
   // A stored certificate does without a control plane.
   if (state !== '' && options.control !== '' && existsSync(join(state, 'svid.pem'))) return '';
-  const created = await withControlPlane(adminSocket, async (admin) =>
-    answerOf(await admin.createToken({ namespace, service, serviceAccount, lifetimeMs: 0 }), adminSocket),
+  const created = await withLocalControl(adminSocket, async (admin) =>
+    answerOf(await admin.createToken({ namespace, service, serviceAccount, lifetimeMs: 0 })),
   );
   return created.token;
 }

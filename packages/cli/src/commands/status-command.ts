@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { ProxyStatus, ServerInfo } from '@weft/wire';
-import { adminSocketOption, answerOf, withControlPlane } from '../admin-connection.ts';
+import { answerOf, withControlPlane } from '../admin-connection.ts';
+import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { type ExitCode, exitCodes } from '../exit-code.ts';
 import { humaneAgo, humaneDuration, humaneUntil } from '../output/humane-time.ts';
 import { type OutputFormat, writeStructured } from '../output/structured-output.ts';
@@ -9,16 +10,14 @@ import { type Cell, writeTable } from '../output/text-table.ts';
 import type { Finish } from './finish.ts';
 import { outputOption } from './output-option.ts';
 
-interface StatusOptions {
-  readonly adminSocket: string;
+interface StatusOptions extends ControlFlags {
   readonly output: OutputFormat;
 }
 
 /** `weft status`: who is in the mesh, and has what it should have. */
 export function statusCommand(terminal: Terminal, finish: Finish): Command {
-  return new Command('status')
+  return withControlFlags(new Command('status'))
     .description('show the control plane and its proxies: version, acknowledgements, certificates')
-    .addOption(adminSocketOption())
     .addOption(outputOption())
     .addHelpText(
       'after',
@@ -31,10 +30,11 @@ Examples:
   weft status
   weft status -o json | jq '.proxies[] | select(.state != "Synced")'`,
     )
-    .action(async ({ adminSocket, output }: StatusOptions) => {
-      const { server, proxies } = await withControlPlane(adminSocket, async (admin) => ({
-        server: answerOf(await admin.getServer(), adminSocket),
-        proxies: answerOf(await admin.listProxies(), adminSocket).proxies,
+    .action(async (options: StatusOptions) => {
+      const { output } = options;
+      const { server, proxies } = await withControlPlane(options, async (admin) => ({
+        server: answerOf(await admin.getServer()),
+        proxies: answerOf(await admin.listProxies()).proxies,
       }));
       const nowMs = Date.now();
       if (output === 'table') terminal.out(describeStatus(server, proxies, nowMs, terminal.coloured));

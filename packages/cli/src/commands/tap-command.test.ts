@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { readFilter } from './tap-command.ts';
 
 const typed = {
-  adminSocket: '',
   output: 'line' as const,
   path: '',
   method: 'get',

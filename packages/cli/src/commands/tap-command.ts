@@ -1,13 +1,13 @@
 import { Command, Option } from 'commander';
 import { readDurationMs } from '@weft/kernel';
 import type { TapDirection, TapEvent, TapFilter, TappedRequest } from '@weft/wire';
-import { adminSocketOption, answerOf, withControlPlane } from '../admin-connection.ts';
+import { answerOf, withControlPlane } from '../admin-connection.ts';
+import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { type Terminal, paint } from '../output/terminal.ts';
 import type { Finish } from './finish.ts';
 
-interface TapOptions {
-  readonly adminSocket: string;
+interface TapOptions extends ControlFlags {
   readonly output: 'line' | 'json';
   readonly path: string;
   readonly method: string;
@@ -22,7 +22,7 @@ interface TapOptions {
 
 /** `weft tap`: live requests. */
 export function tapCommand(terminal: Terminal, finish: Finish): Command {
-  return new Command('tap')
+  return withControlFlags(new Command('tap'))
     .description('show live requests of a workload, filtered in its sidecars')
     .argument(
       '[target]',
@@ -42,7 +42,6 @@ export function tapCommand(terminal: Terminal, finish: Finish): Command {
     .option('--max-rate <number>', 'requests a second from each sidecar; the others are counted', '50')
     .option('--for <duration>', 'end after so long, at most 1h', '10m')
     .option('--show-values', 'show the values of fields that are no known secret', false)
-    .addOption(adminSocketOption())
     .addOption(new Option('-o, --output <format>', 'json: one object a line').choices(['line', 'json']).default('line'))
     .addHelpText(
       'after',
@@ -56,35 +55,39 @@ Examples:
     .action(async (target: string, options: TapOptions) => {
       const filter = readFilter(options);
       const lastsMs = durationOf('--for', options.for, 3_600_000);
-      await withControlPlane(options.adminSocket, async (admin) => {
-        const { promise, resolve, reject } = Promise.withResolvers<void>();
-        const show = options.output === 'json' ? jsonLines : textLines(terminal);
-        const stop = admin.tap(
-          { target: target.replace(/^svc\//, ''), filter, lastsMs },
-          (event) => terminal.out(show(event)),
-          (fault) => {
-            if (fault === null) resolve();
-            else {
-              try {
-                answerOf({ ok: false, error: fault }, options.adminSocket);
-              } catch (error) {
-                reject(error as Error);
+      await withControlPlane(
+        options,
+        async (admin) => {
+          const { promise, resolve, reject } = Promise.withResolvers<void>();
+          const show = options.output === 'json' ? jsonLines : textLines(terminal);
+          const stop = admin.tap(
+            { target: target.replace(/^svc\//, ''), filter, lastsMs },
+            (event) => terminal.out(show(event)),
+            (fault) => {
+              if (fault === null) resolve();
+              else {
+                try {
+                  answerOf({ ok: false, error: fault });
+                } catch (error) {
+                  reject(error as Error);
+                }
               }
-            }
-          },
-        );
-        process.once('SIGINT', () => {
-          stop();
-          resolve();
-        });
-        await promise;
-      });
+            },
+          );
+          process.once('SIGINT', () => {
+            stop();
+            resolve();
+          });
+          await promise;
+        },
+        'requests',
+      );
       finish(exitCodes.ok);
     });
 }
 
 /** Throws a `CommandFault` that says what is expected. */
-export function readFilter(options: TapOptions): TapFilter {
+export function readFilter(options: Omit<TapOptions, keyof ControlFlags>): TapFilter {
   const maxRate = Number(options.maxRate);
   if (!Number.isInteger(maxRate) || maxRate < 1 || maxRate > 1_000) {
     throw new CommandFault(exitCodes.usage, `--max-rate "${options.maxRate}": expected a number from 1 to 1000`);

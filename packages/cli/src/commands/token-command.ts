@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { readDurationMs } from '@weft/kernel';
-import { adminSocketOption, answerOf, withControlPlane } from '../admin-connection.ts';
+import { adminSocketOption, answerOf, withLocalControl } from '../admin-connection.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { humaneUntil } from '../output/humane-time.ts';
 import { type OutputFormat, writeStructured } from '../output/structured-output.ts';
@@ -50,8 +50,8 @@ async function createToken(options: TokenOptions, terminal: Terminal): Promise<v
   if (lifetime !== '' && lifetimeMs === 0) {
     throw new CommandFault(exitCodes.usage, `--lifetime "${lifetime}": expected a duration, such as 10m`);
   }
-  const created = await withControlPlane(adminSocket, async (admin) =>
-    answerOf(await admin.createToken({ namespace, service, serviceAccount, lifetimeMs }), adminSocket),
+  const created = await withLocalControl(adminSocket, async (admin) =>
+    answerOf(await admin.createToken({ namespace, service, serviceAccount, lifetimeMs })),
   );
   if (output !== 'table') {
     const expiresAt = new Date(created.expiresAtMs).toISOString();

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
-import type { AdminClient, GetTrafficResponse } from '@weft/wire';
+import type { GetTrafficResponse } from '@weft/wire';
 import { readDurationMs } from '@weft/kernel';
-import { adminSocketOption, answerOf, withControlPlane } from '../admin-connection.ts';
+import { type ControlAdmin, answerOf, withControlPlane } from '../admin-connection.ts';
+import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { type TrafficTable, edgesTable, routesTable, statTable } from '../observe/traffic-table.ts';
 import { type OutputFormat, writeStructured } from '../output/structured-output.ts';
@@ -10,8 +11,7 @@ import { writeTable } from '../output/text-table.ts';
 import type { Finish } from './finish.ts';
 import { outputOption } from './output-option.ts';
 
-interface TrafficOptions {
-  readonly adminSocket: string;
+interface TrafficOptions extends ControlFlags {
   readonly output: OutputFormat;
   readonly window: string;
   readonly namespace: string;
@@ -41,16 +41,15 @@ export function routesCommand(terminal: Terminal, finish: Finish): Command {
 
 /** `weft top`: the live table. */
 export function topCommand(terminal: Terminal, finish: Finish): Command {
-  return new Command('top')
+  return withControlFlags(new Command('top'))
     .description('show the live table of services until Ctrl-C')
     .argument('[service]', 'only what comes from or goes to this one: NAME or NAMESPACE/NAME', '')
-    .option('--namespace <name>', 'of a service without one', 'default')
+    .option('-n, --namespace <name>', 'of a service without one', 'default')
     .addOption(windowOption('10s'))
     .option('--once', 'show it once and end', false)
-    .addOption(adminSocketOption())
     .addHelpText('after', figuresHelp)
     .action(async (service: string, options: TrafficOptions & { readonly once: boolean }) => {
-      await withControlPlane(options.adminSocket, async (admin) => {
+      await withControlPlane(options, async (admin) => {
         const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<boolean>();
         if (!options.once) process.once('SIGINT', () => interrupt(true));
         for (;;) {
@@ -75,19 +74,18 @@ function trafficCommand(
   terminal: Terminal,
   finish: Finish,
 ): Command {
-  return new Command(name)
+  return withControlFlags(new Command(name))
     .description(description)
     .argument('[service]', 'only what comes from or goes to this one: NAME or NAMESPACE/NAME', '')
-    .option('--namespace <name>', 'of a service without one', 'default')
+    .option('-n, --namespace <name>', 'of a service without one', 'default')
     .addOption(windowOption('1m'))
-    .addOption(adminSocketOption())
     .addOption(outputOption())
     .addHelpText(
       'after',
       `${figuresHelp}\n\nExamples:\n  weft ${name}\n  weft ${name} shop/orders --window 30m -o json`,
     )
     .action(async (service: string, options: TrafficOptions) => {
-      const traffic = await withControlPlane(options.adminSocket, (admin) => ask(admin, service, options));
+      const traffic = await withControlPlane(options, (admin) => ask(admin, service, options));
       if (options.output !== 'table') terminal.out(await writeStructured(traffic, options.output));
       else terminal.out(`${describe(traffic)}\n${show(table(traffic), terminal)}`);
       finish(exitCodes.ok);
@@ -98,7 +96,7 @@ function windowOption(preset: string): Option {
   return new Option('--window <duration>', 'how far back, at most 30m').default(preset);
 }
 
-async function ask(admin: AdminClient, service: string, options: TrafficOptions): Promise<GetTrafficResponse> {
+async function ask(admin: ControlAdmin, service: string, options: TrafficOptions): Promise<GetTrafficResponse> {
   const read = readDurationMs(options.window);
   if (read === undefined || read <= 0 || read > MOST_WINDOW_MS) {
     throw new CommandFault(
@@ -107,7 +105,7 @@ async function ask(admin: AdminClient, service: string, options: TrafficOptions)
     );
   }
   const meant = service === '' || service.includes('/') ? service : `${options.namespace}/${service}`;
-  return answerOf(await admin.getTraffic({ windowMs: Math.ceil(read), service: meant }), options.adminSocket);
+  return answerOf(await admin.getTraffic({ windowMs: Math.ceil(read), service: meant }));
 }
 
 function describe({ coveredMs, proxies }: GetTrafficResponse): string {

@@ -12,17 +12,17 @@ import {
 import { type Model, type ResourceKey, defaultNamespace, effectiveTraffic } from '@weft/model';
 import { decodeResource } from '@weft/wire';
 import { answerOf, withControlPlane } from '../admin-connection.ts';
+import type { ControlFlags } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { chooseProxy } from '../get/proxy-choice.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { readModel } from './config-model.ts';
 
-export interface ExplainPlace {
+export interface ExplainPlace extends ControlFlags {
   readonly from: string;
   readonly gateway: boolean;
   readonly namespace: string;
   readonly config: readonly string[];
-  readonly adminSocket: string;
 }
 
 export interface Explained {
@@ -48,11 +48,10 @@ export function explainByFiles(asked: AskedRequest, place: ExplainPlace, termina
 
 /** By what the proxy of the caller holds at this moment. */
 export async function explainByProxy(asked: AskedRequest, place: ExplainPlace, terminal: Terminal): Promise<Explained> {
-  const { adminSocket, from } = place;
-  return withControlPlane(adminSocket, async (admin) => {
-    const chosen = chooseProxy(answerOf(await admin.listProxies(), adminSocket).proxies, from);
+  return withControlPlane(place, async (admin) => {
+    const chosen = chooseProxy(answerOf(await admin.listProxies()).proxies, place.from);
     terminal.err(`weft: by what ${chosen.name} holds\n`);
-    const config = answerOf(await admin.getConfig({ proxy: chosen.name, keyPrefix: '' }), adminSocket);
+    const config = answerOf(await admin.getConfig({ proxy: chosen.name, keyPrefix: '' }));
     if (config.truncated) terminal.err('weft: there is more than one answer holds; rules may be missing here\n');
     const held: HashedResource[] = [];
     for (const { key, body, hash } of config.resources) {

@@ -1,7 +1,6 @@
 import { writeDuration } from '@weft/kernel';
 import { type EffectiveTraffic, Model, type ObjectOf, effectiveTraffic, readDocuments, readObject } from '@weft/model';
-import type { AdminClient } from '@weft/wire';
-import { answerOf } from '../admin-connection.ts';
+import { type ControlAdmin, answerOf } from '../admin-connection.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 
 /** One value of a policy, and which object said it. */
@@ -33,12 +32,12 @@ export interface PolicyAnswer {
 const CALLS_AT_ONCE = 16;
 
 /** Merges the layers as the control plane does, with its own code, from the objects it holds. */
-export async function askPolicy(admin: AdminClient, socket: string, question: PolicyQuestion): Promise<PolicyAnswer> {
+export async function askPolicy(admin: ControlAdmin, question: PolicyQuestion): Promise<PolicyAnswer> {
   const parts = /^(?:([^/]+)\/)?([^/:]+)(?::(\d{1,5}))?$/.exec(question.service);
   const name = parts?.[2] ?? '';
   const namespace = parts?.[1] ?? question.namespace;
   const [routeNamespace = '', routeName = ''] = question.route.split('/');
-  const all = answerOf(await admin.listObjects({ kind: '', namespace: '', name: '' }), socket).objects;
+  const all = answerOf(await admin.listObjects({ kind: '', namespace: '', name: '' })).objects;
   const wanted = all.filter(
     (object) =>
       object.kind === 'TrafficPolicy' ||
@@ -53,7 +52,7 @@ export async function askPolicy(admin: AdminClient, socket: string, question: Po
   for (let at = 0; at < wanted.length; at += CALLS_AT_ONCE) {
     const batch = wanted.slice(at, at + CALLS_AT_ONCE);
     const texts = await Promise.all(
-      batch.map(async (object) => answerOf(await admin.listObjects(object), socket).objects[0]?.yaml ?? ''),
+      batch.map(async (object) => answerOf(await admin.listObjects(object)).objects[0]?.yaml ?? ''),
     );
     for (const { raw, origin } of texts.flatMap((text) => readDocuments(text, '').documents)) {
       const { object } = readObject(raw, origin);
