@@ -61,6 +61,28 @@ describe('the charts', { skip: present ? false : `no ${helm} here; give WEFT_HEL
           webhooks: { enabled: true, injectionFailurePolicy: 'Ignore', timeoutSeconds: 3 },
         },
       ],
+      [['--set', 'cni.enabled=true'], { ...values, cni: { ...values.cni, enabled: true } }],
+      [
+        [
+          '--set',
+          'cni.enabled=true,cni.binDir=/home/kubernetes/bin,cni.confDir=/etc/net.d,cni.confFile=10-net.conflist',
+          '--set',
+          'cni.excludeNamespaces={a,b},cni.evict=false,cni.taint=weft.dev/agent-not-ready,sidecar.legacyIptables=true',
+        ],
+        {
+          ...values,
+          sidecar: { ...values.sidecar, legacyIptables: true },
+          cni: {
+            enabled: true,
+            binDir: '/home/kubernetes/bin',
+            confDir: '/etc/net.d',
+            confFile: '10-net.conflist',
+            excludeNamespaces: ['a', 'b'],
+            evict: false,
+            taint: 'weft.dev/agent-not-ready',
+          },
+        },
+      ],
     ];
     for (const [flags, own] of cases) {
       const { objects, error } = template('weft', '--api-versions', 'gateway.networking.k8s.io/v1', ...flags);

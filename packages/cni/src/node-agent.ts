@@ -267,7 +267,8 @@ class Agent implements NodeAgent {
     const { client, namespace, daemonSet } = this.options;
     if (daemonSet === '') return true;
     const got = await client.get(`/apis/apps/v1/namespaces/${namespace}/daemonsets/${daemonSet}`);
-    if (!got.ok) return got.error.code === 'not-found';
+    // Without its roles it is gone too: they are taken away together.
+    if (!got.ok) return ['not-found', 'forbidden', 'unauthorized'].includes(got.error.code);
     return mapOf(mapOf(got.value)['metadata'])['deletionTimestamp'] !== undefined;
   }
 

@@ -30,6 +30,7 @@ const meshSettings: InjectionSettings = {
   tokenAudience: 'weft',
   capture: 'Redirect',
   legacyIptables: false,
+  cni: false,
   logLevel: 'info',
   size: 'standard',
 };

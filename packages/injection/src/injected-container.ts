@@ -2,7 +2,7 @@ import { type PortRange, joinPortRanges, writeAddressRange, writeDuration, write
 import type { ProbeTable } from './application-probe.ts';
 import { writeProbeTable } from './application-probe.ts';
 import { captureContainer, sidecarContainer } from './injection-verdict.ts';
-import { type InjectionSettings, sidecarPorts, sidecarUser } from './injection-settings.ts';
+import { type InjectionSettings, proofUser, sidecarPorts, sidecarUser } from './injection-settings.ts';
 import type { JsonMap } from './json-map.ts';
 import type { PodSettings } from './pod-settings.ts';
 
@@ -97,7 +97,10 @@ export function makeSidecar(settings: InjectionSettings, pod: PodSettings, facts
   };
 }
 
-/** Writes the rules that lead the pod's traffic through the sidecar, proves the way out, and ends. */
+/**
+ * Writes the rules that lead the pod's traffic through the sidecar, proves the way out, and ends. Where the agent of the node writes
+ * them it only proves: then the agent reads from its arguments what to write.
+ */
 export function makeCapture(settings: InjectionSettings, pod: PodSettings): JsonMap {
   const inbound = exceptions('--exclude-inbound-ports', [
     ...pod.excludedInboundPorts,
@@ -111,8 +114,7 @@ export function makeCapture(settings: InjectionSettings, pod: PodSettings): Json
     ...pullPolicy(settings),
     args: [
       'capture',
-      'apply',
-      '--prove',
+      ...(settings.cni ? ['prove'] : ['apply', '--prove']),
       '--inbound=all',
       '--outbound=all',
       ...inbound,
@@ -120,14 +122,23 @@ export function makeCapture(settings: InjectionSettings, pod: PodSettings): Json
       ...(ranges === '' ? [] : [`--exclude-outbound-ranges=${ranges}`]),
     ],
     // Its lock would stand in /run, which cannot be written.
-    ...(settings.legacyIptables ? { env: variables({ XTABLES_LOCKFILE: '/dev/shm/xtables.lock' }) } : {}),
+    ...(settings.legacyIptables && !settings.cni
+      ? { env: variables({ XTABLES_LOCKFILE: '/dev/shm/xtables.lock' }) }
+      : {}),
     resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } },
-    securityContext: {
-      ...leastPrivilege(settings.legacyIptables ? ['NET_ADMIN', 'NET_RAW'] : ['NET_ADMIN']),
-      runAsUser: 0,
-      runAsGroup: 0,
-      runAsNonRoot: false,
-    },
+    securityContext: settings.cni
+      ? { ...leastPrivilege([]), runAsUser: proofUser, runAsGroup: proofUser, runAsNonRoot: true }
+      : privileged(settings),
+  };
+}
+
+/** Of nothing but the network of its pod. */
+function privileged(settings: InjectionSettings): JsonMap {
+  return {
+    ...leastPrivilege(settings.legacyIptables ? ['NET_ADMIN', 'NET_RAW'] : ['NET_ADMIN']),
+    runAsUser: 0,
+    runAsGroup: 0,
+    runAsNonRoot: false,
   };
 }
 

@@ -14,6 +14,7 @@ const settings: InjectionSettings = {
   tokenAudience: 'weft',
   capture: 'Redirect',
   legacyIptables: false,
+  cni: false,
   logLevel: 'info',
   size: 'standard',
 };

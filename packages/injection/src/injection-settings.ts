@@ -17,6 +17,8 @@ export interface InjectionSettings {
   readonly capture: CaptureMode;
   /** Legacy iptables opens a raw socket: the capture container then gets NET_RAW too. */
   readonly legacyIptables: boolean;
+  /** Rules are written by the agent of the node, from outside: the pod only proves them, and needs no privilege. */
+  readonly cni: boolean;
   readonly logLevel: LogLevel;
   readonly size: SidecarSize;
 }
@@ -42,6 +44,9 @@ export const sidecarSizes = {
 
 /** User and group of the sidecar. Its own traffic is told from the application's by it, so no application may run as it. */
 export const sidecarUser = 15_001;
+
+/** User of the container that proves redirection: any that is redirected, so any but the sidecar's. */
+export const proofUser = 15_002;
 
 /** Ports of a pod that are the sidecar's. */
 export const sidecarPorts = {

@@ -31,6 +31,7 @@ const webhooks = {
     imagePullSecrets: [],
     capture: 'Redirect' as const,
     legacyIptables: false,
+    cni: false,
     logLevel: 'info' as const,
     size: 'standard' as const,
   },

@@ -16,6 +16,7 @@ interface InjectOptions {
   readonly rootsFile: string;
   readonly capture: CaptureMode;
   readonly legacyIptables: boolean;
+  readonly cni: boolean;
   readonly logLevel: LogLevel;
   readonly size: SidecarSize;
 }
@@ -40,6 +41,7 @@ export function injectCommand(terminal: Terminal, finish: Finish): Command {
         .default('Redirect'),
     )
     .option('--legacy-iptables', 'for nodes without nftables: the init container gets NET_RAW too', false)
+    .option('--cni', 'the agents of the nodes write the rules: the init container only proves them', false)
     .addOption(new Option('--log-level <level>', 'of the sidecar').choices(logLevels).default('info'))
     .addOption(
       new Option('--size <name>', 'resources of the sidecar').choices(Object.keys(sidecarSizes)).default('standard'),
@@ -66,6 +68,7 @@ Examples:
         tokenAudience: 'weft',
         capture: options.capture,
         legacyIptables: options.legacyIptables,
+        cni: options.cni,
         logLevel: options.logLevel,
         size: options.size,
       } as const;

@@ -13,6 +13,7 @@ interface InstallOptions extends ClusterFlags {
   readonly replicas: string;
   readonly trustDomain: string;
   readonly capture: string;
+  readonly cni: boolean;
   readonly webhooks: boolean;
   readonly gatewayClass: string;
 }
@@ -31,6 +32,7 @@ export function installCommand(terminal: Terminal, finish: Finish): Command {
         .choices(['Redirect', 'None'])
         .default('Redirect'),
     )
+    .option('--cni', 'agents of nodes write the rules of pods, which then need no privilege', false)
     .option('--no-webhooks', 'no injection and no validation at admission')
     .option('--gateway-class <name>', 'GatewayClass to make where Gateway API is installed', 'weft')
     .addHelpText(
@@ -84,6 +86,7 @@ async function valuesOf(options: InstallOptions): Promise<InstallValues> {
     gatewayClass: options.gatewayClass,
     sidecar: { ...values.sidecar, capture: options.capture },
     webhooks: { ...values.webhooks, enabled: options.webhooks },
+    cni: { ...values.cni, enabled: options.cni },
   };
 }
 
@@ -126,10 +129,12 @@ async function uninstall(options: UninstallOptions, terminal: Terminal) {
         `pods have sidecars that need this control plane: ${shown}${more}; take the label weft.dev/inject from their namespaces and restart them first`,
       );
     }
+    const defaults = defaultInstallValues(weftVersion);
     const values = {
-      ...defaultInstallValues(weftVersion),
+      ...defaults,
       namespace: options.namespace,
       gatewayClass: options.gatewayClass,
+      cni: { ...defaults.cni, enabled: true },
     };
     // Webhooks first: without a control plane behind them they would refuse pods.
     const objects = installObjects(values).toReversed();

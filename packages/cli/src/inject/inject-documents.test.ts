@@ -15,6 +15,7 @@ const settings: InjectionSettings = {
   tokenAudience: 'weft',
   capture: 'Redirect',
   legacyIptables: false,
+  cni: false,
   logLevel: 'info',
   size: 'standard',
 };

@@ -25,6 +25,7 @@ const settings: InjectionSettings = {
   tokenAudience: 'weft',
   capture: 'Redirect',
   legacyIptables: false,
+  cni: false,
   logLevel: 'info',
   size: 'standard',
 };

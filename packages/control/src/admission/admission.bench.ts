@@ -46,6 +46,7 @@ for (const count of [2, 40]) {
         tokenAudience: 'weft',
         capture: 'Redirect',
         legacyIptables: false,
+        cni: false,
         logLevel: 'info',
         size: 'standard',
       },

@@ -1,5 +1,6 @@
 /** The objects of an installation, the same as the chart makes of the same values; a test compares them. */
 import { accessObjects } from './access-objects.ts';
+import { cniObjects } from './cni-objects.ts';
 import type { InstallValues } from './install-values.ts';
 import type { KubeObject } from './kube-object.ts';
 import { webhookObjects } from './webhook-objects.ts';
@@ -34,6 +35,7 @@ export function installObjects(values: InstallValues): KubeObject[] {
         })),
       },
     },
+    ...(values.cni.enabled ? cniObjects(values) : []),
     ...(webhooks.enabled ? webhookObjects(values, labels) : []),
     ...(gatewayClass === ''
       ? []
@@ -115,7 +117,7 @@ function deploymentObject(values: InstallValues, labels: Labels): KubeObject {
 }
 
 function containerObject({ image, pullPolicy, webhooks, ...values }: InstallValues): object {
-  const { namespace, logLevel, trustDomain, sidecar } = values;
+  const { namespace, logLevel, trustDomain, sidecar, cni } = values;
   const host = `${name}.${namespace}.svc`;
   const httpGet = (path: string): object => ({ httpGet: { path, port: 'http-metrics' } });
   return {
@@ -146,6 +148,7 @@ function containerObject({ image, pullPolicy, webhooks, ...values }: InstallValu
             `--sidecar-log-level=${sidecar.logLevel}`,
             `--capture=${sidecar.capture}`,
             ...(sidecar.legacyIptables ? ['--legacy-iptables'] : []),
+            ...(cni.enabled ? ['--cni'] : []),
           ]
         : []),
     ],

@@ -19,6 +19,18 @@ export interface InstallValues {
     readonly timeoutSeconds: number;
     readonly injectionFailurePolicy: string;
   };
+  /** Agents of nodes write the rules of pods, which then need no privilege. */
+  readonly cni: {
+    readonly enabled: boolean;
+    readonly binDir: string;
+    readonly confDir: string;
+    /** Empty: the first of the folder, which runtimes take. */
+    readonly confFile: string;
+    readonly excludeNamespaces: readonly string[];
+    readonly evict: boolean;
+    /** Empty: nodes have none. */
+    readonly taint: string;
+  };
   /** Of the GatewayClass; empty makes none. */
   readonly gatewayClass: string;
   /** Of Weft. */
@@ -36,6 +48,15 @@ export function defaultInstallValues(version: string): InstallValues {
     trustDomain: '',
     sidecar: { size: 'standard', logLevel: 'info', capture: 'Redirect', legacyIptables: false },
     webhooks: { enabled: true, timeoutSeconds: 5, injectionFailurePolicy: 'Fail' },
+    cni: {
+      enabled: false,
+      binDir: '/opt/cni/bin',
+      confDir: '/etc/cni/net.d',
+      confFile: '',
+      excludeNamespaces: ['kube-system'],
+      evict: true,
+      taint: '',
+    },
     gatewayClass: 'weft',
     version,
   };
