@@ -42,7 +42,7 @@ test('what is written is read back, in a folder 0700 with files 0600', async (t)
   const state = folder(t);
   const own = svid();
   const snapshot = Buffer.from([0, 1, 2, 255]);
-  assert.ok(state.writeSvid(own).ok && state.writeBundle(bundle).ok && (await state.writeSnapshot(snapshot)).ok);
+  assert.ok(state.writeSvid(own).ok && state.writeBundle(bundle).ok && (await state.writeSnapshot([snapshot])).ok);
   const stored = state.read();
   assert.equal(stored.svid?.id, own.id);
   assert.equal(stored.svid?.leafFingerprint, own.leafFingerprint);
@@ -62,14 +62,14 @@ test('a new folder holds nothing and has no faults', (t) => {
 
 test('a rewrite replaces the file and leaves nothing else behind', async (t) => {
   const state = folder(t);
-  for (let round = 0; round < 3; round++) assert.ok((await state.writeSnapshot(Buffer.from(`snapshot ${round}`))).ok);
+  for (let round = 0; round < 3; round++) assert.ok((await state.writeSnapshot([Buffer.from(`snapshot ${round}`)])).ok);
   assert.deepEqual(readdirSync(state.path), ['snapshot']);
   assert.equal(state.read().snapshot?.toString(), 'snapshot 2');
 });
 
 test('a snapshot with any byte changed or cut is damaged, and costs nothing but itself', async (t) => {
   const state = folder(t);
-  assert.ok(state.writeSvid(svid()).ok && (await state.writeSnapshot(Buffer.from('the last good one'))).ok);
+  assert.ok(state.writeSvid(svid()).ok && (await state.writeSnapshot([Buffer.from('the last good one')])).ok);
   const path = join(state.path, 'snapshot');
   const whole = readFileSync(path);
   for (let at = 0; at < whole.length; at++) {
@@ -131,7 +131,7 @@ test('a link or a folder where a file should be is refused', (t) => {
 
 test('a disk that refuses gives an error value, and the old content stays', async (t) => {
   const state = folder(t);
-  assert.ok((await state.writeSnapshot(Buffer.from('old'))).ok);
+  assert.ok((await state.writeSnapshot([Buffer.from('old')])).ok);
   // A folder in the place of the new file makes the rename fail whoever runs this test; modes would not stop root.
   const path = join(state.path, 'bundle');
   mkdirSync(path);
@@ -139,7 +139,7 @@ test('a disk that refuses gives an error value, and the old content stays', asyn
   assert.equal(refused.ok ? 'ok' : refused.error.reason, 'disk');
   assert.deepEqual(readdirSync(state.path).sort(), ['bundle', 'snapshot']);
   rmSync(state.path, { recursive: true });
-  assert.equal((await state.writeSnapshot(Buffer.from('new'))).ok, false);
+  assert.equal((await state.writeSnapshot([Buffer.from('new')])).ok, false);
 });
 
 test('a folder below a file cannot be made, and that is said', (t) => {
@@ -158,7 +158,7 @@ test('everything is forgotten on demand', (t) => {
 
 test('of many snapshots written at once the newest is the one that stays', async (t) => {
   const state = folder(t);
-  const writes = Array.from({ length: 20 }, (_, index) => state.writeSnapshot(Buffer.from(`snapshot ${index}`)));
+  const writes = Array.from({ length: 20 }, (_, index) => state.writeSnapshot([Buffer.from(`snapshot ${index}`)]));
   for (const written of await Promise.all(writes)) assert.ok(written.ok);
   assert.equal(state.read().snapshot?.toString(), 'snapshot 19');
   assert.deepEqual(readdirSync(state.path), ['snapshot']);
@@ -167,10 +167,10 @@ test('of many snapshots written at once the newest is the one that stays', async
 test('a snapshot that cannot be written says so, and a later one is tried again', async (t) => {
   const state = folder(t);
   mkdirSync(join(state.path, 'snapshot'));
-  const refused = await state.writeSnapshot(Buffer.from('one'));
+  const refused = await state.writeSnapshot([Buffer.from('one')]);
   assert.equal(refused.ok ? 'ok' : refused.error.reason, 'disk');
   assert.deepEqual(readdirSync(state.path), ['snapshot']);
   rmSync(join(state.path, 'snapshot'), { recursive: true });
-  assert.ok((await state.writeSnapshot(Buffer.from('two'))).ok);
+  assert.ok((await state.writeSnapshot([Buffer.from('two')])).ok);
   assert.equal(state.read().snapshot?.toString(), 'two');
 });

@@ -26,7 +26,7 @@ import type { WorkloadSvid } from './workload-svid.ts';
 export interface StoredState {
   readonly svid: WorkloadSvid | undefined;
   readonly bundle: TrustBundle | undefined;
-  /** As it was given to `writeSnapshot`; opaque here. */
+  /** What was given to `writeSnapshot`, in one; opaque here. */
   readonly snapshot: Buffer | undefined;
   /** What was there but could not be used, to be logged. A file never written is no fault. */
   readonly faults: readonly SealedFileFault[];
@@ -52,7 +52,7 @@ export function openStateFolder(path: string): Result<StateFolder, SealedFileFau
 export class StateFolder {
   readonly path: string;
   #lastWrite: Promise<unknown>;
-  #newestSnapshot: Buffer | undefined;
+  #newestSnapshot: readonly Buffer[] | undefined;
 
   constructor(path: string) {
     this.path = path;
@@ -86,10 +86,11 @@ export class StateFolder {
   }
 
   /**
-   * Writes the last good snapshot off the event loop; `snapshot` must stay unchanged. Writes follow one another; one
-   * that a newer snapshot has overtaken before it began is skipped and counts as done. Never rejects.
+   * Writes the last good snapshot, given in parts that follow one another, off the event loop; they must stay unchanged.
+   * Writes follow one another; one that a newer snapshot has overtaken before it began is skipped and counts as done. Never
+   * rejects.
    */
-  writeSnapshot(snapshot: Buffer): Promise<Result<true, SealedFileFault>> {
+  writeSnapshot(snapshot: readonly Buffer[]): Promise<Result<true, SealedFileFault>> {
     this.#newestSnapshot = snapshot;
     const written = this.#lastWrite.then(() => {
       if (this.#newestSnapshot !== snapshot) return ok<true>(true);
@@ -144,7 +145,7 @@ export class StateFolder {
   }
 
   #writeDigested(name: string, content: Buffer): Result<true, SealedFileFault> {
-    return writeSealedFile(join(this.path, name), Buffer.concat([...digestedParts(content)]));
+    return writeSealedFile(join(this.path, name), Buffer.concat([...digestedParts([content])]));
   }
 }
 
@@ -152,13 +153,15 @@ export class StateFolder {
  * The mark, the content in parts, and the digest of the content at the end. A part of 256 KiB is hashed in 0.3 ms: whoever
  * writes them one by one never holds the event loop for longer than that.
  */
-function* digestedParts(content: Buffer): Generator<Uint8Array> {
+function* digestedParts(content: readonly Buffer[]): Generator<Uint8Array> {
   const hash = createHash('sha256');
   yield mark;
-  for (let at = 0; at < content.length; at += partBytes) {
-    const part = content.subarray(at, at + partBytes);
-    hash.update(part);
-    yield part;
+  for (const piece of content) {
+    for (let at = 0; at < piece.length; at += partBytes) {
+      const part = piece.subarray(at, at + partBytes);
+      hash.update(part);
+      yield part;
+    }
   }
   yield hash.digest();
 }

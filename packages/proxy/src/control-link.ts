@@ -124,7 +124,7 @@ export class ControlLink {
   }
 
   /** Everything held, for the state folder. */
-  snapshot(): Promise<Buffer> {
+  snapshot(): Promise<readonly Buffer[]> {
     return this.sync.snapshot();
   }
 

@@ -348,7 +348,7 @@ test('a snapshot that is written in pieces holds what was held when it was asked
   world.say(transaction(2, { upserts: VERSIONS, removed: MANY.map(({ key }) => key) }));
   assert.equal(world.client.resources.size, VERSIONS.length);
   await breaths.giveAll();
-  assert.deepEqual(readSnapshot(await snapshot), { ok: true, value: held });
+  assert.deepEqual(readSnapshot(Buffer.concat(await snapshot)), { ok: true, value: held });
 });
 
 function transaction(id: number, parts: Partial<Transaction>): ServerMessage {

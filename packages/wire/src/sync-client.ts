@@ -9,7 +9,7 @@
  *                             (waiting)  <-------------------------------------+
  *                      full jitter, 100 ms to 4 s; from the start again after a good minute
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { type Clock, type Random, type Timer, type TimerWheel, fullJitterBackoffMs } from '@weft/kernel';
 import type { Resource, ResourceKey } from '@weft/model';
 import { applyEndpointDelta } from './endpoint-delta.ts';
@@ -232,14 +232,17 @@ export class SyncClient {
     for (const [key, version] of held) this.held.set(key, version);
   }
 
-  /** Everything held, for the state folder. With `breathe`, what is held when this is called. */
-  async snapshot(): Promise<Buffer> {
+  /**
+   * Everything held, for the state folder: parts that make a snapshot one behind the other. With `breathe`, what is held
+   * when this is called.
+   */
+  async snapshot(): Promise<readonly Buffer[]> {
     const parts: Buffer[] = [];
     for (const part of encodeSnapshotInPieces([...this.held])) {
       parts.push(part);
       await this.options.breathe?.();
     }
-    return Buffer.concat(parts);
+    return parts;
   }
 
   /** Connects, and keeps connected until `stop`. */

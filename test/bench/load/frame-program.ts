@@ -83,12 +83,17 @@ async function runMessages(run: Of<'messages'>): Promise<FrameReply> {
   return { completed: counted, errors, farewell, seconds };
 }
 
+/** One that never answers would hold up all measures behind it. */
+const HOLD_MS = 15_000;
+
 async function hold(run: Of<'hold'>): Promise<FrameReply> {
   const fields = requestFields(run.host, true);
   for (let index = 0; index < run.connections; index += 1) {
     const socket = await dial(run.port);
     let wanted = run.streams;
+    let limit: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve, reject) => {
+      limit = setTimeout(() => reject(new Error(`${wanted} of ${run.streams} streams are not answered`)), HOLD_MS);
       const connection: FrameConnection = new FrameConnection(socket, false, {
         headers: (_stream, end) => {
           wanted -= 1;
@@ -101,7 +106,7 @@ async function hold(run: Of<'hold'>): Promise<FrameReply> {
       held.push(connection);
       for (let stream = 0; stream < run.streams; stream += 1) connection.open(fields, false);
       connection.flush();
-    });
+    }).finally(() => clearTimeout(limit));
   }
   return { completed: held.reduce((sum, { streams }) => sum + streams.size, 0) };
 }

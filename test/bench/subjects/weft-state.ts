@@ -63,7 +63,7 @@ export async function writeState(
   for (const written of [
     opened.value.writeSvid(svid.value),
     opened.value.writeBundle(signer.bundle),
-    await opened.value.writeSnapshot(encodeSnapshot(new Map(held))),
+    await opened.value.writeSnapshot([encodeSnapshot(new Map(held))]),
     writeSealedFile(join(folder, 'ports'), `${ports.join('\n')}\n`),
   ]) {
     if (!written.ok) throw new Error(written.error.message);
