@@ -14,7 +14,7 @@ error_log ${folder}/error.log error;
 events { worker_connections 8000; }
 http {
   access_log off;
-  # `mixed` sends 100 MiB.
+  # Large transfers are measured too.
   client_max_body_size 0;
   client_body_temp_path ${folder}/body;
   proxy_temp_path ${folder}/proxy;
