@@ -14,8 +14,9 @@ export interface DebianPackage {
 
 export type PackageLock = Readonly<Record<Architecture, readonly DebianPackage[]>>;
 
-/** What the image takes files from. What Node and nft are linked with, and legacy iptables for old nodes. */
+/** What the image takes files from. What Node and nft are linked with, legacy iptables for old nodes, and what the plugin of a node is for. */
 const packageNames = [
+  'busybox-static',
   'iptables',
   'libatomic1',
   'libbsd0',

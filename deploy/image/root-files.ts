@@ -72,6 +72,8 @@ export function makeRoot(
   add(loader, 0o755, loader, `lib/${triplet}/${loaderName}`, `usr/lib/${triplet}/${loaderName}`);
   add('usr/sbin/nft', 0o755, 'usr/sbin/nft', 'sbin/nft');
   add('usr/sbin/xtables-legacy-multi', 0o755, 'usr/sbin/xtables-legacy-multi', 'sbin/xtables-legacy-multi');
+  // Not on the path: it is for nodes, where the plugin of the network has nothing else (packages/cni), and makes pipes for its agent.
+  add('weft/node/busybox', 0o755, 'bin/busybox', 'usr/bin/busybox');
   for (const name of iptablesNames) {
     system.set(`usr/sbin/${name}`, { type: 'link', path: `usr/sbin/${name}`, target: 'xtables-legacy-multi' });
   }
