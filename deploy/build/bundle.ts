@@ -46,6 +46,12 @@ const authorityLibrary = 'only a control plane makes roots; a sidecar starts fas
 const alone = { without: new Map<string, string>(), apart: new Map<string, string>() };
 /** Its library is half as much again as all the rest of a sidecar, and only those that check anything load it. */
 const healthRequest = 'packages/proxy/src/upstream/health-request.ts';
+/** Half of what a control plane would load, and only those that send their own telemetry do. */
+const ownTelemetry = 'packages/control/src/telemetry/telemetry-sdk.ts';
+const withTelemetry = {
+  without: new Map<string, string>(),
+  apart: new Map([[ownTelemetry, 'weft-control-telemetry.mjs']]),
+};
 const bundles: readonly Bundle[] = [
   {
     file: 'weft-proxy.mjs',
@@ -61,8 +67,9 @@ const bundles: readonly Bundle[] = [
     apart: new Map([[healthRequest, 'weft-proxy-checks.mjs']]),
   },
   { ...alone, file: 'weft-proxy-checks.mjs', entry: healthRequest },
-  { ...alone, file: 'weft-control.mjs', entry: 'packages/cli/src/control-main.ts' },
-  { ...alone, file: 'weft.mjs', entry: 'packages/cli/src/main.ts' },
+  { ...withTelemetry, file: 'weft-control.mjs', entry: 'packages/cli/src/control-main.ts' },
+  { ...alone, file: 'weft-control-telemetry.mjs', entry: ownTelemetry },
+  { ...withTelemetry, file: 'weft.mjs', entry: 'packages/cli/src/main.ts' },
 ];
 
 await rm(options.out, { recursive: true, force: true });

@@ -1,3 +1,4 @@
+import type { Span } from '@opentelemetry/api';
 import type { Timer, TimerWheel } from '@weft/kernel';
 import type { Change, ChangeEffect, ResourceKey } from '@weft/model';
 import type { SyncHub } from '@weft/wire';
@@ -6,8 +7,9 @@ import type { ResourceIndex } from './resource-index.ts';
 
 /** Counts what goes by. */
 export interface FeedObserver {
-  changed(resources: number): void;
-  pushed(result: PushResult): void;
+  /** A push begins; what it returns is handed back with its result. */
+  changed(resources: number): Span | null;
+  pushed(result: PushResult, span: Span | null): void;
 }
 
 /** How long a change is followed for metrics; a proxy that takes longer is shown as behind, not measured. */
@@ -45,10 +47,10 @@ export class ChangeFeed {
     const effect = this.index.apply(changes);
     if (effect.resources.size === 0 || this.hub === null) return effect;
     this.tell(this.hub, effect.resources);
-    this.observer.changed(effect.resources.size);
+    const span = this.observer.changed(effect.resources.size);
     // What nobody waits for was no push.
     this.progress.begin(effect.resources, this.followers, FOLLOW_MS, (result) => {
-      if (result.durationMs > 0) this.observer.pushed(result);
+      if (result.durationMs > 0) this.observer.pushed(result, span);
     });
     return effect;
   }

@@ -27,6 +27,8 @@ export class ControlMetrics {
   private readonly reloadDuration: Histogram;
   private readonly changeSize: Histogram;
   private readonly refusedConnections: Counter;
+  private readonly answers: Histogram;
+  private readonly watchLag: Histogram;
 
   constructor(gauges: ControlGauges) {
     this.registry = new Registry();
@@ -88,6 +90,18 @@ export class ControlMetrics {
       labelNames: ['reason'],
       registers,
     });
+    this.answers = new Histogram({
+      name: 'weft_control_certificate_duration_seconds',
+      help: 'From a certificate request to its answer.',
+      buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
+      registers,
+    });
+    this.watchLag = new Histogram({
+      name: 'weft_control_watch_lag_seconds',
+      help: 'From a change of endpoints in the cluster, as its EndpointSlice says, to its arrival here.',
+      buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
+      registers,
+    });
     this.gauge('weft_control_sessions', 'Open Sync streams.', () => gauges.sessions());
     this.gauge('weft_control_workloads', 'Proxies connected, or lost less than 10 s ago.', () => gauges.workloads());
     this.gauge('weft_control_open_pushes', 'Changes that somebody has yet to acknowledge.', () => gauges.openPushes());
@@ -134,6 +148,15 @@ export class ControlMetrics {
   reloaded(durationMs: number): void {
     this.reloads.inc();
     this.reloadDuration.observe(durationMs / 1000);
+  }
+
+  certificateAnswered(durationMs: number): void {
+    this.answers.observe(durationMs / 1000);
+  }
+
+  /** Endpoints that changed this long ago are known now. */
+  watched(lagMs: number): void {
+    this.watchLag.observe(Math.max(0, lagMs) / 1000);
   }
 
   connectionRefused(reason: string): void {

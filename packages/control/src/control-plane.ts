@@ -27,6 +27,7 @@ import {
   type ControlService,
   type CreateTokenResponse,
   type GetDashboardResponse,
+  type IssueRequest,
   type MeshEvent,
   type ObjectStatus,
   type ProxyStatus,
@@ -38,7 +39,7 @@ import { AdminDesk } from './admin-desk.ts';
 import { ChangeFeed } from './change-feed.ts';
 import { type ClusterOptions, ClusterRoom } from './cluster/cluster-room.ts';
 import { ConfigStore, type StoreUpdate } from './config-store.ts';
-import { ControlMetrics } from './control-metrics.ts';
+import { type ControlGauges, ControlMetrics } from './control-metrics.ts';
 import { DashboardServer } from './dashboard-server/dashboard-server.ts';
 import { DashboardToken } from './dashboard-server/dashboard-token.ts';
 import { EventLog } from './event-log.ts';
@@ -56,6 +57,8 @@ import { PushProgress, type PushResult } from './push-progress.ts';
 import { ResourceIndex } from './resource-index.ts';
 import { FileSource } from './source/file-source.ts';
 import type { ObjectSource } from './source/object-source.ts';
+import { ControlSignals, type WatchSilences } from './telemetry/control-signals.ts';
+import type { OtlpEndpoint } from './telemetry/otlp-endpoint.ts';
 import { WorkloadMemory } from './workload-memory.ts';
 
 export interface ControlOptions {
@@ -91,6 +94,8 @@ export interface ControlOptions {
   readonly trustDomain?: string;
   readonly leafLifetimeMs?: number;
   readonly version?: string;
+  /** Sends its own spans and metrics; absent: loads nothing of the kind. Once a process. */
+  readonly telemetry?: ControlTelemetryOptions;
   /** Told how each change came through; for measuring. */
   readonly onPush?: (result: PushResult) => void;
   readonly clock: Clock;
@@ -107,6 +112,11 @@ export interface DashboardOptions {
   readonly host?: string;
   /** The built dashboard. */
   readonly folder: string;
+}
+
+export interface ControlTelemetryOptions {
+  /** Null: as the environment variables of OpenTelemetry (`OTEL_...`) say. */
+  readonly endpoint: OtlpEndpoint | null;
 }
 
 /** A running control plane. */
@@ -196,7 +206,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   const events = new EventLog(clock, log);
   const totals = { transactions: 0, acknowledgements: 0 };
   let server: ControlServer<PeerIdentity> | null = null;
-  const metrics = new ControlMetrics({
+  const gauges: ControlGauges = {
     sessions: () => server?.hub.sessions.size ?? 0,
     transactions: () => sum(server, (session) => session.lastTransaction) + totals.transactions,
     acknowledgements: () => sum(server, (session) => session.acknowledgedTransaction) + totals.acknowledgements,
@@ -206,13 +216,19 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     workloads: () => registry.size,
     objects: () => countObjects(store),
     problems: () => countProblems(store),
-  });
+  };
+  const metrics = new ControlMetrics(gauges);
+  const signals = await openSignals(options, version, gauges, () => room?.silences() ?? [], closers);
   const progress = new PushProgress(clock, wheel, ({ session }, key, reason) => registry.refused(session, key, reason));
   closers.push(() => progress.stop());
   const feed = new ChangeFeed(index, progress, wheel, {
-    changed: (resources) => metrics.changed(resources),
-    pushed: (result) => {
+    changed: (resources) => {
+      metrics.changed(resources);
+      return signals?.pushing(resources) ?? null;
+    },
+    pushed: (result, span) => {
       metrics.pushed(result);
+      if (span !== null) signals?.pushed(result, span);
       options.onPush?.(result);
     },
   });
@@ -236,19 +252,35 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     clock,
     wheel,
     events,
-    onRefused: () => metrics.resourceRefused(),
+    onRefused: () => {
+      metrics.resourceRefused();
+      signals?.resourceRefused();
+    },
   });
   closers.push(() => registry.stop());
   const observation = new ObservationRoom({ registry, clock, wheel });
   closers.push(() => observation.stop());
 
   const room =
-    options.cluster === undefined ? null : new ClusterRoom({ ...options.cluster, clock, wheel, random, log });
+    options.cluster === undefined
+      ? null
+      : new ClusterRoom({
+          ...options.cluster,
+          clock,
+          wheel,
+          random,
+          log,
+          onLag: (lagMs) => {
+            metrics.watched(lagMs);
+            signals?.watched(lagMs);
+          },
+        });
   if (room !== null) closers.push(() => room.stop());
   const source = room?.source ?? sourceOf(options);
   let servedDomain = '';
   const take = (weigh: () => StoreUpdate): void => {
     const startedMs = clock.nowMs();
+    signals?.taking(source.description);
     const { changes, news, refused } = weigh();
     for (const problem of news) {
       if (problem.severity === 'error') log.error(formatProblem(problem));
@@ -275,6 +307,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       );
     }
     metrics.reloaded(clock.nowMs() - startedMs);
+    signals?.taken(changes.length, refused.length, clock.nowMs() - startedMs);
   };
   if (options.trustDomain !== undefined)
     feed.apply([{ type: 'Upsert', object: meshOf(options.trustDomain, undefined) }]);
@@ -361,12 +394,21 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       totals.acknowledgements += session.acknowledgedTransaction;
       registry.closed(session, reason);
     },
-    issue: (request, peer, address) => identity.issue(request, peer, address),
+    issue: async (request, peer, address) => {
+      const askedMs = clock.nowMs();
+      const issued = await identity.issue(request, peer, address);
+      const tookMs = clock.nowMs() - askedMs;
+      metrics.certificateAnswered(tookMs);
+      signals?.certificateAnswered(attestationOf(request), issued.ok ? 'ok' : issued.error.code, tookMs);
+      return issued;
+    },
     trustBundle: () => identity.trustBundle,
     tell: (request, peer) =>
       peers?.told(request, peer.id) ?? fail({ code: 'Unimplemented', message: 'this control plane has no replicas' }),
     refused: (address, reason) => {
-      metrics.connectionRefused(reason.split(':')[0] ?? reason);
+      const kind = reason.split(':')[0] ?? reason;
+      metrics.connectionRefused(kind);
+      signals?.connectionRefused(kind);
       log.warn(`a connection was refused: ${reason}`, { address });
     },
   };
@@ -546,6 +588,26 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       return stopped;
     },
   };
+}
+
+/** Loads OpenTelemetry where it is asked for, and nothing elsewhere. */
+async function openSignals(
+  { telemetry, name, clock, wheel, log }: ControlOptions,
+  version: string,
+  gauges: ControlGauges,
+  silences: WatchSilences,
+  closers: Closer[],
+): Promise<ControlSignals | null> {
+  if (telemetry === undefined) return null;
+  const { openTelemetrySdk } = await import('./telemetry/telemetry-sdk.ts');
+  const sdk = openTelemetrySdk({ endpoint: telemetry.endpoint, name, version, clock, wheel, log });
+  closers.push(() => sdk.stop());
+  return new ControlSignals(sdk, clock, gauges, silences);
+}
+
+function attestationOf({ joinToken, serviceAccountToken }: IssueRequest): 'token' | 'account' | 'certificate' {
+  if (joinToken !== '') return 'token';
+  return serviceAccountToken === '' ? 'certificate' : 'account';
 }
 
 /** The last opened is closed first. */

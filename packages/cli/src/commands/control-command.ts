@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { TimerWheel, readDurationMs, systemClock, systemRandom } from '@weft/kernel';
 import { Command, Option } from 'commander';
+import { telemetryOf } from '../control/own-telemetry.ts';
 import { dashboardFolder } from '../dashboard-folder.ts';
 import { DeferredLog } from '../deferred-log.ts';
 import { defaultAdminSocket, defaultStateFolder, makeSocketFolder } from '../default-place.ts';
@@ -29,6 +30,7 @@ interface ControlCommandOptions {
   readonly sidecarLogLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly capture: 'Redirect' | 'None';
   readonly legacyIptables: boolean;
+  readonly cni: boolean;
   readonly state: string;
   readonly host: string;
   readonly port: number;
@@ -37,6 +39,7 @@ interface ControlCommandOptions {
   readonly metricsPort: number;
   readonly dashboardPort: number;
   readonly dashboardHost: string;
+  readonly otlp: string;
   readonly name: string;
   readonly advertisedHost: string;
   readonly trustDomain: string;
@@ -93,6 +96,11 @@ export function controlCommand(terminal: Terminal, finish: Finish): Command {
       portOption('--dashboard-port <port>', 'port of the dashboard; 0: a free one, -1: none', -1).default(15_080),
     )
     .option('--dashboard-host <address>', 'address of that port; it speaks no TLS', '127.0.0.1')
+    .option(
+      '--otlp <url>',
+      'send its own spans and metrics to this collector: http://HOST:4318 or otlp-grpc://HOST:4317 (default: as OTEL_EXPORTER_OTLP_ENDPOINT and the like say; without any: nowhere)',
+      '',
+    )
     .addOption(
       portOption('--webhook-port <port>', 'port of the webhooks of a cluster; 0: a free one, -1: none', -1).default(-1),
     )
@@ -120,6 +128,7 @@ export function controlCommand(terminal: Terminal, finish: Finish): Command {
         .default('Redirect'),
     )
     .option('--legacy-iptables', 'write rules with legacy iptables, for nodes without nf_tables', false)
+    .option('--cni', 'agents of the nodes write the rules of pods (weft cni agent): pods need no privilege', false)
     .option('--name <name>', 'name of this control plane', hostname())
     .option('--advertised-host <host>', 'host that join tokens tell proxies to connect to (default: --host)', '')
     .option('--trust-domain <name>', 'in place of the one that the Mesh object says', '')
@@ -167,6 +176,7 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
   if ((options.config === '') !== (options.kubernetes || options.kubeconfig !== '')) {
     throw new CommandFault(exitCodes.usage, 'give either a folder with --config, or --kubernetes');
   }
+  const telemetry = await telemetryOf(options.otlp, process.env);
   const plain = logFormat === 'plain' || (logFormat === 'auto' && process.stderr.isTTY === true);
   const log = new DeferredLog(options.logLevel, { weft: 'control', name: options.name }, plain);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -201,6 +211,7 @@ async function control(options: ControlCommandOptions, terminal: Terminal): Prom
     ...(advertisedHost === '' ? {} : { advertisedHost }),
     ...(trustDomain === '' ? {} : { trustDomain }),
     ...(leafLifetimeMs === undefined ? {} : { leafLifetimeMs }),
+    ...(telemetry === undefined ? {} : { telemetry }),
   }).catch((error: unknown) => {
     if (error instanceof ControlStartError) throw new CommandFault(exitCodes.unwell, error.message);
     throw error;
@@ -249,6 +260,7 @@ function webhooksOf(options: ControlCommandOptions) {
       imagePullSecrets: options.sidecarPullSecrets.split(',').filter((secret) => secret !== ''),
       capture: options.capture,
       legacyIptables: options.legacyIptables,
+      cni: options.cni,
       logLevel: options.sidecarLogLevel,
       size: options.sidecarSize,
     },

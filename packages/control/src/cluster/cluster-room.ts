@@ -52,6 +52,8 @@ export interface ClusterRoomOptions extends ClusterOptions {
   readonly wheel: TimerWheel;
   readonly random: Random;
   readonly log: Log;
+  /** Endpoints that changed in the cluster so long ago have arrived. */
+  readonly onLag?: (lagMs: number) => void;
 }
 
 /** What the folder of the authorities is opened with. */
@@ -107,7 +109,16 @@ export class ClusterRoom {
     });
     const { client } = this;
     this.source = new KubeSource(access.description, (onUpdate, checkRegularExpression) => {
-      return new ClusterWatch({ client, clock, wheel, random, log, onUpdate, checkRegularExpression });
+      return new ClusterWatch({
+        client,
+        clock,
+        wheel,
+        random,
+        log,
+        onUpdate,
+        checkRegularExpression,
+        ...(options.onLag === undefined ? {} : { onLag: options.onLag }),
+      });
     });
     const watch = this.source.cluster;
     this.elector = new LeaseElector({
@@ -164,6 +175,11 @@ export class ClusterRoom {
 
   get isLeader(): boolean {
     return this.elector.isLeader;
+  }
+
+  /** How long the API server has said nothing of each kind. */
+  silences(): Iterable<{ readonly kind: string; readonly silentMs: number }> {
+    return this.source.cluster.silences();
   }
 
   /** Statuses written since the start. */

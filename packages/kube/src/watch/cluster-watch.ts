@@ -30,6 +30,8 @@ export interface ClusterWatchOptions {
   readonly checkRegularExpression?: (pattern: string) => string | undefined;
   /** What changed, in one piece; the first holds all there is. */
   readonly onUpdate: (update: TranslationUpdate) => void;
+  /** A slice of endpoints has arrived: how long ago what it tells came about, as its annotation says. */
+  readonly onLag?: (lagMs: number) => void;
   readonly silenceMs?: number;
   readonly resyncMs?: number;
   readonly discoveryMs?: number;
@@ -45,6 +47,10 @@ interface ConfiguredKind {
   missed: number;
 }
 
+/** When the pod or Service changed that a slice tells of. */
+const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
+/** A slice that is written anew for another reason keeps the time of its last trigger. */
+const MOST_LAG_MS = 300_000;
 const QUIET_MS = 10;
 const MAX_DELAY_MS = 50;
 const DISCOVERY_MS = 60_000;
@@ -86,7 +92,13 @@ export class ClusterWatch {
       translation.service(name, raw),
     );
     this.slices = this.watchOf(
-      { path: '/apis/discovery.k8s.io/v1/endpointslices', trim: sliceFacts },
+      {
+        path: '/apis/discovery.k8s.io/v1/endpointslices',
+        trim: (raw) => {
+          this.tellLag(raw);
+          return sliceFacts(raw);
+        },
+      },
       'endpointslices',
       (name, facts) => translation.slice(name, facts),
     );
@@ -141,6 +153,15 @@ export class ClusterWatch {
   /** An object as the server last said it, with its status. */
   object(kind: string, namespace: string, name: string): RawObject | undefined {
     return this.configured.get(kind)?.watch.get(namespace === '' ? name : `${namespace}/${name}`);
+  }
+
+  /** How long the server has said nothing of each kind that is followed; it sends a bookmark a minute. */
+  *silences(): Generator<{ readonly kind: string; readonly silentMs: number }> {
+    const nowMs = this.options.clock.nowMs();
+    for (const watch of this.all()) {
+      if (watch.synced)
+        yield { kind: watch.kind.path.slice(watch.kind.path.lastIndexOf('/') + 1), silentMs: nowMs - watch.heardMs };
+    }
   }
 
   /** Kinds of the standard and of ours that the server does not have. */
@@ -242,6 +263,14 @@ export class ClusterWatch {
     this.isReady = true;
     this.flush();
     this.becameReady();
+  }
+
+  /** Of news only: what a list holds came about at any time. */
+  private tellLag({ metadata }: RawObject): void {
+    if (!this.isReady || this.options.onLag === undefined) return;
+    const changedAtMs = Date.parse(metadata.annotations?.[TRIGGER_TIME] ?? '');
+    const lagMs = this.options.clock.wallMs() - changedAtMs;
+    if (lagMs >= 0 && lagMs < MOST_LAG_MS) this.options.onLag(lagMs);
   }
 
   private dirty(): void {

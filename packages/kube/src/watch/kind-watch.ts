@@ -88,6 +88,8 @@ const HEALTHY_MS = 5000;
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
 
 export class KindWatch<T> {
+  /** Monotonic milliseconds of the last word of the server. */
+  heardMs = 0;
   /** For metrics and tests. */
   lists = 0;
   watches = 0;
@@ -206,6 +208,7 @@ export class KindWatch<T> {
       return this.list();
     }
     this.listedAtMs = startedMs;
+    this.heardMs = Math.max(this.heardMs, startedMs);
     return listed;
   }
 
@@ -270,6 +273,11 @@ export class KindWatch<T> {
       this.accept(),
     );
     if (!opened.ok) return opened;
+    // Stopped while it was opened: nobody else would close it, and a quiet server would never end it.
+    if (this.isStopped) {
+      opened.value.close();
+      return ok(true);
+    }
     this.stream = opened.value;
     let events = 0;
     this.silenceTimer.reschedule(silenceMs);
@@ -280,6 +288,7 @@ export class KindWatch<T> {
         if (type === 'ERROR') return fail(readFault(errorCodeOf(object), object, ''));
         if (type === undefined || object?.metadata === undefined) continue;
         events += 1;
+        this.heardMs = clock.nowMs();
         this.silenceTimer.reschedule(silenceMs);
         take(type, object);
       }
