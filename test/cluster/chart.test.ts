@@ -30,7 +30,7 @@ function template(name: string, ...flags: string[]): { objects: KubeObject[]; er
   return { objects: objects.filter((object) => object !== null), error: '' };
 }
 
-const keyOf = ({ kind, metadata }: KubeObject): string => `${kind}/${metadata.name}`;
+const keyOf = ({ kind, metadata }: KubeObject): string => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`;
 const byKey = (objects: readonly KubeObject[]): Map<string, KubeObject> =>
   new Map(objects.map((object) => [keyOf(object), object]));
 
@@ -48,6 +48,8 @@ describe('the charts', { skip: present ? false : `no ${helm} here; give WEFT_HEL
           'image.repository=registry.example/weft,image.tag=v1,image.pullPolicy=Always,image.pullSecrets={a,b}',
           '--set',
           'webhooks.injectionFailurePolicy=Ignore,webhooks.timeoutSeconds=3',
+          '--set',
+          'dashboard.enabled=false,gatewayCertificates.edge={shop-tls,admin-tls}',
         ],
         {
           ...values,
@@ -59,6 +61,8 @@ describe('the charts', { skip: present ? false : `no ${helm} here; give WEFT_HEL
           pullSecrets: ['a', 'b'],
           sidecar: { ...values.sidecar, legacyIptables: true, size: 'small' },
           webhooks: { enabled: true, injectionFailurePolicy: 'Ignore', timeoutSeconds: 3 },
+          dashboard: false,
+          gatewayCertificates: { edge: ['shop-tls', 'admin-tls'] },
         },
       ],
       [['--set', 'cni.enabled=true'], { ...values, cni: { ...values.cni, enabled: true } }],
@@ -108,7 +112,7 @@ describe('the charts', { skip: present ? false : `no ${helm} here; give WEFT_HEL
   test('carry the definitions as they are generated, to be kept when the chart goes', () => {
     const made = byKey(template('weft-crds').objects);
     for (const [name, resource] of customResources()) {
-      assert.deepEqual(made.get(`CustomResourceDefinition/${name}`), JSON.parse(JSON.stringify(resource)));
+      assert.deepEqual(made.get(`CustomResourceDefinition//${name}`), JSON.parse(JSON.stringify(resource)));
     }
     assert.equal(made.size, customResources().size);
   });

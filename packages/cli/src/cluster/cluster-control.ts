@@ -74,7 +74,7 @@ export function portOf({ namespace }: ClusterPlace, pod: string, port: number = 
 /** The first of the faults, and what would help. */
 export function forwardFault(opened: readonly Result<unknown, KubeFault>[], { namespace }: ClusterPlace): CommandFault {
   const fault = opened.flatMap((each) => (each.ok ? [] : [each.error]))[0];
-  const hint = fault?.code === 'forbidden' ? `; the Role weft-reach in ${namespace} allows it` : '';
+  const hint = fault?.code === 'forbidden' ? `; the Role weft-viewer in ${namespace} allows it` : '';
   return new CommandFault(
     exitCodes.unreachable,
     `no way to the control plane: ${fault?.message ?? 'it is gone'}${hint}`,
@@ -84,7 +84,7 @@ export function forwardFault(opened: readonly Result<unknown, KubeFault>[], { na
 async function readyPods(client: KubeClient, { namespace }: ClusterPlace, access: ClusterAccess): Promise<string[]> {
   const got = await client.get(`/api/v1/namespaces/${encodeURIComponent(namespace)}/pods?labelSelector=${SELECTOR}`);
   if (!got.ok) {
-    const hint = got.error.code === 'forbidden' ? `; the Role weft-reach in ${namespace} allows it` : '';
+    const hint = got.error.code === 'forbidden' ? `; the Role weft-viewer in ${namespace} allows it` : '';
     throw new CommandFault(exitCodes.unreachable, `${got.error.message}${hint}`);
   }
   const { items = [] } = got.value as {

@@ -18,9 +18,9 @@ function proxy(name: string, state: ProxyStatus['state'], account = 'cart'): Pro
 
 const said =
   <T>(value: T) =>
-  () =>
-    Promise.resolve(ok(value));
-const refused = (error: CallFault) => () => Promise.resolve(fail(error));
+  async () =>
+    ok(value);
+const refused = (fault: CallFault) => async () => fail(fault);
 
 function valueOf<T>(result: Result<T, CallFault>): T {
   assert.ok(result.ok);

@@ -12,6 +12,7 @@ export interface PolicyRule {
 const rbac = 'rbac.authorization.k8s.io';
 const rbacVersion = `${rbac}/v1`;
 const ownKinds = ['authenticationpolicies', 'meshes', 'telemetrypolicies', 'trafficpolicies', 'workloadentries'];
+const certificateRole = 'weft-gateway-certificates';
 const gatewayKinds = ['gatewayclasses', 'gateways', 'grpcroutes', 'httproutes', 'tcproutes', 'tlsroutes'];
 
 /** In all namespaces. */
@@ -27,6 +28,7 @@ export function clusterRules(hasWebhooks: boolean): PolicyRule[] {
     { apiGroups: ['gateway.networking.k8s.io'], resources: ['referencegrants'], verbs: ['list', 'watch'] },
     { apiGroups: ['gateway.networking.k8s.io'], resources: status(gatewayKinds), verbs: ['update'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+    { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] },
     ...(hasWebhooks
       ? [
@@ -51,6 +53,23 @@ export function ownRules(hasWebhooks: boolean): PolicyRule[] {
   ];
 }
 
+/**
+ * Of people, in the control plane's namespace: the way to its ports, and a token of each of these accounts. A port forward
+ * is a GET that is upgraded; newer API servers ask for `create` as well.
+ */
+function reachRules(accounts: readonly string[]): PolicyRule[] {
+  return [
+    { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] },
+    { apiGroups: [''], resources: ['pods/portforward'], verbs: ['create', 'get'] },
+    { apiGroups: [''], resources: ['serviceaccounts/token'], resourceNames: accounts, verbs: ['create'] },
+  ];
+}
+
+/** Secrets of Gateways in one namespace. */
+export function certificateRules(names: readonly string[]): PolicyRule[] {
+  return [{ apiGroups: [''], resources: ['secrets'], resourceNames: names, verbs: ['get', 'list', 'watch'] }];
+}
+
 export function accessObjects(values: InstallValues, labels: Readonly<Record<string, string>>): KubeObject[] {
   const { namespace, webhooks } = values;
   const name = 'weft-control';
@@ -68,6 +87,22 @@ export function accessObjects(values: InstallValues, labels: Readonly<Record<str
     roleRef: { apiGroup: rbac, kind: roleKind, name },
     subjects,
   });
+  // Nobody runs as these: people are given short tokens of them.
+  const forPeople = (account: string): KubeObject[] => [
+    {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: account, namespace, labels },
+      automountServiceAccountToken: false,
+    },
+    {
+      apiVersion: rbacVersion,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: account, labels },
+      roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: account },
+      subjects: [{ kind: 'ServiceAccount', name: account, namespace }],
+    },
+  ];
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace, labels } },
     role('ClusterRole', name, clusterRules(webhooks.enabled)),
@@ -97,6 +132,25 @@ export function accessObjects(values: InstallValues, labels: Readonly<Record<str
     ),
     role('ClusterRole', 'weft-tap', [
       { apiGroups: ['weft.dev'], resources: ['proxies/status', 'proxies/config', 'proxies/tap'], verbs: ['get'] },
+    ]),
+    ...forPeople('weft-viewer'),
+    ...forPeople('weft-tap'),
+    role('Role', 'weft-viewer', reachRules(['weft-viewer'])),
+    role('Role', 'weft-tap', reachRules(['weft-viewer', 'weft-tap'])),
+    ...Object.entries(values.gatewayCertificates).flatMap(([place, names]): KubeObject[] => [
+      {
+        apiVersion: rbacVersion,
+        kind: 'Role',
+        metadata: { name: certificateRole, namespace: place, labels },
+        rules: certificateRules(names),
+      },
+      {
+        apiVersion: rbacVersion,
+        kind: 'RoleBinding',
+        metadata: { name: certificateRole, namespace: place, labels },
+        roleRef: { apiGroup: rbac, kind: 'Role', name: certificateRole },
+        subjects,
+      },
     ]),
   ];
 }

@@ -131,6 +131,8 @@ function containerObject({ image, pullPolicy, webhooks, ...values }: InstallValu
       '--port=15012',
       '--metrics-host=0.0.0.0',
       '--metrics-port=15014',
+      '--admin-port=15013',
+      `--dashboard-port=${values.dashboard ? 15_080 : -1}`,
       '--state=/var/lib/weft/state',
       '--admin-socket=/var/lib/weft/run/control.sock',
       '--name=$(POD_NAME)',

@@ -31,6 +31,10 @@ export interface InstallValues {
     /** Empty: nodes have none. */
     readonly taint: string;
   };
+  /** Whether pods have a dashboard, on their loopback. */
+  readonly dashboard: boolean;
+  /** Names of the Secrets that Gateways name, by namespace: no other is readable. */
+  readonly gatewayCertificates: Readonly<Record<string, readonly string[]>>;
   /** Of the GatewayClass; empty makes none. */
   readonly gatewayClass: string;
   /** Of Weft. */
@@ -48,6 +52,8 @@ export function defaultInstallValues(version: string): InstallValues {
     trustDomain: '',
     sidecar: { size: 'standard', logLevel: 'info', capture: 'Redirect', legacyIptables: false },
     webhooks: { enabled: true, timeoutSeconds: 5, injectionFailurePolicy: 'Fail' },
+    dashboard: true,
+    gatewayCertificates: {},
     cni: {
       enabled: false,
       binDir: '/opt/cni/bin',
