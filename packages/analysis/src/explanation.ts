@@ -110,21 +110,23 @@ interface Found {
 
 /** As a sidecar reads the host of a request that its application hands it. */
 function findDestination(tables: Tables, { namespace }: Caller, { authority, scheme }: AskedRequest): Found {
-  if (scheme === 'https') {
-    return refused('method-not-served', 'the application would ask for a tunnel with CONNECT; call it by http://');
-  }
   const parts = readAuthority(authority);
   if (parts === undefined) return refused('unknown-host', 'the request names no host');
-  const port = parts.port < 0 ? 80 : parts.port;
+  const port = parts.port < 0 ? (scheme === 'https' ? 443 : 80) : parts.port;
   const destination = tables.names.resolve(parts.host, port, namespace);
+  // Without its brackets an IPv6 address is a name of one label.
+  const meshName = tables.names.isMeshName(parts.host.includes(':') ? `[${parts.host}]` : parts.host);
+  // A tunnel leads out of the mesh and nowhere else.
+  if (scheme === 'https' && (destination !== '' || meshName)) {
+    return refused('method-not-served', 'the application would ask for a tunnel with CONNECT; call it by http://');
+  }
   if (destination !== '') {
     const protocol = tables.names.protocolOf(destination);
     const held = tables.destination(destination);
     if (held === undefined) return refused('no-config', `${destination} is visible, but its routes are not held`);
     return { way: { kind: 'destination', destination, protocol }, routes: held.routes };
   }
-  // Without its brackets an IPv6 address is a name of one label.
-  if (tables.names.isMeshName(parts.host.includes(':') ? `[${parts.host}]` : parts.host)) {
+  if (meshName) {
     const ports = tables.names.portsOf(parts.host, namespace).map((each) => each.port);
     const detail =
       ports.length === 0

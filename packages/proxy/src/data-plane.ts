@@ -27,7 +27,8 @@ import { HealthChecker } from './upstream/health-checker.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
 import type { ApplicationDoor } from './transport/application-door.ts';
 import { ConnectionPool } from './upstream/connection-pool.ts';
-import type { PoolEnvironment } from './upstream/connection-pool.ts';
+import type { PoolEnvironment, StreamSource } from './upstream/connection-pool.ts';
+import { TunnelDial } from './upstream/tunnel-dial.ts';
 import { poolCounters } from './upstream/pool-counters.ts';
 import type { PoolCounters } from './upstream/pool-counters.ts';
 import type { TcpEnvironment, TcpRecorder } from './tcp/tcp-environment.ts';
@@ -254,6 +255,11 @@ export class DataPlane implements Engine {
     const pool = new ConnectionPool(endpoint, protocol, policy, this.poolEnvironment, counters, door);
     this.pools[endpoint.slot] = { backend, endpoint, pool };
     return pool;
+  }
+
+  tunnel({ endpoint }: EndpointState): StreamSource {
+    const { address, port } = endpoint;
+    return new TunnelDial({ address, port, identity: '', door: null }, this.poolEnvironment);
   }
 
   use(key: DestinationKey): void {

@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import { ByteQueue } from '@weft/kernel';
-import { Http2ErrorCode } from '@weft/http';
+import { Http2ErrorCode, MethodId } from '@weft/http';
 import type { Head, HeadEdits, Http2Stream, Http2StreamSink, LocalReply, ResponseFacts } from '@weft/http';
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
@@ -41,6 +41,8 @@ export class Http2DownstreamStream implements DownstreamStream, Http2StreamSink 
   private heldUp: boolean;
   private tunnel: boolean;
   private tunnelEnded: boolean;
+  /** The request asks for a tunnel. */
+  private connects: boolean;
   /** What a caller sends into a tunnel before it is there. */
   private early: ByteQueue | null;
 
@@ -53,6 +55,7 @@ export class Http2DownstreamStream implements DownstreamStream, Http2StreamSink 
     this.heldUp = false;
     this.tunnel = false;
     this.tunnelEnded = false;
+    this.connects = false;
     this.early = null;
     this.exchange = new Exchange(home.engine, this, ingress);
   }
@@ -66,6 +69,7 @@ export class Http2DownstreamStream implements DownstreamStream, Http2StreamSink 
     this.heldUp = false;
     this.tunnel = false;
     this.tunnelEnded = false;
+    this.connects = false;
   }
 
   /** Ends the request with the reason. */
@@ -94,15 +98,16 @@ export class Http2DownstreamStream implements DownstreamStream, Http2StreamSink 
   }
 
   onHead(head: Head): void {
+    // A tunnel's request has no body, whatever its stream carries (RFC 9113 §8.5, RFC 8441 §4).
+    this.connects = head.upgrade !== '' || head.methodId === MethodId.Connect;
     this.exchange.begin(head);
-    // A tunnel's request has no body, whatever its stream carries (RFC 8441 §4).
-    if (head.upgrade !== '' && this.stream !== null) this.exchange.onRequestEnd();
+    if (this.connects && this.stream !== null) this.exchange.onRequestEnd();
   }
 
   onData(chunk: Buffer, start: number, end: number): void {
     const stream = this.stream!;
     if (this.tunnel) this.exchange.onDownstreamTunnelBytes(chunk, start, end);
-    else if (stream.upgrade === '') this.exchange.onRequestData(chunk, start, end);
+    else if (!this.connects) this.exchange.onRequestData(chunk, start, end);
     else {
       this.early ??= new ByteQueue();
       this.early.push(chunk, start, end);
@@ -120,7 +125,7 @@ export class Http2DownstreamStream implements DownstreamStream, Http2StreamSink 
 
   onEnd(): void {
     if (this.tunnel) this.onTunnelEnd();
-    else if (this.stream!.upgrade === '') this.exchange.onRequestEnd();
+    else if (!this.connects) this.exchange.onRequestEnd();
   }
 
   onTermination(code: TerminationCode, detail: string): void {

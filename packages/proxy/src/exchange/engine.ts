@@ -5,7 +5,7 @@ import type { DestinationKey } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import type { RandomIds } from '@weft/telemetry';
 import type { TcpEnvironment } from '../tcp/tcp-environment.ts';
-import type { ConnectionPool } from '../upstream/connection-pool.ts';
+import type { ConnectionPool, StreamSource } from '../upstream/connection-pool.ts';
 import type { ExchangeFacts } from './exchange-facts.ts';
 import type { Tracing } from './exchange-spans.ts';
 import type { TelemetryInForce } from './telemetry-in-force.ts';
@@ -39,6 +39,8 @@ export interface Engine {
   /** The snapshot in force for what arrives: destinations that stand for the ports of the local application. */
   readonly localTables: Tables;
   pool(backend: BackendState, endpoint: EndpointState): ConnectionPool;
+  /** A connection for one CONNECT. */
+  tunnel(endpoint: EndpointState): StreamSource;
   /** A request is for this destination: it is in use. */
   use(key: DestinationKey): void;
   /** Asks for a destination that is not held; `waiter` hears once, unless it is forgotten. */

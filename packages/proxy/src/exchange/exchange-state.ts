@@ -7,7 +7,7 @@ import type { Timer } from '@weft/kernel';
 import type { DestinationKey } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import type { SpanContext } from '@weft/telemetry';
-import type { ConnectionPool } from '../upstream/connection-pool.ts';
+import type { StreamSource } from '../upstream/connection-pool.ts';
 import { Carriage } from '../upstream/request-carriage.ts';
 import type { UpstreamStream } from '../upstream/upstream-stream.ts';
 import type { DownstreamStream, HttpProtocol } from './downstream-stream.ts';
@@ -80,7 +80,8 @@ export abstract class ExchangeState implements ExchangeFacts {
 
   state: State;
   stream: UpstreamStream | null;
-  pool: ConnectionPool | null;
+  /** Which a stream is waited for. */
+  pool: StreamSource | null;
   readonly tried: TriedEndpoints;
   readonly requestFacts: RequestFacts;
   readonly slots: (string | undefined)[];

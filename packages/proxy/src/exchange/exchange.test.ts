@@ -771,7 +771,7 @@ describe('hosts outside the mesh', () => {
   });
 
   stageTest(
-    'are refused under DeclaredOnly, and CONNECT everywhere',
+    'are refused under DeclaredOnly, and CONNECT by all other listeners',
     0,
     async (stage) => {
       const listener = await stage.fixture.listen({ kind: 'explicit' });

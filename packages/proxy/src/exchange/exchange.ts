@@ -1,7 +1,16 @@
 import type { Buffer } from 'node:buffer';
 import { decide } from '@weft/decision';
 import type { BackendState, RouteTable } from '@weft/decision';
-import { FieldId, Framing, GrpcKind, MethodId, encodeGrpcMessage, isIdempotentMethod, noEdits } from '@weft/http';
+import {
+  FieldId,
+  Framing,
+  GrpcKind,
+  MethodId,
+  encodeGrpcMessage,
+  isIdempotentMethod,
+  noEdits,
+  readAuthority,
+} from '@weft/http';
 import type { Head } from '@weft/http';
 import type { DestinationKey } from '@weft/model';
 import { terminations } from '@weft/outcome';
@@ -13,6 +22,7 @@ import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stre
 import type { DestinationWaiter } from './engine.ts';
 import { nextLimitMs, stalledCode } from './exchange-limits.ts';
 import { ExchangeState, NO_HEAD, State } from './exchange-state.ts';
+import { isMeshHost } from './named-destination.ts';
 import { GRPC_UNAVAILABLE, readGrpcStatus } from './grpc-call.ts';
 import { startMirrors } from './mirror-request.ts';
 import { NO_TRY, mayRetryStatus, planNextTry } from './next-try.ts';
@@ -23,6 +33,9 @@ import { statusTrailers } from './status-trailers.ts';
 
 /** A request for a destination that is not held waits so long for the control plane. */
 const CONFIG_WAIT_MS = 1_000;
+
+/** A tunnel in which nothing moves, as for other connections that are carried as bytes. */
+const TUNNEL_IDLE_MS = 3_600_000;
 
 /**
  * A request that must not be sent twice takes no connection that the peer may be about to close. Below the shortest idle
@@ -268,7 +281,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
   private route(): void {
     const { ingress, head } = this;
     if (head.methodId === MethodId.Connect) {
-      this.refuse('method-not-served', 'CONNECT');
+      this.connect();
       return;
     }
     const routes = ingress.kind === 'gateway' ? this.listenerRoutes() : this.destinationRoutes();
@@ -285,6 +298,20 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
       this.downstream.sendReply({ ...reply, fields, contentType: 'text/plain; charset=utf-8' }, false);
       this.finish(decision.code, '');
     } else this.refuse(decision.code, decision.detail);
+  }
+
+  /** A tunnel out of the mesh, for the application beside us and nobody else. What is in the mesh is called by its requests. */
+  private connect(): void {
+    const { ingress, head, tables } = this;
+    const authority = ingress.kind === 'explicit' ? readAuthority(head.authority) : undefined;
+    if (authority === undefined) {
+      this.refuse('method-not-served', 'CONNECT');
+      return;
+    }
+    const { host, port } = authority;
+    const meshed = tables.names.resolve(host, port, this.engine.namespace) !== '' || isMeshHost(tables.names, host);
+    if (meshed) this.refuse('method-not-served', `CONNECT leads out of the mesh; call ${host} by http://`);
+    else this.leave(host, port);
   }
 
   private listenerRoutes(): RouteTable | undefined {
@@ -361,7 +388,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
     const { timeouts } = rule;
     if (timeouts.requestMs > 0) this.requestDeadlineMs = this.startMs + timeouts.requestMs;
     if (this.call.kind !== GrpcKind.None) this.admitGrpc(backend);
-    this.idleMs = timeouts.streamIdleMs;
+    this.idleMs = this.head.methodId === MethodId.Connect ? TUNNEL_IDLE_MS : timeouts.streamIdleMs;
     this.connectTimeoutMs = timeouts.connectMs;
     this.body.replayable = rule.retries.attempts > 0 && this.head.framing !== Framing.None;
     const idempotent = isIdempotentMethod(this.head.methodId);
@@ -410,7 +437,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
     const { backendRequestMs } = decision.rule!.timeouts;
     this.tryDeadlineMs = backendRequestMs > 0 ? nowMs + backendRequestMs : Number.POSITIVE_INFINITY;
     this.state = State.Connecting;
-    const pool = engine.pool(backend, endpoint);
+    const pool = this.head.methodId === MethodId.Connect ? engine.tunnel(endpoint) : engine.pool(backend, endpoint);
     this.pool = pool;
     this.armTimer(nowMs);
     const connection = pool.lease(this, nowMs);
@@ -499,7 +526,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
       this.reply('malformed-response', 'head-not-writable');
       return;
     }
-    if (head.status !== 101) return;
+    if (head.status !== 101 && this.head.methodId !== MethodId.Connect) return;
     this.state = State.Tunnel;
     downstream.startTunnel();
   }

@@ -59,8 +59,7 @@ export class NamedDestination {
   private leave(names: NameTable, host: string, port: number, namespace: string): '' {
     this.host = host;
     this.port = port;
-    // Without its brackets an IPv6 address is a name of one label.
-    if (!names.isMeshName(host.includes(':') ? `[${host}]` : host)) return '';
+    if (!isMeshHost(names, host)) return '';
     const ports = names.portsOf(host, namespace);
     const hint =
       ports.length === 0 ? host : `${host} has no port ${port}, it has ${ports.map((p) => p.port).join(', ')}`;
@@ -72,6 +71,12 @@ export class NamedDestination {
     this.detail = detail;
     return '';
   }
+}
+
+/** Whether a host without a destination would have to be one of the mesh. `host` is without the brackets of an IPv6 address. */
+export function isMeshHost(names: NameTable, host: string): boolean {
+  // An address without them would be a name of one label.
+  return names.isMeshName(host.includes(':') ? `[${host}]` : host);
 }
 
 /** RFC 6454 §7: the origin is the very place the request is for. */

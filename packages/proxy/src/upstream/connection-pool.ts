@@ -33,6 +33,16 @@ export interface LeaseWaiter {
   readonly carriage: Carriage;
 }
 
+/** Where a request gets its stream from: a pool, or a connection made for it alone. */
+export interface StreamSource {
+  /** Of the connection opened last; -1 without TLS. */
+  readonly lastHandshakeMs: number;
+  /** A stream at once when there is one; otherwise null, and `waiter` hears later. */
+  lease(waiter: LeaseWaiter, nowMs: number): UpstreamStream | null;
+  /** The waiter no longer wants one. */
+  cancel(waiter: LeaseWaiter): void;
+}
+
 /** What pools share: one per process. */
 export interface PoolEnvironment {
   readonly wheel: TimerWheel;
@@ -78,7 +88,7 @@ const SHORTEST_LIFE = 0.8;
  * by the lane. Waiting requests are served in order of arrival, by whichever comes first: a stream or connection that falls
  * free, or the one dialled for them.
  */
-export class ConnectionPool implements ConnectionOwner, Http2Owner {
+export class ConnectionPool implements StreamSource, ConnectionOwner, Http2Owner {
   readonly target: DialTarget;
   readonly protocol: ApplicationProtocol;
   readonly counters: PoolCounters;
