@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type ClusterOptions, type ControlPlane, startControlPlane } from '@weft/control';
+import { type ClusterOptions, type ControlOptions, type ControlPlane, startControlPlane } from '@weft/control';
 import { TimerWheel, systemClock, systemRandom } from '@weft/kernel';
 import {
   type ClusterAccess,
@@ -150,6 +150,7 @@ export async function startReplica(
   namespace: string,
   replica: string,
   own: Partial<ClusterOptions> = {},
+  more: Partial<ControlOptions> = {},
 ): Promise<RunningControl> {
   const folder = mkdtempSync(join(tmpdir(), 'weft-replica-'));
   const wheel = new TimerWheel(systemClock);
@@ -168,6 +169,7 @@ export async function startReplica(
     wheel,
     random: systemRandom,
     log: { info: say, warn: say, error: say },
+    ...more,
   });
   let stopped: Promise<void> | null = null;
   const stop = (): Promise<void> => {
