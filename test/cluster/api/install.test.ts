@@ -95,6 +95,7 @@ describe('an installation', needsCluster, () => {
       configured('TrafficPolicy', namespace, { targetRefs: [target, target] }),
       configured('AuthenticationPolicy', namespace, { mtls: { mode: 'Strict' } }),
       configured('WorkloadEntry', namespace, { address: '192.0.2.9' }),
+      configured('TelemetryPolicy', namespace, { accessLog: {} }),
     ];
     const mesh: KubeObject = { apiVersion: 'weft.dev/v1alpha1', kind: 'Mesh', metadata: { name: 'default' }, spec: {} };
     await cluster.delete(mesh);

@@ -172,7 +172,13 @@ export class PodMesh {
                     { name: 'LISTEN', ...own },
                   ],
                   ports: [{ containerPort: 8080, protocol: 'TCP' }],
-                  readinessProbe: { httpGet: { path: '/ready', port: 8080 }, periodSeconds: 1 },
+                  // A machine that is short of time is not to say that the application is not ready.
+                  readinessProbe: {
+                    httpGet: { path: '/ready', port: 8080 },
+                    periodSeconds: 1,
+                    timeoutSeconds: 10,
+                    failureThreshold: 6,
+                  },
                 },
               ],
             },
