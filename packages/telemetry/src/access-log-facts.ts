@@ -41,3 +41,31 @@ export interface AccessLogFacts {
   readonly route: string;
   readonly rule: string;
 }
+
+/** What one TCP connection was. Absent text is '', an absent `connectMs` -1; both are left out of the line. */
+export interface ConnectionLogFacts {
+  /** Unix milliseconds of the accepted connection. */
+  readonly startWallMs: number;
+  readonly direction: Direction;
+  /** SPIFFE ID of the caller. */
+  readonly source: string;
+  /** `namespace/name:port` that was called. */
+  readonly destination: string;
+  /** Of the ClientHello, when it was read. */
+  readonly serverName: string;
+  readonly termination: Termination;
+  readonly detail: string;
+  /** Bits of `accessFlags`. */
+  readonly flags: number;
+  /** Of the caller, and to it. */
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  readonly durationMs: number;
+  readonly connectMs: number;
+  readonly attempts: number;
+  readonly upstreamAddress: string;
+  readonly downstreamAddress: string;
+  readonly configVersion: string;
+  readonly route: string;
+  readonly rule: string;
+}

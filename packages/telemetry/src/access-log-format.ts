@@ -1,5 +1,5 @@
 import type { AccessLogFacts } from './access-log-facts.ts';
-import { writeJsonText } from './json-text.ts';
+import { LineFields, putOwnFields, roundMs, severityNumbers } from './line-fields.ts';
 import { isFailure } from './request-failure.ts';
 
 /** Names of the fields of a line: ours, the Elastic Common Schema's, or OpenTelemetry's. */
@@ -22,7 +22,7 @@ export interface LineParts {
 /** Elastic Common Schema 8: dotted names are the same as nested ones there. What it has no name for stands under `weft.`. */
 export function writeEcs(parts: LineParts): string {
   const { facts, durationMs } = parts;
-  const line = new Fields();
+  const line = new LineFields();
   line.text('@timestamp', parts.time);
   line.raw('ecs.version', '"8.11"');
   line.text('log.level', facts.termination.log);
@@ -51,7 +51,7 @@ export function writeEcs(parts: LineParts): string {
 /** OpenTelemetry's log data model; attributes have the names of its semantic conventions. */
 export function writeOtel(parts: LineParts): string {
   const { facts } = parts;
-  const attributes = new Fields();
+  const attributes = new LineFields();
   attributes.text('http.request.method', facts.method);
   if (facts.status > 0) attributes.number('http.response.status_code', facts.status);
   attributes.number('http.request.body.size', facts.requestBytes);
@@ -67,7 +67,7 @@ export function writeOtel(parts: LineParts): string {
   attributes.text('weft.direction', facts.direction);
   attributes.number('weft.duration', parts.durationMs);
   ownFields(attributes, parts);
-  const line = new Fields();
+  const line = new LineFields();
   line.text('Timestamp', parts.time);
   line.text('SeverityText', facts.termination.log.toUpperCase());
   line.number('SeverityNumber', severityNumbers[facts.termination.log] ?? 9);
@@ -77,49 +77,8 @@ export function writeOtel(parts: LineParts): string {
   return line.end();
 }
 
-/** Of OpenTelemetry's log data model. */
-export const severityNumbers: Readonly<Record<string, number>> = { debug: 5, info: 9, warn: 13, error: 17 };
-
-function ownFields(line: Fields, { facts, flags }: LineParts): void {
-  line.text('weft.termination', facts.termination.code);
-  if (facts.flags !== 0) line.raw('weft.flags', flags);
+function ownFields(line: LineFields, { facts, flags }: LineParts): void {
+  putOwnFields(line, facts, flags);
   if (facts.grpcStatus >= 0) line.number('rpc.grpc.status_code', facts.grpcStatus);
-  if (facts.upstreamMs >= 0) line.number('weft.upstream_ms', milliseconds(facts.upstreamMs));
-  if (facts.connectMs >= 0) line.number('weft.connect_ms', milliseconds(facts.connectMs));
-  line.number('weft.attempts', facts.attempts);
-  line.text('weft.source', facts.source);
-  line.text('weft.destination', facts.destination);
-  line.text('weft.route', facts.route);
-  line.text('weft.rule', facts.rule);
-  line.text('weft.config_version', facts.configVersion);
-}
-
-function milliseconds(value: number): number {
-  return Math.round(value * 1_000) / 1_000;
-}
-
-/** One JSON object, field by field; text that is empty is left out. */
-class Fields {
-  private line: string;
-
-  constructor() {
-    this.line = '';
-  }
-
-  text(name: string, value: string): void {
-    if (value !== '') this.raw(name, writeJsonText(value));
-  }
-
-  number(name: string, value: number): void {
-    this.raw(name, String(value));
-  }
-
-  /** `json` is JSON. */
-  raw(name: string, json: string): void {
-    this.line += `${this.line === '' ? '{' : ','}"${name}":${json}`;
-  }
-
-  end(): string {
-    return `${this.line}}\n`;
-  }
+  if (facts.upstreamMs >= 0) line.number('weft.upstream_ms', roundMs(facts.upstreamMs));
 }

@@ -1,9 +1,9 @@
 import type { Termination } from '@weft/outcome';
-import type { AccessLogFacts } from './access-log-facts.ts';
+import type { AccessLogFacts, ConnectionLogFacts } from './access-log-facts.ts';
 import { type AccessLogFormat, type LineParts, writeEcs, writeOtel } from './access-log-format.ts';
+import { writeConnectionEcs, writeConnectionOtel } from './connection-log-format.ts';
 import { writeJsonText } from './json-text.ts';
 import { isFailure } from './request-failure.ts';
-import type { Direction } from './request-labels.ts';
 
 /** When a request gets a line: the words of `TelemetryPolicy.accessLog.when`. */
 export type AccessLogWhen = 'Never' | 'Errors' | 'Always';
@@ -19,33 +19,6 @@ export const accessFlags = {
   mirrored: 64,
   'body-not-replayable': 128,
 } as const;
-
-/** What one TCP connection was. Absent text is '', an absent `connectMs` -1; both are left out of the line. */
-export interface ConnectionLogFacts {
-  /** Unix milliseconds of the accepted connection. */
-  readonly startWallMs: number;
-  readonly direction: Direction;
-  /** SPIFFE ID of the caller. */
-  readonly source: string;
-  /** `namespace/name:port` that was called. */
-  readonly destination: string;
-  /** Of the ClientHello, when it was read. */
-  readonly serverName: string;
-  readonly termination: Termination;
-  readonly detail: string;
-  /** Bits of `accessFlags`. */
-  readonly flags: number;
-  readonly receivedBytes: number;
-  readonly sentBytes: number;
-  readonly durationMs: number;
-  readonly connectMs: number;
-  readonly attempts: number;
-  readonly upstreamAddress: string;
-  readonly downstreamAddress: string;
-  readonly configVersion: string;
-  readonly route: string;
-  readonly rule: string;
-}
 
 export interface AccessLogOptions {
   /** Names of the fields; `Json` unless said. */
@@ -120,6 +93,17 @@ export class AccessLog {
 
   /** One line of a TCP connection that has ended. */
   writeConnection(facts: ConnectionLogFacts): string {
+    if (this.format !== 'Json') {
+      const write = this.format === 'Ecs' ? writeConnectionEcs : writeConnectionOtel;
+      return write({
+        facts,
+        time: this.writeTime(facts.startWallMs),
+        serverName: cut(facts.serverName),
+        detail: cut(facts.detail),
+        durationMs: writeDurationMs(facts.durationMs),
+        flags: writeFlags(facts.flags),
+      });
+    }
     const { termination } = facts;
     let line = `{"time":"${this.writeTime(facts.startWallMs)}","level":"${termination.log}","direction":"${facts.direction}","protocol":"tcp"`;
     line += textField(',"serverName":', cut(facts.serverName));

@@ -1,9 +1,8 @@
-export { type AccessLogFacts } from './access-log-facts.ts';
+export { type AccessLogFacts, type ConnectionLogFacts } from './access-log-facts.ts';
 export {
   AccessLog,
   type AccessLogOptions,
   type AccessLogWhen,
-  type ConnectionLogFacts,
   accessFlags,
   isLogged,
   redactQuery,

@@ -3,7 +3,7 @@ import type { ExportResult } from '@opentelemetry/core';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { Resource } from '@opentelemetry/resources';
 import type { TimerWheel } from '@weft/kernel';
-import { severityNumbers } from '../access-log-format.ts';
+import { severityNumbers } from '../line-fields.ts';
 import type { LineTarget } from '../line-sink.ts';
 import { type BatchExporter, ExportQueue } from './export-queue.ts';
 import type { ExportTarget } from './export-target.ts';
