@@ -68,12 +68,32 @@ export function makeRoot(
       add(`lib/${triplet}/${name}`, 0o644, `lib/${triplet}/${name}`, `usr/lib/${triplet}/${name}`);
     }
   };
+  /**
+   * For nodes, where the plugin of the network finds nothing else (packages/cni): not on the path here. Libraries and loader by
+   * the names under which they are looked for.
+   */
+  const addNodeTools = (): void => {
+    add('weft/node/busybox', 0o755, 'bin/busybox', 'usr/bin/busybox');
+    const link = (name: string, target: string): void =>
+      void system.set(`weft/node/${name}`, { type: 'link', path: `weft/node/${name}`, target: `/${target}` });
+    link('nft', 'usr/sbin/nft');
+    link('ld.so', loader);
+    const follow = (path: string): void => {
+      const entry = system.get(path);
+      if (entry?.type !== 'file') return;
+      for (const name of elfNeeds(entry.content)) {
+        if (loader.endsWith(`/${name}`) || system.has(`weft/node/${name}`)) continue;
+        link(name, `lib/${triplet}/${name}`);
+        follow(`lib/${triplet}/${name}`);
+      }
+    };
+    follow('usr/sbin/nft');
+  };
   const loaderName = loader.slice(loader.lastIndexOf('/') + 1);
   add(loader, 0o755, loader, `lib/${triplet}/${loaderName}`, `usr/lib/${triplet}/${loaderName}`);
   add('usr/sbin/nft', 0o755, 'usr/sbin/nft', 'sbin/nft');
   add('usr/sbin/xtables-legacy-multi', 0o755, 'usr/sbin/xtables-legacy-multi', 'sbin/xtables-legacy-multi');
-  // Not on the path: it is for nodes, where the plugin of the network has nothing else (packages/cni), and makes pipes for its agent.
-  add('weft/node/busybox', 0o755, 'bin/busybox', 'usr/bin/busybox');
+  addNodeTools();
   for (const name of iptablesNames) {
     system.set(`usr/sbin/${name}`, { type: 'link', path: `usr/sbin/${name}`, target: 'xtables-legacy-multi' });
   }

@@ -2,11 +2,10 @@ export { type CaptureWords, defaultCaptureWords, readCaptureArguments, readCaptu
 export { type CapturePlan, handoverSources } from './capture-plan.ts';
 export { type CaptureProof, proveOutbound } from './capture-proof.ts';
 export { writeIptablesRemoval, writeIptablesRules } from './iptables-ruleset.ts';
-export { writeNftRemoval, writeNftRules } from './nft-ruleset.ts';
-export { type NamespaceEntry, openNamespaces } from './network-namespace.ts';
+export { nftTable, writeNftRemoval, writeNftRules } from './nft-ruleset.ts';
 export {
   type OriginalDestination,
   type OriginalDestinationReader,
   openOriginalDestinations,
 } from './original-destination.ts';
-export { type RulePlace, type RuleTool, type RuleToolName, findRuleTool, workingRuleTools } from './rule-tool.ts';
+export { type RuleTool, type RuleToolName, findRuleTool, workingRuleTools } from './rule-tool.ts';

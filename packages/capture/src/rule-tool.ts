@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { type Result, fail, ok } from '@weft/kernel';
 import type { CapturePlan } from './capture-plan.ts';
 import { iptablesChains, iptablesJumps, writeIptablesRemoval, writeIptablesRules } from './iptables-ruleset.ts';
@@ -17,9 +17,6 @@ export interface RuleTool {
 
 export type RuleToolName = 'nft' | 'iptables-legacy' | 'iptables';
 
-/** Starts programs where the rules are to be: `start` is called once, in that place. The error says why it cannot be. */
-export type RulePlace = (start: () => ChildProcessWithoutNullStreams) => Result<ChildProcessWithoutNullStreams, string>;
-
 interface Outcome {
   /** -1: the program is not there. */
   readonly code: number;
@@ -31,18 +28,13 @@ interface Outcome {
 const TOOL_TIMEOUT_MS = 10_000;
 const LOCK_SECONDS = '5';
 
-const here: RulePlace = (start) => ok(start());
-
 /**
  * The tool to use: nft where the kernel takes its rules, else legacy iptables, else the iptables there is. `wanted` names one
- * and tries no other, `place` where its programs run. The error says what each of them answered.
+ * and tries no other. The error says what each of them answered.
  */
-export async function findRuleTool(
-  wanted: RuleToolName | '',
-  place: RulePlace = here,
-): Promise<Result<RuleTool, string>> {
+export async function findRuleTool(wanted: RuleToolName | ''): Promise<Result<RuleTool, string>> {
   const answers: string[] = [];
-  for (const tool of ruleTools(place)) {
+  for (const tool of [nftTool(), iptablesTool('iptables-legacy'), iptablesTool('iptables')]) {
     if (wanted !== '' && tool.name !== wanted) continue;
     const present = await tool.present();
     if (present.ok) return ok(tool);
@@ -52,49 +44,45 @@ export async function findRuleTool(
 }
 
 /** Every tool that is there: what an earlier one wrote must not stay beside what another writes. */
-export async function workingRuleTools(place: RulePlace = here): Promise<readonly RuleTool[]> {
+export async function workingRuleTools(): Promise<readonly RuleTool[]> {
   const working: RuleTool[] = [];
-  for (const tool of ruleTools(place)) {
+  for (const tool of [nftTool(), iptablesTool('iptables-legacy'), iptablesTool('iptables')]) {
     if ((await tool.present()).ok) working.push(tool);
   }
   return working;
 }
 
-function ruleTools(place: RulePlace): RuleTool[] {
-  return [nftTool(place), iptablesTool('iptables-legacy', place), iptablesTool('iptables', place)];
-}
-
-function nftTool(place: RulePlace): RuleTool {
+function nftTool(): RuleTool {
   const [family = '', table = ''] = nftTable.split(' ');
   return {
     name: 'nft',
-    apply: (plan) => mustRun(place, 'nft', ['-f', '-'], writeNftRules(plan)),
-    remove: () => mustRun(place, 'nft', ['-f', '-'], writeNftRemoval()),
+    apply: (plan) => mustRun('nft', ['-f', '-'], writeNftRules(plan)),
+    remove: () => mustRun('nft', ['-f', '-'], writeNftRemoval()),
     async present() {
-      const listed = await run(place, 'nft', ['list', 'tables'], '');
+      const listed = await run('nft', ['list', 'tables'], '');
       if (listed.code !== 0) return fail(refusal('nft', listed));
       return ok(listed.out.split('\n').includes(`table ${family} ${table}`));
     },
   };
 }
 
-function iptablesTool(name: 'iptables-legacy' | 'iptables', place: RulePlace): RuleTool {
+function iptablesTool(name: 'iptables-legacy' | 'iptables'): RuleTool {
   const program = (family: 4 | 6): string => (family === 4 ? name : name.replace('ip', 'ip6'));
   const present = async (family: 4 | 6): Promise<Result<boolean, string>> => {
-    const listed = await run(place, program(family), ['-w', LOCK_SECONDS, '-t', 'nat', '-S'], '');
+    const listed = await run(program(family), ['-w', LOCK_SECONDS, '-t', 'nat', '-S'], '');
     if (listed.code !== 0) return fail(refusal(program(family), listed));
     return ok(Object.values(iptablesChains).some((chain) => listed.out.includes(`-N ${chain}\n`)));
   };
   const jumpsOf = async (family: 4 | 6): Promise<{ there: (readonly string[])[]; missing: (readonly string[])[] }> => {
     const jumps: { there: (readonly string[])[]; missing: (readonly string[])[] } = { there: [], missing: [] };
     for (const jump of iptablesJumps) {
-      const { code } = await run(place, program(family), ['-w', LOCK_SECONDS, '-t', 'nat', '-C', ...jump], '');
+      const { code } = await run(program(family), ['-w', LOCK_SECONDS, '-t', 'nat', '-C', ...jump], '');
       jumps[code === 0 ? 'there' : 'missing'].push(jump);
     }
     return jumps;
   };
   const restore = (family: 4 | 6, script: string): Promise<Result<void, string>> =>
-    mustRun(place, `${program(family)}-restore`, ['-w', LOCK_SECONDS, '--noflush'], script);
+    mustRun(`${program(family)}-restore`, ['-w', LOCK_SECONDS, '--noflush'], script);
   return {
     name,
     async apply(plan) {
@@ -125,13 +113,8 @@ function iptablesTool(name: 'iptables-legacy' | 'iptables', place: RulePlace): R
   };
 }
 
-async function mustRun(
-  place: RulePlace,
-  program: string,
-  args: readonly string[],
-  input: string,
-): Promise<Result<void, string>> {
-  const outcome = await run(place, program, args, input);
+async function mustRun(program: string, args: readonly string[], input: string): Promise<Result<void, string>> {
+  const outcome = await run(program, args, input);
   return outcome.code === 0 ? ok(undefined) : fail(refusal(program, outcome));
 }
 
@@ -143,14 +126,9 @@ function refusal(program: string, { code, err }: Outcome): string {
   return `${program}: ${said === '' ? `ended with ${code}` : said}`;
 }
 
-function run(place: RulePlace, program: string, args: readonly string[], input: string): Promise<Outcome> {
+function run(program: string, args: readonly string[], input: string): Promise<Outcome> {
   return new Promise((resolve) => {
-    const started = place(() => spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: TOOL_TIMEOUT_MS }));
-    if (!started.ok) {
-      resolve({ code: 1, out: '', err: started.error });
-      return;
-    }
-    const child = started.value;
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: TOOL_TIMEOUT_MS });
     let out = '';
     let err = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => void (out += text));

@@ -32,7 +32,7 @@ export type CallAnswerer = (lines: string, configuration: string) => Promise<Cni
  *   door              a pipe: each line names a call
  *   calls/NAME/call   what the plugin was started with; conf: its configuration
  *   calls/NAME/bell   a pipe: a line when the call was heard, one with the exit code when it is answered
- *   calls/NAME/result what the plugin prints
+ *   calls/NAME/result what the plugin prints, once it has written the rules beside it into the network of the pod
  *
  * Only root reaches the folder. Names are checked all the same.
  */
@@ -87,9 +87,10 @@ export class CallDoor {
     const lines = readBounded(join(call, 'call'));
     const configuration = readBounded(join(call, 'conf'));
     if (lines === undefined || configuration === undefined) return;
-    const { exit, text } = await this.answer(lines, configuration);
+    const { exit, text, rules } = await this.answer(lines, configuration);
     try {
       writeFileSync(join(call, 'result'), text, { mode: 0o600 });
+      if (rules !== '') writeFileSync(join(call, 'rules'), rules, { mode: 0o600 });
     } catch {
       // The plugin gave up, and took its folder with it.
       return;

@@ -2,9 +2,9 @@ import { type Result, fail, ok } from '@weft/kernel';
 
 /** What a container runtime wants of a plugin. */
 export interface CniCall {
-  readonly command: 'ADD' | 'DEL' | 'CHECK';
+  readonly command: 'ADD' | 'CHECK';
   readonly container: string;
-  /** Path of the network namespace; empty for a DEL of what is gone. */
+  /** Path of the network namespace. */
   readonly namespacePath: string;
   readonly interfaceName: string;
   /** Null for what is no pod. */
@@ -26,6 +26,8 @@ export interface CniAnswer {
   readonly exit: 0 | 1;
   /** What it prints. */
   readonly text: string;
+  /** What it writes into the network of the pod first, for nft; empty: nothing. */
+  readonly rules: string;
 }
 
 /** Codes of the specification, those that ours gives. */
@@ -34,13 +36,12 @@ export const cniCodes = {
   undecodable: 6,
   badConfiguration: 7,
   later: 11,
-  notCaptured: 100,
 } as const;
 
 /** Reads what the plugin laid down: a line for each variable, and the configuration. The error is an answer. */
 export function readCniCall(lines: string, configuration: string): Result<CniCall, CniAnswer> {
   const [command = '', container = '', namespacePath = '', interfaceName = '', args = ''] = lines.split('\n');
-  if (command !== 'ADD' && command !== 'DEL' && command !== 'CHECK') {
+  if (command !== 'ADD' && command !== 'CHECK') {
     return fail(cniFailure('', cniCodes.badEnvironment, `CNI_COMMAND "${command.slice(0, 40)}" is not known`));
   }
   let read: unknown;
@@ -51,7 +52,7 @@ export function readCniCall(lines: string, configuration: string): Result<CniCal
   }
   const map = (typeof read === 'object' && read !== null ? read : {}) as Readonly<Record<string, unknown>>;
   const cniVersion = typeof map['cniVersion'] === 'string' ? map['cniVersion'] : '';
-  if (namespacePath === '' && command !== 'DEL') {
+  if (namespacePath === '') {
     return fail(cniFailure(cniVersion, cniCodes.badEnvironment, 'CNI_NETNS is empty'));
   }
   const previous = map['prevResult'];
@@ -62,14 +63,14 @@ export function readCniCall(lines: string, configuration: string): Result<CniCal
   return ok({ command, container, namespacePath, interfaceName, pod: podName(args), cniVersion, previous });
 }
 
-/** What was there before us is the result; DEL and CHECK have none. */
-export function cniSuccess({ command, previous }: CniCall): CniAnswer {
-  return { exit: 0, text: command === 'ADD' ? `${JSON.stringify(previous)}\n` : '' };
+/** What was there before us is the result; CHECK has none. */
+export function cniSuccess({ command, previous }: CniCall, rules: string): CniAnswer {
+  return { exit: 0, text: command === 'ADD' ? `${JSON.stringify(previous)}\n` : '', rules };
 }
 
 /** `message` is shown to people in an event of the pod. */
 export function cniFailure(cniVersion: string, code: number, message: string): CniAnswer {
-  return { exit: 1, text: `${JSON.stringify({ cniVersion: cniVersion || '1.0.0', code, msg: message })}\n` };
+  return { exit: 1, text: `${JSON.stringify({ cniVersion: cniVersion || '1.0.0', code, msg: message })}\n`, rules: '' };
 }
 
 /** `K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-1`, as kubelets' runtimes say it. */

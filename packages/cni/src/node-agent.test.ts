@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, describe, it } from 'node:test';
 import { seededRandom } from '@weft/kernel';
 import { KubeClient } from '@weft/kube';
 import { FakeClock, ScriptedApiServer, eventually } from '@weft/testkit';
+import { copyTools, toolsLack } from './fixture/node-tools.ts';
 import { type NodeAgent, startNodeAgent } from './node-agent.ts';
 
-const tools = ['/usr/bin/busybox', '/bin/busybox'].find((path) => existsSync(path)) ?? '';
-const skip =
-  process.platform !== 'linux' ? 'agents are of Linux' : tools === '' && 'needs busybox; install busybox-static';
+const skip = process.platform !== 'linux' ? 'agents are of Linux' : toolsLack();
 const WAIT_MS = 5_000;
 const network = { cniVersion: '1.0.0', name: 'pods', plugins: [{ type: 'bridge' }] };
 const taint = 'weft.dev/agent-not-ready';
@@ -25,6 +24,7 @@ describe('the agent of a node', { skip }, () => {
     server.put({ apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'weft-cni', namespace: 'weft-system' } });
     const clock = new FakeClock();
     const client = new KubeClient({ description: '', server: url, token: () => '', namespace: 'weft-system' });
+    copyTools(join(folder, 'tools'));
     const conf = join(folder, 'net.d');
     mkdirSync(conf);
     const start = async (): Promise<NodeAgent> => {
@@ -42,7 +42,7 @@ describe('the agent of a node', { skip }, () => {
         configurationFile: '',
         callFolder: join(folder, 'run'),
         excludedNamespaces: ['weft-system'],
-        toolsFile: tools,
+        toolsSource: join(folder, 'tools'),
         evicts: true,
         taint: '',
         host: '127.0.0.1',
@@ -80,7 +80,7 @@ describe('the agent of a node', { skip }, () => {
     assert.equal(await ask(agent, '/ready'), '200 ok\n');
     write('10-pods.conflist', network);
     await eventually(() => types('10-pods.conflist').length === 2, WAIT_MS);
-    assert.deepEqual(readdirSync(join(folder, 'bin')).sort(), ['busybox-weft', 'weft-cni']);
+    assert.deepEqual(readdirSync(join(folder, 'bin')).sort(), ['weft-cni', 'weft-cni.d']);
     assert.match(await ask(agent, '/metrics'), /^weft_cni_ready 1$/m);
   });
 

@@ -1,12 +1,13 @@
 import { type Server, createServer } from 'node:http';
-import { openNamespaces } from '@weft/capture';
+import { join } from 'node:path';
 import { mapOf, mapsOf } from '@weft/injection';
 import { type Clock, type Random, type Result, type TimerWheel, fail, ok } from '@weft/kernel';
 import { EventRecorder, KindWatch, type KubeClient } from '@weft/kube';
-import { type CallAnswerer, CallDoor } from './call-door.ts';
+import { CallDoor } from './call-door.ts';
 import type { PodName } from './cni-call.ts';
-import { type CallFacts, PodCapture } from './pod-capture.ts';
+import { type CallFacts, answerCall } from './pod-capture.ts';
 import { PluginInstall } from './plugin-install.ts';
+import { toolsName } from './plugin-script.ts';
 import { type UncapturedPod, readUncaptured } from './uncaptured-pods.ts';
 
 export interface NodeAgentOptions {
@@ -25,8 +26,8 @@ export interface NodeAgentOptions {
   readonly configurationFile: string;
   readonly callFolder: string;
   readonly excludedNamespaces: readonly string[];
-  /** A static busybox, which goes to the node and makes pipes here. */
-  readonly toolsFile: string;
+  /** Folder of what goes to the node: a static `busybox`, which makes pipes here too, `nft` with its libraries and `ld.so`. */
+  readonly toolsSource: string;
   /** Pods that started uncaptured are evicted; otherwise only an event says it. */
   readonly evicts: boolean;
   /** Taken off the node once its pods can be captured; empty: none. */
@@ -55,16 +56,9 @@ const POD_READ_TRIES = 3;
 
 /** Starts the agent of this node. The error is a sentence for a person. */
 export async function startNodeAgent(options: NodeAgentOptions): Promise<Result<NodeAgent, string>> {
-  const enter = openNamespaces();
-  if (!enter.ok) return enter;
   const agent = new Agent(options);
-  const capture = new PodCapture(
-    (pod) => agent.readPod(pod),
-    enter.value,
-    (facts) => agent.tell(facts),
-  );
   try {
-    await agent.start((lines, configuration) => capture.answer(lines, configuration));
+    await agent.start();
   } catch (error) {
     return fail(`the agent cannot be of use to this node: ${(error as Error).message}`);
   }
@@ -138,10 +132,21 @@ class Agent implements NodeAgent {
   }
 
   /** Throws the system's error. */
-  async start(answer: CallAnswerer): Promise<void> {
-    const { callFolder, toolsFile, host, port, clock } = this.options;
+  async start(): Promise<void> {
+    const { callFolder, toolsSource, host, port, clock } = this.options;
     // First who answers, then the plugin, then the line by which runtimes call it.
-    this.door = await CallDoor.open(callFolder, [toolsFile, 'mkfifo'], clock, answer);
+    this.door = await CallDoor.open(
+      callFolder,
+      [join(toolsSource, toolsName), 'mkfifo'],
+      clock,
+      (lines, configuration) =>
+        answerCall(
+          lines,
+          configuration,
+          (pod) => this.readPod(pod),
+          (facts) => this.tell(facts),
+        ),
+    );
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen(port, host, resolve);
@@ -163,7 +168,7 @@ class Agent implements NodeAgent {
     this.server.closeAllConnections();
   }
 
-  async readPod({ namespace, name, uid }: PodName): Promise<Result<unknown, string>> {
+  private async readPod({ namespace, name, uid }: PodName): Promise<Result<unknown, string>> {
     let fault = '';
     for (let tries = 0; tries < POD_READ_TRIES; tries += 1) {
       const got = await this.options.client.get(`/api/v1/namespaces/${namespace}/pods/${name}`);
@@ -177,17 +182,13 @@ class Agent implements NodeAgent {
     return fail(fault);
   }
 
-  tell({ command, pod, outcome, message }: CallFacts): void {
+  private tell({ command, pod, outcome, message }: CallFacts): void {
     const key = `command="${command}",outcome="${outcome}"`;
     this.calls.set(key, (this.calls.get(key) ?? 0) + 1);
     if (outcome === 'captured' && command === 'ADD' && pod !== null) remember(this.captured, pod.uid);
     const fields = pod === null ? {} : { namespace: pod.namespace, pod: pod.name };
     if (outcome === 'failed') this.options.log.warn(message, { command, ...fields });
-    else if (outcome !== 'left')
-      this.options.log.info(`rules of a pod ${outcome === 'captured' ? 'are there' : 'are gone'}`, {
-        command,
-        ...fields,
-      });
+    else if (outcome === 'captured') this.options.log.info('a pod is captured', { command, ...fields });
   }
 
   /** A pod that had no agent when it started has none of our rules, and its own proof keeps it from going on. */

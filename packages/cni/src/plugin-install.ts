@@ -15,15 +15,15 @@ import {
 import { join } from 'node:path';
 import { type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
 import { chainPlugin, configurationFiles, unchainPlugin } from './network-configuration.ts';
-import { type PluginPlace, pluginType, toolsName, writePluginScript } from './plugin-script.ts';
+import { type PluginPlace, pluginType, toolsFolder, writePluginScript } from './plugin-script.ts';
 
 export interface PluginInstallOptions extends PluginPlace {
   /** Folder of network configurations on the node: `/etc/cni/net.d`. */
   readonly configurationFolder: string;
   /** The file to stand in; empty: the one that runtimes take, the first. */
   readonly configurationFile: string;
-  /** The static program that the plugin is written for. */
-  readonly toolsFile: string;
+  /** Folder of the tools that the plugin is written for: `busybox`, `nft`, `ld.so` and libraries. */
+  readonly toolsSource: string;
   readonly wheel: TimerWheel;
   /** What changed on the node, and what is in the way; each once. */
   readonly onWord: (level: 'info' | 'warn', message: string) => void;
@@ -53,9 +53,11 @@ export class PluginInstall {
 
   /** Writes the programs. Throws the system's error. */
   placePrograms(): void {
-    const { programFolder, toolsFile } = this.options;
-    mkdirSync(programFolder, { recursive: true });
-    replace(join(programFolder, toolsName), readFileSync(toolsFile), 0o755);
+    const { programFolder, toolsSource } = this.options;
+    const tools = join(programFolder, toolsFolder);
+    mkdirSync(tools, { recursive: true });
+    for (const name of readdirSync(toolsSource))
+      replace(join(tools, name), readFileSync(join(toolsSource, name)), 0o755);
     replace(join(programFolder, pluginType), Buffer.from(writePluginScript(this.options)), 0o755);
   }
 
@@ -107,7 +109,7 @@ export class PluginInstall {
       }
       this.options.onWord('info', `${file} is without ${pluginType} again`);
     }
-    for (const name of [pluginType, toolsName]) rmSync(join(programFolder, name), { force: true });
+    for (const name of [pluginType, toolsFolder]) rmSync(join(programFolder, name), { force: true, recursive: true });
   }
 
   private chain(): Result<void, string> {

@@ -1,7 +1,11 @@
+import { nftTable } from '@weft/capture';
+
 /** Where the program stands among those of the node's network, and its name in a network's configuration. */
 export const pluginType = 'weft-cni';
-/** The tools it is written for, beside it. A program of this name takes the name of a tool as its first argument. */
-export const toolsName = 'busybox-weft';
+/** Folder beside it with the tools that it is written for; of the node's own it needs none. */
+export const toolsFolder = 'weft-cni.d';
+/** A program of this name takes the name of a tool as its first argument. */
+export const toolsName = 'busybox';
 
 export interface PluginPlace {
   /** Folder of programs on the node: `/opt/cni/bin`. */
@@ -37,20 +41,23 @@ END {
 
 /**
  * The plugin: what a container runtime starts on the node for each pod, as the network interface specification says (CNI 1.1, and
- * back to 0.3). It decides nothing. It lays the call down in a folder, rings the agent's bell, waits for its answer and passes it on.
+ * back to 0.3). It decides nothing. For a pod that comes it lays the call down in a folder, rings the agent's bell, waits for what
+ * to write, and writes that into the network of the pod, where a runtime starts plugins to do such things: the agent itself needs
+ * no privilege for it.
  *
- * A node has no Node.js, and may have no shell either: the script is one for the tools that stand beside it, a static program.
- * Named pipes are what those can wait on; a socket they cannot speak to.
+ * A node has no Node.js, and may have neither a shell nor nft: the script is one for the tools that stand beside it, a static
+ * busybox and nft with its libraries and loader. Named pipes are what those can wait on; a socket they cannot speak to.
  *
  * Without an agent a pod that is to be captured must not start: the plugin fails, and the kubelet tries again. Only pods of
  * excluded namespaces pass. A pod that goes is never held back.
  */
 export function writePluginScript({ programFolder, callFolder, excludedNamespaces }: PluginPlace): string {
-  const tools = `${programFolder}/${toolsName}`;
+  const home = `${programFolder}/${toolsFolder}`;
   const excluded = excludedNamespaces.length === 0 ? '""' : excludedNamespaces.join('|');
-  return `#!${tools} sh
+  return `#!${home}/${toolsName} sh
 # ${pluginType}: leads traffic of pods to their sidecars. Written by the agent of Weft on this node, which answers; it goes with it.
-tools=${tools}
+home=${home}
+tools=$home/${toolsName}
 calls=${callFolder}
 umask 077
 export LC_ALL=C
@@ -68,15 +75,22 @@ pass() {
 }
 
 away() {
-  case "$CNI_COMMAND" in DEL) exit 0 ;; esac
   fail 11 "the agent of Weft on this node does not answer: a pod that has a sidecar would start without its traffic led through it; look at the DaemonSet weft-cni"
+}
+
+# nft, in the network of the pod.
+rules() {
+  $tools nsenter --net="$CNI_NETNS" -- "$home/ld.so" --library-path "$home" "$home/nft" "$@"
 }
 
 case "$CNI_COMMAND" in
   VERSION)
     printf '{"cniVersion":"1.1.0","supportedVersions":["0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]}\\n'
     exit 0 ;;
-  ADD | CHECK | DEL) ;;
+  DEL)
+    [ -e "$CNI_NETNS" ] && printf 'add table ${nftTable}\\ndelete table ${nftTable}\\n' | rules -f - >/dev/null 2>&1
+    exit 0 ;;
+  ADD | CHECK) ;;
   *) exit 0 ;;
 esac
 
@@ -103,6 +117,19 @@ exec 3<>"$call/bell" 4<>"$calls/door"
 printf '%s\\n' "\${call##*/}" >&4
 IFS= read -r -t 2 heard <&3 || away
 IFS= read -r -t 60 code <&3 || fail 11 "the agent of Weft on this node took longer than a minute"
+if [ "$code" = 0 ] && [ -e "$call/rules" ]; then
+  case "$CNI_COMMAND" in
+    ADD)
+      wrong="cannot be written"
+      said=$(rules -f "$call/rules" 2>&1) ;;
+    CHECK)
+      wrong="are gone"
+      said=$(rules list table ${nftTable} 2>&1) ;;
+  esac || {
+    said=$(printf '%s' "$said" | $tools tr -cs 'A-Za-z0-9.,:;()/_-' ' ' | $tools cut -c 1-300)
+    fail 100 "weft: the rules of the pod $wrong: \${said% }"
+  }
+fi
 $tools cat "$call/result"
 exit "$code"
 `;

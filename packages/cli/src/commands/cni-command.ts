@@ -37,7 +37,7 @@ export function cniCommand(terminal: Terminal, finish: Finish): Command {
     .option('--conf-dir <folder>', 'configurations of networks on the node', '/etc/cni/net.d')
     .option('--conf-file <name>', 'the one to stand in (default: the first, which runtimes take)', '')
     .option('--run-dir <folder>', 'shared by plugin and agent', '/run/weft-cni')
-    .option('--tools <file>', 'a static busybox, which goes to the node', '/weft/node/busybox')
+    .option('--tools <folder>', 'what goes to the node: busybox, nft, ld.so and libraries', '/weft/node')
     .option('--exclude-namespaces <names>', 'whose pods start without an agent, beside its own', 'kube-system')
     .option('--no-evict', 'leave pods that started uncaptured, and only say so in an event')
     .option('--taint <key>', 'of nodes that are not ready for pods; taken off when they are', '')
@@ -100,7 +100,7 @@ async function runAgent(options: AgentOptions, terminal: Terminal): Promise<void
     configurationFolder: options.confDir,
     configurationFile: options.confFile,
     callFolder: options.runDir,
-    toolsFile: options.tools,
+    toolsSource: options.tools,
     excludedNamespaces: Array.from(new Set([namespace, ...excluded])),
     evicts: options.evict,
     taint: options.taint,

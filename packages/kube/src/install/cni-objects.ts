@@ -51,7 +51,7 @@ export function cniObjects(values: InstallValues): KubeObject[] {
 }
 
 function daemonSet(values: InstallValues, labels: Readonly<Record<string, string>>): KubeObject {
-  const { namespace, pullSecrets, image, pullPolicy, cni, logLevel, sidecar } = values;
+  const { namespace, pullSecrets, image, pullPolicy, cni, logLevel } = values;
   const probe = (path: string): object => ({ httpGet: { path, port: 'http-metrics' } });
   const folders = [
     { name: 'programs', path: cni.binDir, mountPath: cni.binDir },
@@ -92,10 +92,7 @@ function daemonSet(values: InstallValues, labels: Readonly<Record<string, string
                 ...(cni.taint === '' ? [] : [`--taint=${cni.taint}`]),
                 `--log-level=${logLevel}`,
               ],
-              env: [
-                { name: 'WEFT_NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
-                { name: 'XTABLES_LOCKFILE', value: '/run/weft-cni/xtables.lock' },
-              ],
+              env: [{ name: 'WEFT_NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
               ports: [{ name: 'http-metrics', containerPort: 15_024, protocol: 'TCP' }],
               readinessProbe: { ...probe('/ready'), periodSeconds: 5, failureThreshold: 2 },
               livenessProbe: { ...probe('/live'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
@@ -107,28 +104,17 @@ function daemonSet(values: InstallValues, labels: Readonly<Record<string, string
                 runAsUser: 0,
                 runAsGroup: 0,
                 runAsNonRoot: false,
-                // To enter the network of a pod, and to write its rules.
-                capabilities: {
-                  drop: ['ALL'],
-                  add: ['NET_ADMIN', ...(sidecar.legacyIptables ? ['NET_RAW'] : []), 'SYS_ADMIN'],
-                },
+                // The folders of the node are root's; the rules of pods are written by the plugin, which the runtime starts.
+                capabilities: { drop: ['ALL'] },
                 seccompProfile: { type: 'RuntimeDefault' },
               },
-              volumeMounts: [
-                ...folders.map(({ name: volume, mountPath }) => ({ name: volume, mountPath })),
-                // Runtimes name them by either path, and mount them while the agent runs.
-                { name: 'namespaces', mountPath: '/run/netns', mountPropagation: 'HostToContainer' },
-                { name: 'namespaces', mountPath: '/var/run/netns', mountPropagation: 'HostToContainer' },
-              ],
+              volumeMounts: folders.map(({ name: volume, mountPath }) => ({ name: volume, mountPath })),
             },
           ],
-          volumes: [
-            ...folders.map(({ name: volume, path }) => ({
-              name: volume,
-              hostPath: { path, type: 'DirectoryOrCreate' },
-            })),
-            { name: 'namespaces', hostPath: { path: '/run/netns', type: 'DirectoryOrCreate' } },
-          ],
+          volumes: folders.map(({ name: volume, path }) => ({
+            name: volume,
+            hostPath: { path, type: 'DirectoryOrCreate' },
+          })),
         },
       },
     },
