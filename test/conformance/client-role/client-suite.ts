@@ -1,5 +1,9 @@
-/** What h2spec asks of servers, asked of clients: a scripted server that breaks each rule, before the codec and the outbound side. */
+/**
+ * What h2spec asks of servers, asked of clients: a scripted server that breaks each rule, before the codec and the outbound side; and
+ * gRPC's own clients before a gRPC server that misbehaves.
+ */
 import { Tally } from '../tally.ts';
+import { runBadServer } from './bad-server-suite.ts';
 import { CodecClient, OutboundClient } from './client-subjects.ts';
 import { hostileCases } from './hostile-cases.ts';
 import { playCase } from './hostile-server.ts';
@@ -14,5 +18,5 @@ export async function runClientRole(): Promise<Tally[]> {
       await tally.check(`${hostile.section}: ${hostile.name}`, () => playCase(subject, hostile));
     }
   }
-  return tallies;
+  return [...tallies, ...(await runBadServer())];
 }
