@@ -72,6 +72,16 @@ export function readMethodId(bytes: Buffer, start: number, end: number): MethodI
   return candidate;
 }
 
+/**
+ * The method in bytes[start, end) is a known one but for the case of its letters: `get` is a method of its own to us and GET to a
+ * careless server, so whoever matches on methods would be passed by.
+ */
+export function isMethodInOtherCase(bytes: Buffer, start: number, end: number): boolean {
+  const text = bytes.toString('latin1', start, end);
+  const upper = text.toUpperCase();
+  return upper !== text && methodIdOf(upper) !== MethodId.Other;
+}
+
 /** The only known method that begins with `first` (and `second`) and has `length` bytes; verified by the caller. */
 function candidateOf(first: number, second: number, length: number): MethodId {
   switch (first) {

@@ -1,13 +1,14 @@
-import { Buffer } from 'node:buffer';
 import { authorityFault } from '../authority.ts';
 import { foldEquals } from '../byte-class.ts';
 import { isSameText, readContentLength, readExpect } from '../checked-field.ts';
-import { FieldId, fieldIdCount } from '../field-id.ts';
-import { droppedFields, trailerFields } from '../field-rule.ts';
+import { FieldId } from '../field-id.ts';
+import { FieldRole, fieldRoles, markSingle } from '../field-role.ts';
+import type { SingleFields } from '../field-role.ts';
+import { trailerFields } from '../field-rule.ts';
 import { Framing, TargetForm } from '../framing.ts';
 import { FieldFlag } from '../head.ts';
 import type { Head } from '../head.ts';
-import { MethodId, readMethodId } from '../method.ts';
+import { MethodId, isMethodInOtherCase, readMethodId } from '../method.ts';
 import { readConnection } from './connection-options.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { readTarget } from './request-target.ts';
@@ -16,30 +17,32 @@ import { readTarget } from './request-target.ts';
  * What the fields of a scanned head mean for its framing and its hop (RFC 9110 §7, RFC 9112 §3, §6, §9). Every function
  * returns a detail, empty when the head is unambiguous.
  */
-interface Marks {
-  host: number;
-  contentLength: number;
+interface Marks extends SingleFields {
   transferEncoding: number;
   connection: number;
   upgrade: number;
-  expect: number;
   te: number;
 }
 
-// Ids that the rules below look at; one load per field decides that nothing is to be done for the others.
-const ROLE_NONE = 0;
-const ROLE_DROP = 1;
-const ROLE_RULE = 2;
-const roles: Uint8Array = compileRoles();
+const roles: Uint8Array = fieldRoles([
+  FieldId.Host,
+  FieldId.ContentLength,
+  FieldId.TransferEncoding,
+  FieldId.Expect,
+  FieldId.Upgrade,
+  FieldId.Connection,
+  FieldId.Te,
+  FieldId.Lookalike,
+]);
 
 // One object for all heads: reading is synchronous and never re-entered. It spares an allocation per head.
 const marks: Marks = {
   host: -1,
   contentLength: -1,
+  expect: -1,
   transferEncoding: -1,
   connection: -1,
   upgrade: -1,
-  expect: -1,
   te: -1,
 };
 const options: ConnectionOptions = { close: false, keepAlive: false, upgrade: false };
@@ -50,7 +53,8 @@ const CHUNKED = 'chunked';
 export function readRequestHead(head: Head, connectionOptions: number): string {
   const bytes = head.bytes;
   head.methodId = readMethodId(bytes, head.methodStart, head.methodEnd);
-  if (head.methodId === MethodId.Other && hasLowerCase(bytes, head.methodStart, head.methodEnd)) return 'method-case';
+  if (head.methodId === MethodId.Other && isMethodInOtherCase(bytes, head.methodStart, head.methodEnd))
+    return 'method-case';
   const fault = readTarget(head) || markFields(head) || readHost(head) || readConnectionFields(head, connectionOptions);
   if (fault !== '') return fault;
   if (marks.transferEncoding >= 0) {
@@ -134,9 +138,9 @@ function markFields(head: Head): string {
   const { ids, flags, count } = head;
   for (let index = 0; index < count; index += 1) {
     const role = roles[ids[index]!]!;
-    if (role === ROLE_NONE) continue;
+    if (role === FieldRole.None) continue;
     flags[index] = FieldFlag.Drop;
-    if (role === ROLE_RULE) {
+    if (role === FieldRole.Rule) {
       const fault = markField(ids[index]!, index);
       if (fault !== '') return fault;
     }
@@ -146,21 +150,9 @@ function markFields(head: Head): string {
 
 function markField(id: number, index: number): string {
   switch (id) {
-    case FieldId.Host:
-      if (marks.host >= 0) return 'duplicate-host';
-      marks.host = index;
-      return '';
-    case FieldId.ContentLength:
-      if (marks.contentLength >= 0) return 'duplicate-content-length';
-      marks.contentLength = index;
-      return '';
     case FieldId.TransferEncoding:
       if (marks.transferEncoding >= 0) return 'duplicate-transfer-encoding';
       marks.transferEncoding = index;
-      return '';
-    case FieldId.Expect:
-      if (marks.expect >= 0) return 'duplicate-expect';
-      marks.expect = index;
       return '';
     case FieldId.Upgrade:
       if (marks.upgrade >= 0) return 'duplicate-upgrade';
@@ -173,7 +165,7 @@ function markField(id: number, index: number): string {
       if (marks.te < 0) marks.te = index;
       return '';
     default:
-      return 'field-name-lookalike';
+      return markSingle(marks, id, index);
   }
 }
 
@@ -245,28 +237,4 @@ function codingFault(head: Head, index: number): string {
   const wellFormed = codings.every((coding) => /^[a-z0-9-]+$/.test(coding));
   const once = codings.at(-1) === CHUNKED && codings.indexOf(CHUNKED) === codings.length - 1;
   return wellFormed && once ? 'transfer-coding-unknown' : 'bad-transfer-encoding';
-}
-
-function hasLowerCase(bytes: Buffer, start: number, end: number): boolean {
-  // `get` is a method of its own to us and GET to a careless server: whoever matches on methods would be passed by.
-  const text = bytes.toString('latin1', start, end);
-  const upper = Buffer.from(text.toUpperCase(), 'latin1');
-  return text !== text.toUpperCase() && readMethodId(upper, 0, upper.length) !== MethodId.Other;
-}
-
-function compileRoles(): Uint8Array {
-  const table = new Uint8Array(fieldIdCount);
-  for (let id = 0; id < fieldIdCount; id += 1) table[id] = droppedFields[id] === FieldFlag.Drop ? ROLE_DROP : ROLE_NONE;
-  const ruled = [
-    FieldId.Host,
-    FieldId.ContentLength,
-    FieldId.TransferEncoding,
-    FieldId.Expect,
-    FieldId.Upgrade,
-    FieldId.Connection,
-    FieldId.Te,
-    FieldId.Lookalike,
-  ];
-  for (const id of ruled) table[id] = ROLE_RULE;
-  return table;
 }

@@ -2,12 +2,14 @@ import type { Buffer } from 'node:buffer';
 import { authorityFault, portStart } from '../authority.ts';
 import { ByteClass, byteClasses, foldEquals } from '../byte-class.ts';
 import { isSameText, readContentLength, readExpect } from '../checked-field.ts';
-import { FieldId, fieldIdCount } from '../field-id.ts';
-import { droppedFields, trailerFields } from '../field-rule.ts';
+import { FieldId } from '../field-id.ts';
+import { FieldRole, fieldRoles, markSingle } from '../field-role.ts';
+import type { SingleFields } from '../field-role.ts';
+import { trailerFields } from '../field-rule.ts';
 import { Framing, TargetForm } from '../framing.ts';
 import { FieldFlag } from '../head.ts';
 import type { Head } from '../head.ts';
-import { MethodId, methodIdOf, readMethodId } from '../method.ts';
+import { MethodId, isMethodInOtherCase, readMethodId } from '../method.ts';
 import type { HpackDecoder } from './hpack/decoder.ts';
 import { FIRST_PSEUDO_ID, PseudoId } from './hpack/static-table.ts';
 
@@ -26,16 +28,13 @@ const PROTOCOL = (PseudoId.Protocol - FIRST_PSEUDO_ID) * 2;
 // A method longer than any known one is refused by HTTP/1.1 readers behind us.
 const METHOD_BYTES = 32;
 
-const ROLE_NONE = 0;
-const ROLE_DROP = 1;
-const ROLE_CONNECTION = 2;
-const ROLE_RULE = 3;
-const roles: Uint8Array = compileRoles();
+// RFC 9113 §8.2.2: what concerns one connection is said by frames.
+const roles: Uint8Array = fieldRoles(
+  [FieldId.Host, FieldId.ContentLength, FieldId.Expect, FieldId.Te, FieldId.Lookalike, FieldId.Cookie],
+  [FieldId.Connection, FieldId.ProxyConnection, FieldId.KeepAlive, FieldId.TransferEncoding, FieldId.Upgrade],
+);
 
-interface Marks {
-  host: number;
-  contentLength: number;
-  expect: number;
+interface Marks extends SingleFields {
   cookies: number;
 }
 
@@ -110,7 +109,7 @@ export function readTrailers(head: Head, decoder: HpackDecoder): string {
   const { ids, flags, count } = head;
   for (let index = 0; index < count; index += 1) {
     const id = ids[index]!;
-    if (roles[id] === ROLE_CONNECTION) return 'connection-field';
+    if (roles[id] === FieldRole.Forbidden) return 'connection-field';
     if (id === FieldId.Lookalike) return 'field-name-lookalike';
     if (trailerFields[id] !== FieldFlag.Drop) flags[index] = FieldFlag.Drop;
   }
@@ -128,9 +127,7 @@ function readMethod(head: Head, pseudo: Int32Array): string {
   head.methodEnd = end;
   head.methodId = readMethodId(bytes, start, end);
   if (head.methodId !== MethodId.Other) return '';
-  // `get` is a method of its own to us and GET to a careless server.
-  const text = bytes.toString('latin1', start, end);
-  return methodIdOf(text.toUpperCase()) === MethodId.Other ? '' : 'method-case';
+  return isMethodInOtherCase(bytes, start, end) ? 'method-case' : '';
 }
 
 /** One pass over the fields: what is dropped, what is forbidden, where those lie that say something. */
@@ -143,14 +140,14 @@ function readMarks(head: Head): string {
   for (let index = 0; index < count; index += 1) {
     const id = ids[index]!;
     const role = roles[id]!;
-    if (role === ROLE_NONE) continue;
-    if (role === ROLE_CONNECTION) return 'connection-field';
+    if (role === FieldRole.None) continue;
+    if (role === FieldRole.Forbidden) return 'connection-field';
     if (id === FieldId.Cookie) {
       marks.cookies += 1;
       continue;
     }
     flags[index] = FieldFlag.Drop;
-    if (role === ROLE_RULE) {
+    if (role === FieldRole.Rule) {
       const fault = markField(head, id, index);
       if (fault !== '') return fault;
     }
@@ -160,30 +157,13 @@ function readMarks(head: Head): string {
 }
 
 function markField(head: Head, id: number, index: number): string {
-  switch (id) {
-    case FieldId.Host:
-      if (marks.host >= 0) return 'duplicate-host';
-      marks.host = index;
-      return '';
-    case FieldId.ContentLength:
-      if (marks.contentLength >= 0) return 'duplicate-content-length';
-      marks.contentLength = index;
-      return '';
-    case FieldId.Expect:
-      if (marks.expect >= 0) return 'duplicate-expect';
-      marks.expect = index;
-      return '';
-    case FieldId.Te: {
-      // RFC 9113 §8.2.2: `trailers` and nothing else.
-      const start = head.spans[index * 4 + 2]!;
-      const end = head.spans[index * 4 + 3]!;
-      if (end - start !== 8 || !foldEquals(head.bytes, start, end, 'trailers')) return 'connection-field';
-      head.acceptsTrailers = true;
-      return '';
-    }
-    default:
-      return 'field-name-lookalike';
-  }
+  if (id !== FieldId.Te) return markSingle(marks, id, index);
+  // RFC 9113 §8.2.2: `trailers` and nothing else.
+  const start = head.spans[index * 4 + 2]!;
+  const end = head.spans[index * 4 + 3]!;
+  if (end - start !== 8 || !foldEquals(head.bytes, start, end, 'trailers')) return 'connection-field';
+  head.acceptsTrailers = true;
+  return '';
 }
 
 /** RFC 9113 §8.2.3: crumbs are one field again before anyone else sees them. The others are taken out. */
@@ -383,21 +363,4 @@ function isHttpScheme(bytes: Buffer, start: number, end: number): boolean {
 function isOf(bytes: Buffer, start: number, end: number, mask: number): boolean {
   for (let pos = start; pos < end; pos += 1) if ((byteClasses[bytes[pos]!]! & mask) === 0) return false;
   return true;
-}
-
-function compileRoles(): Uint8Array {
-  const table = new Uint8Array(fieldIdCount);
-  for (let id = 0; id < fieldIdCount; id += 1) table[id] = droppedFields[id] === FieldFlag.Drop ? ROLE_DROP : ROLE_NONE;
-  // RFC 9113 §8.2.2.
-  const connection = [
-    FieldId.Connection,
-    FieldId.ProxyConnection,
-    FieldId.KeepAlive,
-    FieldId.TransferEncoding,
-    FieldId.Upgrade,
-  ];
-  for (const id of connection) table[id] = ROLE_CONNECTION;
-  const ruled = [FieldId.Host, FieldId.ContentLength, FieldId.Expect, FieldId.Te, FieldId.Lookalike, FieldId.Cookie];
-  for (const id of ruled) table[id] = ROLE_RULE;
-  return table;
 }
