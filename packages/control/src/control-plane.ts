@@ -258,7 +258,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     },
   });
   closers.push(() => registry.stop());
-  const observation = new ObservationRoom({ registry, clock, wheel });
+  const observation = new ObservationRoom({ registry, model: index.model, clock, wheel });
   closers.push(() => observation.stop());
 
   const room =

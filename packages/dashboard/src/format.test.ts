@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { UNKNOWN, ago, bytes, milliseconds, plainlySecured, rate, share, span } from './format.ts';
+import { UNKNOWN, ago, bytes, milliseconds, rate, share, span } from './format.ts';
 
 test('what is not known is a dash in every unit, and nothing else is', () => {
   assert.deepEqual(
@@ -23,11 +23,4 @@ test('units grow with the figure', () => {
   assert.deepEqual([milliseconds(12.4), milliseconds(1_500), milliseconds(61_000)], ['12 ms', '1.5 s', '1 min 1 s']);
   assert.deepEqual([bytes(999), bytes(999_700), bytes(84e6)], ['999 B', '1.0 MB', '84 MB']);
   assert.deepEqual([span(59_000), span(3_600_000), span(200_000_000)], ['59 s', '1 h', '2 d 7 h']);
-});
-
-test('a request that failed before it had a connection is no sign of plaintext', () => {
-  assert.deepEqual(
-    [plainlySecured(0.9, 0.1), plainlySecured(0.9, 0), plainlySecured(0, 1), plainlySecured(null, 1)],
-    [1, 0.9, 0, null],
-  );
 });

@@ -17,15 +17,6 @@ export function share(value: number | null): string {
   return `${percent.toFixed(percent < 10 || percent > 90 ? 1 : 0)}%`;
 }
 
-/**
- * The share over mutual TLS, of requests that reached anybody: one that failed before it had a connection was over nothing, and
- * is no sign of plaintext. All are secured when none but failures are missing.
- */
-export function plainlySecured(securedShare: number | null, failureShare: number | null): number | null {
-  if (securedShare === null || securedShare === 0) return securedShare;
-  return securedShare + (failureShare ?? 0) >= 0.9999 ? 1 : securedShare;
-}
-
 /** A duration in milliseconds; -1 is unknown too, as the wire says it. */
 export function milliseconds(value: number | null): string {
   if (value === null || value < 0) return UNKNOWN;

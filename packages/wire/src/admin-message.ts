@@ -178,7 +178,10 @@ export interface GetTrafficRequest {
 /** What went from one workload to one service, by one rule. */
 export interface Traffic {
   readonly source: string;
+  /** The service that was called. */
   readonly destination: string;
+  /** The one workload behind it, where it has a proxy that reports; else empty. */
+  readonly workload: string;
   readonly route: string;
   readonly rule: string;
   readonly tcp: boolean;
@@ -187,7 +190,9 @@ export interface Traffic {
   readonly requests: number;
   readonly failures: number;
   readonly retries: number;
+  /** Over mutual TLS, and without it; what never had a connection is neither. */
   readonly secured: number;
+  readonly plaintext: number;
   readonly requestBytes: number;
   readonly responseBytes: number;
   /** -1: nothing was measured. */
@@ -410,6 +415,8 @@ const trafficMessage = message<Traffic>('Traffic', {
   p50Ms: real(13, -1, MAX),
   p90Ms: real(14, -1, MAX),
   p99Ms: real(15, -1, MAX),
+  plaintext: large(16),
+  workload: name(17),
 });
 
 export const getTrafficResponse: Message<GetTrafficResponse> = message<GetTrafficResponse>('GetTrafficResponse', {

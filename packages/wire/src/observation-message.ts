@@ -18,8 +18,9 @@ export interface EdgeCounters {
   readonly requests: number;
   readonly failures: number;
   readonly retries: number;
-  /** Of the requests, those over mutual TLS. */
+  /** Of the requests, those over mutual TLS, and those without. What never had a connection is neither. */
   readonly secured: number;
+  readonly plaintext: number;
   readonly requestBytes: number;
   readonly responseBytes: number;
   /** Per bucket of `EDGE_BUCKET_BOUNDS_MS` and one for the rest; empty when nothing was measured. */
@@ -267,6 +268,7 @@ const edgeCounters = message<EdgeCounters>('EdgeCounters', {
   requestBytes: large(10),
   responseBytes: large(11),
   latencies: integers(12, 0, UINT32, EDGE_BUCKET_BOUNDS_MS.length + 1),
+  plaintext: large(13),
 });
 
 export const countersMessage: Message<Counters> = message<Counters>('Counters', {

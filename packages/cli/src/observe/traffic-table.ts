@@ -8,6 +8,7 @@ interface Line {
   failures: number;
   retries: number;
   secured: number;
+  plaintext: number;
   /** Of one row exact; of several the slowest. */
   p50Ms: number;
   p90Ms: number;
@@ -36,14 +37,28 @@ export function statTable(traffic: GetTrafficResponse): TrafficTable {
 
 /** `weft edges`: who talks to whom, secured or not. */
 export function edgesTable(traffic: GetTrafficResponse): TrafficTable {
-  const lines = group(traffic.edges, ({ source, destination, tcp, direction }) => [
+  const lines = group(traffic.edges, ({ source, destination, workload, tcp, direction }) => [
     source,
     destination,
+    workload === destination ? '' : workload,
     tcp ? 'tcp' : 'http',
     direction === 'Outbound' ? 'caller' : 'callee',
   ]);
   return {
-    headings: ['from', 'to', 'protocol', 'counted by', 'mtls', 'requests/s', 'success', 'retries', 'p50', 'p90', 'p99'],
+    headings: [
+      'from',
+      'to',
+      'carried by',
+      'protocol',
+      'counted by',
+      'mtls',
+      'requests/s',
+      'success',
+      'retries',
+      'p50',
+      'p90',
+      'p99',
+    ],
     rows: lines.map((line) => [...line.key, secured(line), ...signals(line, traffic.coveredMs)]),
   };
 }
@@ -64,13 +79,25 @@ function group(edges: readonly Traffic[], keyOf: (edge: Traffic) => readonly str
     const name = key.join('\n');
     let line = lines.get(name);
     if (line === undefined) {
-      line = { key, requests: 0, failures: 0, retries: 0, secured: 0, p50Ms: -1, p90Ms: -1, p99Ms: -1, bytes: 0 };
+      line = {
+        key,
+        requests: 0,
+        failures: 0,
+        retries: 0,
+        secured: 0,
+        plaintext: 0,
+        p50Ms: -1,
+        p90Ms: -1,
+        p99Ms: -1,
+        bytes: 0,
+      };
       lines.set(name, line);
     }
     line.requests += edge.requests;
     line.failures += edge.failures;
     line.retries += edge.retries;
     line.secured += edge.secured;
+    line.plaintext += edge.plaintext;
     line.bytes += edge.requestBytes + edge.responseBytes;
     line.p50Ms = Math.max(line.p50Ms, edge.p50Ms);
     line.p90Ms = Math.max(line.p90Ms, edge.p90Ms);
@@ -92,10 +119,11 @@ function success({ requests, failures }: Line): Cell {
   return { text, colour: share < 99 ? 'red' : 'yellow' };
 }
 
-function secured({ requests, secured: count }: Line): Cell {
-  if (requests === 0) return '';
-  if (count >= requests) return { text: 'yes', colour: 'green' };
-  return { text: count === 0 ? 'no' : `${Math.floor((count * 100) / requests)} %`, colour: 'red' };
+/** Of what had a connection; a dash where nothing had one. */
+function secured({ plaintext, secured: count }: Line): Cell {
+  if (count + plaintext === 0) return '';
+  if (plaintext === 0) return { text: 'yes', colour: 'green' };
+  return { text: count === 0 ? 'no' : `${Math.floor((count * 100) / (count + plaintext))} %`, colour: 'red' };
 }
 
 function perSecond(count: number, { coveredMs }: GetTrafficResponse): string {

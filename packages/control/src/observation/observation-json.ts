@@ -37,7 +37,7 @@ export interface EdgeJson extends SignalsJson {
   readonly protocol: 'http' | 'tcp';
   /** Who counted it: the caller's proxy, or, when there is none, the callee's. */
   readonly countedBy: TrafficDirection;
-  /** Of the requests, those over mutual TLS. */
+  /** Of the requests that had a connection, those over mutual TLS; null without one. */
   readonly securedShare: number | null;
   readonly requestBytesPerS: number | null;
   readonly responseBytesPerS: number | null;

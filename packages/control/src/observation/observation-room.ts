@@ -1,4 +1,5 @@
 import type { Clock, Result, Timer, TimerWheel } from '@weft/kernel';
+import type { Model } from '@weft/model';
 import type {
   CallFault,
   GetTrafficRequest,
@@ -10,7 +11,8 @@ import type {
 } from '@weft/wire';
 import type { ProxyRegistry } from '../proxy-registry.ts';
 import type { ServiceEndpointsJson } from './observation-json.ts';
-import { reporterOf } from './reporter.ts';
+import { reporterOf, workloadOf } from './reporter.ts';
+import type { WorkloadsBehind } from './service-places.ts';
 import { TapDesk } from './tap-desk.ts';
 import { TrafficReport } from './traffic-report.ts';
 import { TrafficWindow } from './traffic-window.ts';
@@ -25,6 +27,7 @@ const MOST_CALLERS = 20;
 
 export interface ObservationOptions {
   readonly registry: ProxyRegistry;
+  readonly model: Model;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   /** Bound on the memory of the counters; 256 MiB when absent. */
@@ -44,7 +47,11 @@ export class ObservationRoom {
     const { registry, clock, wheel, windowBytes } = options;
     this.options = options;
     this.window = new TrafficWindow(clock, windowBytes);
-    this.report = new TrafficReport(this.window, () => clock.wallMs());
+    this.report = new TrafficReport(
+      this.window,
+      () => clock.wallMs(),
+      () => this.workloadsBehind(),
+    );
     this.whys = new WhyDesk(registry, wheel);
     this.taps = new TapDesk(registry, wheel);
     this.sweeper = wheel.create(() => {
@@ -86,18 +93,18 @@ export class ObservationRoom {
   async endpoints(service: string): Promise<ServiceEndpointsJson> {
     const { registry, wheel } = this.options;
     const views: ServiceEndpointsJson['views'][number][] = [];
-    const names = this.report.callersOf(service, CALLER_WINDOW_MS).slice(0, MOST_CALLERS);
-    const open = new Set(names);
+    const calls = this.report.callsTo(service, CALLER_WINDOW_MS).slice(0, MOST_CALLERS);
+    const open = new Set(calls);
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
     const timer = wheel.schedule(ENDPOINTS_MS, end);
-    const asked = names.map(
-      (proxy) =>
+    const asked = calls.map(
+      (call) =>
         new Promise<void>((resolve) => {
-          const record = registry.find(proxy);
+          const record = registry.find(call.proxy);
           if (record === undefined || !record.isConnected) resolve();
           else {
-            record.session.queryService(service, (answer) => {
-              if (answer !== null && open.delete(proxy)) views.push({ proxy, backends: answer.backends });
+            record.session.queryService(call.service, (answer) => {
+              if (answer !== null && open.delete(call)) views.push({ proxy: call.proxy, backends: answer.backends });
               resolve();
             });
           }
@@ -105,8 +112,25 @@ export class ObservationRoom {
     );
     await Promise.race([Promise.all(asked), over]);
     timer.cancel();
-    const silent = [...open];
+    const silent = [...new Set(Array.from(open, ({ proxy }) => proxy))];
     open.clear();
     return { id: service, views: [...views], silent };
+  }
+
+  /** By the endpoints that there are now: whose proxies they are. */
+  private workloadsBehind(): WorkloadsBehind {
+    const { registry, model } = this.options;
+    const names = new Map<string, string>();
+    for (const { audience, hello } of registry.records) {
+      if (audience.workload !== '') names.set(audience.workload, workloadOf(hello));
+    }
+    return (service) => {
+      const found = new Set<string>();
+      for (const key of model.workloads.membersOf(service)) {
+        const name = names.get(key);
+        if (name !== undefined) found.add(name);
+      }
+      return found;
+    };
   }
 }

@@ -5,12 +5,15 @@ import { EDGE_BUCKET_BOUNDS_MS, type EdgeCounters } from '@weft/wire';
 export const BUCKETS = EDGE_BUCKET_BOUNDS_MS.length + 1;
 /** Points of a chunk: what is taken and given back at once. */
 export const CHUNK_POINTS = 18;
-/** requests, request bytes, response bytes as f32; failures, retries, secured as u16; the buckets as u8. */
-const POINT_BYTES = 36;
-const FLOATS = 0;
-const SHARES = 12;
-const LATENCIES = 18;
-const CHUNK_BYTES = CHUNK_POINTS * POINT_BYTES;
+/**
+ * A chunk holds, of all its points: requests, request bytes, response bytes as f32; then failures, retries, secured, plaintext as
+ * u16; then the buckets as u8.
+ */
+const FLOATS = 3;
+const SHARES = 4;
+const SHARES_AT = CHUNK_POINTS * FLOATS * 4;
+const BUCKETS_AT = SHARES_AT + CHUNK_POINTS * SHARES * 2;
+const CHUNK_BYTES = Math.ceil((BUCKETS_AT + CHUNK_POINTS * BUCKETS) / 4) * 4;
 const SLAB_CHUNKS = 800;
 const MOST_U8 = 255;
 const MOST_U16 = 65_535;
@@ -21,6 +24,7 @@ export class TrafficSum {
   failures = 0;
   retries = 0;
   secured = 0;
+  plaintext = 0;
   requestBytes = 0;
   responseBytes = 0;
   readonly latencies = new Float64Array(BUCKETS);
@@ -30,7 +34,7 @@ export class TrafficSum {
 export type Rounding = Float32Array;
 
 /**
- * Points of 36 bytes in chunks of 18 points, taken from slabs: a million of them cost what they hold and no objects. Counts are
+ * Points of 37 bytes in chunks of 18 points, taken from slabs: a million of them cost what they hold and no objects. Counts are
  * exact up to 65,535 (buckets up to 255) of one point; beyond, they are shares of its requests, whose rounding is carried
  * over to the next point of the series.
  */
@@ -87,6 +91,7 @@ export class PointStore {
     sum.failures = counted.failures;
     sum.retries = counted.retries;
     sum.secured = counted.secured;
+    sum.plaintext = counted.plaintext;
     sum.requestBytes = counted.requestBytes;
     sum.responseBytes = counted.responseBytes;
     for (let index = 0; index < BUCKETS; index += 1) {
@@ -94,59 +99,67 @@ export class PointStore {
     }
     // Two reports that fall into one step of time.
     this.addTo(chunk, point, sum);
-    const at = this.place(chunk, point);
+    const start = startOf(chunk, point);
     const slab = Math.floor(chunk / SLAB_CHUNKS);
     const floats = this.floats[slab]!;
     const shares = this.shares[slab]!;
     const bytes = this.bytes[slab]!;
-    floats[(at + FLOATS) / 4] = sum.requests;
-    floats[(at + FLOATS) / 4 + 1] = sum.requestBytes;
-    floats[(at + FLOATS) / 4 + 2] = sum.responseBytes;
+    const floatAt = (start >> 2) + point * FLOATS;
+    floats[floatAt] = sum.requests;
+    floats[floatAt + 1] = sum.requestBytes;
+    floats[floatAt + 2] = sum.responseBytes;
     const unit = Math.max(1, sum.requests / MOST_U16);
-    shares[(at + SHARES) / 2] = inUnits(sum.failures, unit);
-    shares[(at + SHARES) / 2 + 1] = inUnits(sum.retries, unit);
-    shares[(at + SHARES) / 2 + 2] = inUnits(sum.secured, unit);
+    const shareAt = ((start + SHARES_AT) >> 1) + point * SHARES;
+    shares[shareAt] = inUnits(sum.failures, unit);
+    shares[shareAt + 1] = inUnits(sum.retries, unit);
+    shares[shareAt + 2] = inUnits(sum.secured, unit);
+    shares[shareAt + 3] = inUnits(sum.plaintext, unit);
+    const bucketAt = start + BUCKETS_AT + point * BUCKETS;
     const bucketUnit = Math.max(1, sum.requests / MOST_U8);
     for (let index = 0; index < BUCKETS; index += 1) {
       const wanted = sum.latencies[index]!;
       const units = Math.min(MOST_U8, Math.max(0, Math.round(wanted / bucketUnit)));
-      bytes[at + LATENCIES + index] = units;
+      bytes[bucketAt + index] = units;
       rounding[index] = wanted - units * bucketUnit;
     }
   }
 
   addTo(chunk: number, point: number, sum: TrafficSum): void {
-    const at = this.place(chunk, point);
+    const start = startOf(chunk, point);
     const slab = Math.floor(chunk / SLAB_CHUNKS);
     const floats = this.floats[slab]!;
-    const requests = floats[(at + FLOATS) / 4]!;
-    const shares = this.shares[slab]!;
-    const retries = shares[(at + SHARES) / 2 + 1]!;
-    const received = floats[(at + FLOATS) / 4 + 1]!;
-    const sent = floats[(at + FLOATS) / 4 + 2]!;
+    const floatAt = (start >> 2) + point * FLOATS;
+    const requests = floats[floatAt]!;
+    const received = floats[floatAt + 1]!;
+    const sent = floats[floatAt + 2]!;
     if (requests === 0 && received === 0 && sent === 0) return;
+    const shares = this.shares[slab]!;
     const bytes = this.bytes[slab]!;
+    const shareAt = ((start + SHARES_AT) >> 1) + point * SHARES;
+    const bucketAt = start + BUCKETS_AT + point * BUCKETS;
     sum.requests += requests;
     sum.requestBytes += received;
     sum.responseBytes += sent;
     const unit = Math.max(1, requests / MOST_U16);
-    sum.failures += shares[(at + SHARES) / 2]! * unit;
-    sum.retries += retries * unit;
-    sum.secured += shares[(at + SHARES) / 2 + 2]! * unit;
+    sum.failures += shares[shareAt]! * unit;
+    sum.retries += shares[shareAt + 1]! * unit;
+    sum.secured += shares[shareAt + 2]! * unit;
+    sum.plaintext += shares[shareAt + 3]! * unit;
     const bucketUnit = Math.max(1, requests / MOST_U8);
     const { latencies } = sum;
     for (let index = 0; index < BUCKETS; index += 1) {
-      latencies[index] = latencies[index]! + bytes[at + LATENCIES + index]! * bucketUnit;
+      latencies[index] = latencies[index]! + bytes[bucketAt + index]! * bucketUnit;
     }
-  }
-
-  private place(chunk: number, point: number): number {
-    assert(point >= 0 && point < CHUNK_POINTS, 'a point lies in its chunk');
-    return (chunk % SLAB_CHUNKS) * CHUNK_BYTES + point * POINT_BYTES;
   }
 }
 
 const scratch = new TrafficSum();
+
+/** Where its chunk begins in its slab. */
+function startOf(chunk: number, point: number): number {
+  assert(point >= 0 && point < CHUNK_POINTS, 'a point lies in its chunk');
+  return (chunk % SLAB_CHUNKS) * CHUNK_BYTES;
+}
 
 /** What happened at all stays visible, however small its share. */
 function inUnits(count: number, unit: number): number {

@@ -11,12 +11,15 @@ import type {
   TopologyJson,
 } from './observation-json.ts';
 import { TrafficSum, percentileMs } from './point-store.ts';
+import { type ServicePlaces, type WorkloadsBehind, placeServices } from './service-places.ts';
 import { type EdgeSeries, STEP_MS, type Reporter, type TrafficWindow } from './traffic-window.ts';
 
 /** What went from one to another, counted once. */
 interface Edge {
   readonly source: string;
   readonly destination: string;
+  /** The workload that it is drawn as; empty where no proxy of it reports. */
+  readonly workload: string;
   readonly tcp: boolean;
   readonly direction: 'Inbound' | 'Outbound';
   readonly route: string;
@@ -24,14 +27,29 @@ interface Edge {
   readonly sum: TrafficSum;
 }
 
+interface EdgeChoice {
+  readonly byRule: boolean;
+  /** The destination is where a service is drawn, not its name. */
+  readonly byPlace: boolean;
+  readonly about: string;
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** Reads the window as people ask for it. */
 export class TrafficReport {
   private readonly window: TrafficWindow;
   private readonly now: () => number;
+  private readonly behind: () => WorkloadsBehind;
+  /** What stood behind a service when it last was known: traffic outlives those who carried it. */
+  private readonly stood: Map<string, ReadonlySet<string>>;
 
-  constructor(window: TrafficWindow, now: () => number) {
+  /** `behind` is asked once for each reading. */
+  constructor(window: TrafficWindow, now: () => number, behind: () => WorkloadsBehind = () => () => NOBODY) {
     this.window = window;
     this.now = now;
+    this.behind = behind;
+    this.stood = new Map();
   }
 
   /** By rule, for tables; `service` empty: all. */
@@ -40,10 +58,11 @@ export class TrafficReport {
     service: string,
   ): { readonly coveredMs: number; readonly proxies: number; readonly edges: readonly Traffic[] } {
     const { from, to } = this.window.range(windowMs);
-    const edges = this.edges(from, to, true, service).map(
-      ({ source, destination, route, rule, tcp, direction, sum }): Traffic => ({
+    const edges = this.edges(from, to, { byRule: true, byPlace: false, about: service }, this.places()).map(
+      ({ source, destination, workload, route, rule, tcp, direction, sum }): Traffic => ({
         source,
         destination,
+        workload,
         route,
         rule,
         tcp,
@@ -52,6 +71,7 @@ export class TrafficReport {
         failures: Math.round(sum.failures),
         retries: Math.round(sum.retries),
         secured: Math.round(sum.secured),
+        plaintext: Math.round(sum.plaintext),
         requestBytes: Math.round(sum.requestBytes),
         responseBytes: Math.round(sum.responseBytes),
         p50Ms: percentileMs(sum.latencies, 0.5),
@@ -69,12 +89,13 @@ export class TrafficReport {
   topology(windowMs: number): TopologyJson {
     const { from, to } = this.window.range(windowMs);
     const covered = this.window.coveredSteps(from, to);
-    const edges = this.edges(from, to, false, '');
+    const places = this.places();
+    const edges = this.edges(from, to, { byRule: false, byPlace: true, about: '' }, places);
     return {
       atMs: this.now(),
       windowMs,
       coveredMs: covered * STEP_MS,
-      nodes: this.nodes(edges, covered),
+      nodes: this.nodes(edges, covered, places),
       edges: edges.map((edge) => edgeJson(edge, covered)),
     };
   }
@@ -82,15 +103,18 @@ export class TrafficReport {
   service(id: string, windowMs: number): ServiceJson {
     const { from, to } = this.window.range(windowMs);
     const covered = this.window.coveredSteps(from, to);
-    const byRule = this.edges(from, to, true, id);
-    const edges = this.edges(from, to, false, id);
+    const places = this.places();
+    // Of a place, all that is drawn as it; of a service that is drawn as another, what called it by its name.
+    const byPlace = places.ofService(id) === id;
+    const byRule = this.edges(from, to, { byRule: true, byPlace, about: id }, places);
+    const edges = this.edges(from, to, { byRule: false, byPlace, about: id }, places);
     const arriving = edges.filter(({ destination }) => destination === id);
     return {
       id,
       atMs: this.now(),
       windowMs,
       signals: signals(added(arriving), covered),
-      series: this.series(id, from, to),
+      series: this.series(id, byPlace, from, to, places),
       callers: arriving.map((edge) => edgeJson(edge, covered)),
       callees: edges.filter(({ source }) => source === id).map((edge) => edgeJson(edge, covered)),
       routes: byRule
@@ -102,19 +126,25 @@ export class TrafficReport {
           ...signals(edge.sum, covered),
         })),
       proxies: Array.from(this.window.reporters)
-        .filter(({ workload }) => workload === id)
+        .filter(
+          ({ workload }) => workload === id || places.ofWorkload(workload) === id || this.standsBehind(id, workload),
+        )
         .map(({ proxy }) => proxy)
         .sort(byCodeUnit),
     };
   }
 
-  /** Names of the proxies that called a service in the window. */
-  callersOf(id: string, windowMs: number): string[] {
+  /** Proxies that called a service in the window, or what is drawn as it, with the name they called. */
+  callsTo(id: string, windowMs: number): { readonly proxy: string; readonly service: string }[] {
     const { from, to } = this.window.range(windowMs);
-    const callers = new Set<string>();
-    const calls = ({ direction, peer }: EdgeSeries): boolean => direction === 'Outbound' && peer === id;
-    this.window.eachSum(from, to, calls, ({ reporter }) => void callers.add(reporter.proxy));
-    return [...callers].sort(byCodeUnit);
+    const places = this.places();
+    const calls = new Map<string, { readonly proxy: string; readonly service: string }>();
+    const fits = ({ direction, peer }: EdgeSeries): boolean =>
+      direction === 'Outbound' && (peer === id || places.ofService(peer) === id);
+    this.window.eachSum(from, to, fits, ({ reporter: { proxy }, peer }) => {
+      calls.set(`${proxy} ${peer}`, { proxy, service: peer });
+    });
+    return [...calls.entries()].sort(([left], [right]) => byCodeUnit(left, right)).map(([, call]) => call);
   }
 
   gauges(proxy: string, windowMs: number): ProxyGaugesJson | undefined {
@@ -124,9 +154,10 @@ export class TrafficReport {
   }
 
   /** What arrived at a service, step by step. */
-  private series(id: string, from: number, to: number): SeriesJson {
+  private series(id: string, byPlace: boolean, from: number, to: number, places: ServicePlaces): SeriesJson {
     const known = this.knownCallers();
-    const fits = (series: EdgeSeries): boolean => isCounted(series, known) && destinationOf(series) === id;
+    const fits = (series: EdgeSeries): boolean =>
+      isCounted(series, known) && (byPlace ? placeOf(series, places) : destinationOf(series)) === id;
     const proxies = new Set<string>();
     const found = this.window.find(fits);
     for (const { reporter } of found) proxies.add(reporter.proxy);
@@ -149,11 +180,12 @@ export class TrafficReport {
     };
   }
 
-  private nodes(edges: readonly Edge[], covered: number): NodeJson[] {
+  private nodes(edges: readonly Edge[], covered: number, places: ServicePlaces): NodeJson[] {
     const proxies = new Map<string, Reporter[]>();
     for (const reporter of this.window.reporters) {
-      const known = proxies.get(reporter.workload);
-      if (known === undefined) proxies.set(reporter.workload, [reporter]);
+      const place = places.ofWorkload(reporter.workload);
+      const known = proxies.get(place);
+      if (known === undefined) proxies.set(place, [reporter]);
       else known.push(reporter);
     }
     const ids = new Set([...proxies.keys(), ...edges.flatMap(({ source, destination }) => [source, destination])]);
@@ -172,27 +204,57 @@ export class TrafficReport {
   }
 
   /** Of what comes from or goes to `about`, or of all when it is empty. Joined over proxies, each request counted once: by its caller's proxy, or, where that does not report, by the callee's. */
-  private edges(from: number, to: number, byRule: boolean, about: string): Edge[] {
+  private edges(from: number, to: number, { byRule, byPlace, about }: EdgeChoice, places: ServicePlaces): Edge[] {
     const known = this.knownCallers();
+    const workloads = this.workloads();
     const edges = new Map<string, Edge>();
     const fits = (series: EdgeSeries): boolean =>
       isCounted(series, known) &&
-      (about === '' || sourceOf(series, known) === about || destinationOf(series) === about);
+      (about === '' ||
+        places.ofWorkload(sourceOf(series, known)) === about ||
+        destinationOf(series) === about ||
+        placeOf(series, places) === about);
     this.window.eachSum(from, to, fits, (series, sum) => {
       const { direction, tcp } = series;
-      const source = sourceOf(series, known);
-      const destination = destinationOf(series);
+      const source = places.ofWorkload(sourceOf(series, known));
+      const place = placeOf(series, places);
+      const destination = byPlace ? place : destinationOf(series);
       const route = byRule ? series.route : '';
       const rule = byRule ? series.rule : '';
       const key = `${source} ${destination} ${direction} ${tcp} ${route} ${rule}`;
       let edge = edges.get(key);
       if (edge === undefined) {
-        edge = { source, destination, tcp, direction, route, rule, sum: new TrafficSum() };
+        const workload = workloads.has(place) ? place : '';
+        edge = { source, destination, workload, tcp, direction, route, rule, sum: new TrafficSum() };
         edges.set(key, edge);
       }
       add(edge.sum, sum);
     });
     return [...edges.entries()].sort(([left], [right]) => byCodeUnit(left, right)).map(([, edge]) => edge);
+  }
+
+  private workloads(): ReadonlySet<string> {
+    return new Set(Array.from(this.window.reporters, ({ workload }) => workload));
+  }
+
+  /** Where what was called in the window is drawn now. */
+  private places(): ServicePlaces {
+    const behind = this.behind();
+    const called = new Set<string>();
+    this.window.find(({ direction, peer }) => {
+      if (direction === 'Outbound') called.add(peer);
+      return false;
+    });
+    for (const service of called) {
+      const now = behind(service);
+      if (now.size > 0) this.stood.set(service, now);
+    }
+    for (const service of this.stood.keys()) if (!called.has(service)) this.stood.delete(service);
+    return placeServices(called, this.workloads(), (service) => this.stood.get(service) ?? NOBODY);
+  }
+
+  private standsBehind(service: string, workload: string): boolean {
+    return this.stood.get(service)?.has(workload) === true;
   }
 
   /** Workload by service account, of those whose proxies report. */
@@ -216,6 +278,10 @@ function destinationOf({ direction, peer, reporter }: EdgeSeries): string {
   return direction === 'Outbound' ? peer : reporter.workload;
 }
 
+function placeOf({ direction, peer, reporter }: EdgeSeries, places: ServicePlaces): string {
+  return direction === 'Outbound' ? places.ofService(peer) : places.ofWorkload(reporter.workload);
+}
+
 function added(edges: readonly Edge[]): TrafficSum {
   const total = new TrafficSum();
   for (const { sum } of edges) add(total, sum);
@@ -227,6 +293,7 @@ function add(total: TrafficSum, sum: TrafficSum): void {
   total.failures += sum.failures;
   total.retries += sum.retries;
   total.secured += sum.secured;
+  total.plaintext += sum.plaintext;
   total.requestBytes += sum.requestBytes;
   total.responseBytes += sum.responseBytes;
   for (let index = 0; index < sum.latencies.length; index += 1) {
@@ -241,7 +308,7 @@ function edgeJson({ source, destination, tcp, direction, sum }: Edge, covered: n
     protocol: tcp ? 'tcp' : 'http',
     countedBy: direction,
     ...signals(sum, covered),
-    securedShare: shareOf(sum.secured, sum.requests),
+    securedShare: shareOf(sum.secured, sum.secured + sum.plaintext),
     requestBytesPerS: perSecond(sum.requestBytes, covered),
     responseBytesPerS: perSecond(sum.responseBytes, covered),
   };

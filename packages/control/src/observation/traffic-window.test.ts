@@ -23,6 +23,7 @@ function edge(changed: Partial<EdgeCounters> = {}): EdgeCounters {
     failures: 1,
     retries: 2,
     secured: 10,
+    plaintext: 0,
     requestBytes: 100,
     responseBytes: 1_000,
     latencies,
@@ -43,7 +44,7 @@ test('a request that both ends have counted is shown once, by its caller', () =>
     orders,
     counters(
       edge({ direction: 'Inbound', peer: 'shop/web-account' }),
-      edge({ direction: 'Inbound', peer: 'unknown', secured: 0 }),
+      edge({ direction: 'Inbound', peer: 'unknown', secured: 0, plaintext: 10 }),
     ),
   );
   clock.advance(STEP_MS);
@@ -60,6 +61,80 @@ test('a request that both ends have counted is shown once, by its caller', () =>
     [
       { source: 'shop/web', destination: 'shop/orders', countedBy: 'Outbound', requestsPerS: 2, securedShare: 1 },
       { source: 'unknown', destination: 'shop/orders', countedBy: 'Inbound', requestsPerS: 2, securedShare: 0 },
+    ],
+  );
+});
+
+test('a request that failed before it had a connection is no sign of plaintext', () => {
+  const clock = new FakeClock();
+  const window = new TrafficWindow(clock);
+  const report = new TrafficReport(window, () => clock.wallMs());
+  window.take(
+    web,
+    counters(
+      edge({ peer: 'shop/refused', failures: 10, secured: 0 }),
+      edge({ peer: 'shop/mostly', failures: 4, secured: 6 }),
+      edge({ peer: 'shop/legacy', secured: 0, plaintext: 10 }),
+      edge({ peer: 'shop/mixed', secured: 6, plaintext: 2 }),
+    ),
+  );
+  clock.advance(STEP_MS);
+  assert.deepEqual(
+    report.topology(60_000).edges.map(({ destination, securedShare }) => [destination, securedShare]),
+    [
+      ['shop/legacy', 0],
+      ['shop/mixed', 0.75],
+      ['shop/mostly', 1],
+      ['shop/refused', null],
+    ],
+  );
+});
+
+test('what was sent to versions of a workload arrives at that workload, also when its proxies are gone', () => {
+  const clock = new FakeClock();
+  const window = new TrafficWindow(clock);
+  let isThere = true;
+  const behind = (service: string): ReadonlySet<string> =>
+    new Set(isThere && service.startsWith('shop/orders-v') ? ['shop/orders'] : []);
+  const report = new TrafficReport(
+    window,
+    () => clock.wallMs(),
+    () => behind,
+  );
+  window.take(web, counters(edge({ peer: 'shop/orders-v1', requests: 30 }), edge({ peer: 'shop/orders-v2' })));
+  window.take(orders, counters(edge({ direction: 'Inbound', peer: 'shop/web-account', requests: 40 })));
+  clock.advance(STEP_MS);
+  for (const there of [true, false]) {
+    isThere = there;
+    const { nodes, edges } = report.topology(60_000);
+    assert.deepEqual(
+      edges.map(({ source, destination, requestsPerS }) => [source, destination, requestsPerS]),
+      [['shop/web', 'shop/orders', 8]],
+    );
+    assert.deepEqual(
+      nodes.map(({ id, kind, proxies, requestsPerS }) => [id, kind, proxies, requestsPerS]),
+      [
+        ['shop/orders', 'workload', 1, 8],
+        ['shop/web', 'workload', 1, 0],
+      ],
+    );
+  }
+  // Under its own name a service keeps its own figures, and who stands behind it.
+  const version = report.service('shop/orders-v1', 60_000);
+  assert.equal(version.signals.requestsPerS, 6);
+  assert.deepEqual(version.proxies, ['shop/orders-1']);
+  assert.equal(report.service('shop/orders', 60_000).signals.requestsPerS, 8);
+  assert.deepEqual(report.callsTo('shop/orders', 60_000), [
+    { proxy: 'shop/web-1', service: 'shop/orders-v1' },
+    { proxy: 'shop/web-1', service: 'shop/orders-v2' },
+  ]);
+  assert.deepEqual(
+    report
+      .traffic(60_000, 'shop/orders')
+      .edges.map(({ destination, workload, requests }) => [destination, workload, requests]),
+    [
+      ['shop/orders-v1', 'shop/orders', 30],
+      ['shop/orders-v2', 'shop/orders', 10],
     ],
   );
 });
@@ -111,7 +186,7 @@ test('half an hour is remembered and no more, and what is over takes no room', (
 
 test('a bound on its bytes costs the newest edges, which are counted', () => {
   const clock = new FakeClock();
-  const window = new TrafficWindow(clock, 4 * 648);
+  const window = new TrafficWindow(clock, 4 * 668);
   for (let index = 0; index < 10; index += 1) window.take(web, counters(edge({ peer: `shop/s${index}` })));
   assert.equal(window.dropped, 6);
 });

@@ -159,7 +159,16 @@ export class TrafficWindow {
       for (const series of all.values()) {
         if (!fits(series)) continue;
         const sum = clear(scratch);
-        for (let step = from; step < to; step += 1) this.addStep(series, step, sum);
+        for (let step = from; step < to;) {
+          const epoch = Math.floor(step / CHUNK_POINTS);
+          const place = epoch % RING_CHUNKS;
+          const chunk = series.epochs[place] === epoch ? series.chunks[place]! : -1;
+          const start = epoch * CHUNK_POINTS;
+          const end = Math.min(to, start + CHUNK_POINTS);
+          if (chunk >= 0)
+            for (let point = step - start; point < end - start; point += 1) this.points.addTo(chunk, point, sum);
+          step = end;
+        }
         if (sum.requests > 0 || sum.requestBytes > 0 || sum.responseBytes > 0) visit(series, sum);
       }
     }
@@ -263,6 +272,7 @@ function clear(sum: TrafficSum): TrafficSum {
   sum.failures = 0;
   sum.retries = 0;
   sum.secured = 0;
+  sum.plaintext = 0;
   sum.requestBytes = 0;
   sum.responseBytes = 0;
   sum.latencies.fill(0);

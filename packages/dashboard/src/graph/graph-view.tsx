@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { go } from '../feed/use-route.ts';
-import { milliseconds, plainlySecured, rate, share } from '../format.ts';
+import { milliseconds, rate, share } from '../format.ts';
 import { serviceHref } from '../route.ts';
 import { NODE_HEIGHT, NODE_WIDTH } from './graph-layout.ts';
 import type { Graph, GraphEdge, GraphNode } from './graph-model.ts';
@@ -148,7 +148,7 @@ interface Point {
 
 function drawEdge(edge: GraphEdge, from: Point, to: Point, shows: boolean, isNear: boolean): VNode {
   const { line, middle } = wayOf(edge.from === edge.to, from, to);
-  const secured = plainlySecured(edge.securedShare, edge.failureShare);
+  const secured = edge.securedShare;
   const tone = toneOf(edge.failureShare);
   const kind = [`edge ${tone}`, secured !== null && secured < 1 ? 'open' : '', isNear ? 'near' : ''].join(' ');
   // As wide as its rate says, on a scale of tens.

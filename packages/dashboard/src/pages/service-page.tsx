@@ -1,7 +1,7 @@
 import type { EdgeJson, RouteTrafficJson, ServiceEndpointsJson, ServiceJson } from '@weft/control';
 import type { BackendView, EndpointView } from '@weft/wire';
 import { useDocument } from '../feed/use-document.ts';
-import { milliseconds, plainlySecured, rate, share, span } from '../format.ts';
+import { milliseconds, rate, share, span } from '../format.ts';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { TimeChart } from '../parts/time-chart.tsx';
@@ -128,7 +128,7 @@ const ROUTES: readonly Column<RouteTrafficJson>[] = [
 
 function Golden({ service: { signals, callers } }: { readonly service: ServiceJson }) {
   const none = 'no request ended in the last minute';
-  const secured = callers.every(({ securedShare, failureShare }) => plainlySecured(securedShare, failureShare) === 1);
+  const secured = callers.every(({ securedShare }) => securedShare === null || securedShare === 1);
   const known = callers.some(({ securedShare }) => securedShare !== null);
   return (
     <dl class="tiles">

@@ -1,5 +1,5 @@
 import type { EdgeJson, SignalsJson } from '@weft/control';
-import { bytes, milliseconds, plainlySecured, rate, share } from '../format.ts';
+import { bytes, milliseconds, rate, share } from '../format.ts';
 import { routeHref, serviceHref } from '../route.ts';
 import type { Column } from './table.tsx';
 import { Badge, Value, failureTone } from './value.tsx';
@@ -50,9 +50,8 @@ export function signalColumns<R extends SignalsJson>(): Column<R>[] {
 export const securedColumn: Column<EdgeJson> = {
   name: 'mTLS',
   by: ({ securedShare }) => securedShare,
-  cell: ({ securedShare: counted, failureShare }) => {
-    const securedShare = plainlySecured(counted, failureShare);
-    if (securedShare === null) return <Value text="–" why={NO_TRAFFIC} />;
+  cell: ({ securedShare }) => {
+    if (securedShare === null) return <Value text="–" why="no request had a connection in this window" />;
     if (securedShare === 1) return <Badge tone="good">all</Badge>;
     return <Badge tone="bad">{securedShare === 0 ? 'none' : share(securedShare)}</Badge>;
   },

@@ -6,10 +6,15 @@ const REQUESTS = 0;
 const FAILURES = 1;
 const RETRIES = 2;
 const SECURED = 3;
-const REQUEST_BYTES = 4;
-const RESPONSE_BYTES = 5;
-const LATENCIES = 6;
+const PLAINTEXT = 4;
+const REQUEST_BYTES = 5;
+const RESPONSE_BYTES = 6;
+const LATENCIES = 7;
 const CELLS = LATENCIES + latencyBoundsSeconds.length + 1;
+
+/** How a request or connection travelled. `None`: it never had a connection, and says nothing of plaintext. */
+export type Carriage = 0 | 1 | 2;
+export const carriages = { none: 0, secured: 1, plaintext: 2 } as const;
 
 /** What an edge is called. All of it comes from configuration or a verified certificate. */
 export interface EdgeName {
@@ -35,7 +40,7 @@ export class EdgeCount {
   add(
     failed: boolean,
     retries: number,
-    secured: boolean,
+    carriage: Carriage,
     durationMs: number,
     requestBytes: number,
     responseBytes: number,
@@ -44,18 +49,20 @@ export class EdgeCount {
     cells[REQUESTS]! += 1;
     if (failed) cells[FAILURES]! += 1;
     if (retries > 0) cells[RETRIES]! += retries;
-    if (secured) cells[SECURED]! += 1;
+    if (carriage === carriages.secured) cells[SECURED]! += 1;
+    else if (carriage === carriages.plaintext) cells[PLAINTEXT]! += 1;
     cells[REQUEST_BYTES]! += requestBytes;
     cells[RESPONSE_BYTES]! += responseBytes;
     cells[LATENCIES + latencyBucket(durationMs)]! += 1;
   }
 
   /** A TCP connection: how long it lasts says nothing. */
-  addConnection(retries: number, secured: boolean): void {
+  addConnection(retries: number, carriage: Carriage): void {
     const { cells } = this;
     cells[REQUESTS]! += 1;
     cells[RETRIES]! += retries;
-    if (secured) cells[SECURED]! += 1;
+    if (carriage === carriages.secured) cells[SECURED]! += 1;
+    else if (carriage === carriages.plaintext) cells[PLAINTEXT]! += 1;
   }
 
   /** A TCP connection that was counted ended by a fault. */
@@ -104,6 +111,7 @@ export class EdgeTable {
         failures: cells[FAILURES]!,
         retries: cells[RETRIES]!,
         secured: cells[SECURED]!,
+        plaintext: cells[PLAINTEXT]!,
         requestBytes: cells[REQUEST_BYTES]!,
         responseBytes: cells[RESPONSE_BYTES]!,
         latencies: name.tcp ? [] : [...cells.subarray(LATENCIES)],
@@ -152,6 +160,7 @@ function added(left: EdgeCounters, right: EdgeCounters): EdgeCounters {
     failures: left.failures + right.failures,
     retries: left.retries + right.retries,
     secured: left.secured + right.secured,
+    plaintext: left.plaintext + right.plaintext,
     requestBytes: left.requestBytes + right.requestBytes,
     responseBytes: left.responseBytes + right.responseBytes,
     latencies: left.latencies.map((count, index) => count + (right.latencies[index] ?? 0)),

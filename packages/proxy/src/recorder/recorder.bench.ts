@@ -2,6 +2,7 @@
  * What the end of a request costs here, in nanoseconds, and how long a full ring takes to look through:
  * `node packages/proxy/src/recorder/recorder.bench.ts`. Best and median of several rounds.
  */
+import { carriages } from './edge-counters.ts';
 import { TimerWheel, systemClock } from '@weft/kernel';
 import { DecisionRing } from './decision-ring.ts';
 import { ExampleExchanges } from './recorder-fixture.ts';
@@ -38,7 +39,7 @@ const edge = watch.edges.edge({ direction: 'Outbound', peer: 'shop/orders', rout
 const gate = new TraceGate();
 for (let index = 0; index < 1_000_000; index += 1) gate.keeps('00000000000000000000000000000000', index / 100);
 measure('edge.add', 1_000_000, (calls) => {
-  for (let index = 0; index < calls; index += 1) edge.add(false, 0, true, index & 63, 0, 1_000);
+  for (let index = 0; index < calls; index += 1) edge.add(false, 0, carriages.secured, index & 63, 0, 1_000);
 });
 measure('gate that does not keep', 1_000_000, (calls) => {
   for (let index = 0; index < calls; index += 1) gate.keeps(skipped.traceId, 20_000);

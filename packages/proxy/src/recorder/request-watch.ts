@@ -3,7 +3,7 @@ import type { TerminationCode } from '@weft/outcome';
 import type { Hop, RequestMemory, RingReach, Tap, Tapped } from '@weft/wire';
 import type { ExchangeFacts } from '../exchange/exchange-facts.ts';
 import { DecisionRing, type KeptRecord } from './decision-ring.ts';
-import { type EdgeCount, EdgeTable } from './edge-counters.ts';
+import { type Carriage, type EdgeCount, EdgeTable, carriages } from './edge-counters.ts';
 import { ExplanationBudget, writeHop } from './hop-writer.ts';
 import { RequestTaps } from './request-taps.ts';
 import { TraceGate } from './trace-gate.ts';
@@ -47,17 +47,20 @@ export class RequestWatch {
 
   /** `failed`: by a server or by the mesh. `edge`: where it is counted. */
   ended(exchange: ExchangeFacts, code: TerminationCode, detail: string, failed: boolean, edge: EdgeCount): void {
-    const { durationMs, attempts, endpoint, ingress } = exchange;
-    const secured = ingress.kind === 'inbound' ? ingress.peerIdentity !== '' : endpoint?.endpoint.mesh === true;
+    const { durationMs, attempts } = exchange;
+    const carriage = carriageOf(exchange);
     const retries = attempts > 1 ? attempts - 1 : 0;
-    edge.add(failed, retries, secured, durationMs, exchange.requestBytes, exchange.responseBytes);
+    edge.add(failed, retries, carriage, durationMs, exchange.requestBytes, exchange.responseBytes);
     const nowMs = exchange.startMs + durationMs;
     if (failed || code !== 'completed') this.keep(this.errors, exchange, code, detail, 'error', nowMs);
     else if (retries > 0 || exchange.budgetSpent) this.keep(this.errors, exchange, code, detail, 'retried', nowMs);
     else if (this.gate.keeps(exchange.traceId, nowMs)) {
       this.keep(this.samples, exchange, code, detail, 'sample', nowMs);
     }
-    if (this.taps.isOpen) this.taps.offer(exchange, code, edge.name.peer, secured, this.options.clock.wallMs());
+    if (this.taps.isOpen) {
+      const secured = carriage === carriages.secured;
+      this.taps.offer(exchange, code, edge.name.peer, secured, this.options.clock.wallMs());
+    }
   }
 
   /** What is remembered of a trace or request id. */
@@ -102,6 +105,13 @@ export class RequestWatch {
     const ownMs = Math.max(0, clock.nowMs() - nowMs);
     ring.put(exchange, code, detail, kept, ownMs, clock.wallMs());
   }
+}
+
+/** What leaves counts once it was sent over a connection; what arrives has come over one. */
+function carriageOf({ ingress, endpoint, sentMs }: ExchangeFacts): Carriage {
+  if (ingress.kind === 'inbound') return ingress.peerIdentity === '' ? carriages.plaintext : carriages.secured;
+  if (endpoint === null || sentMs === 0) return carriages.none;
+  return endpoint.endpoint.mesh ? carriages.secured : carriages.plaintext;
 }
 
 /** Joins what several threads remember. */

@@ -4,7 +4,7 @@ import type { Clock } from '@weft/kernel';
 import { accessFlags } from '@weft/telemetry';
 import type { LineSink, TcpMetrics, TcpScope } from '@weft/telemetry';
 import type { TelemetryInForce } from '../exchange/telemetry-in-force.ts';
-import type { EdgeCount, EdgeTable } from '../recorder/edge-counters.ts';
+import { type Carriage, type EdgeCount, type EdgeTable, carriages } from '../recorder/edge-counters.ts';
 import type { TcpRecorder } from './tcp-environment.ts';
 import type { TcpFacts } from './tcp-facts.ts';
 
@@ -65,7 +65,7 @@ export class TelemetryTcpRecorder implements TcpRecorder {
     // Not at its end: it may last for days.
     if (scope !== undefined && !scope.counted) {
       scope.counted = true;
-      scope.edge.addConnection(Math.max(0, session.attempts - 1), isSecured(session));
+      scope.edge.addConnection(Math.max(0, session.attempts - 1), carriageOf(session));
     }
   }
 
@@ -76,7 +76,7 @@ export class TelemetryTcpRecorder implements TcpRecorder {
     metrics.finish(terminationIndex(code), session.durationMs);
     const row = terminations[code];
     const failed = row.fault === 'server' || row.fault === 'mesh';
-    if (!scope.counted) edge.addConnection(Math.max(0, session.attempts - 1), isSecured(session));
+    if (!scope.counted) edge.addConnection(Math.max(0, session.attempts - 1), carriageOf(session));
     if (failed) edge.fail();
     if (this.sinks.telemetry.plan.accessLog.wants(0, -1, row)) this.log(session, code, detail);
   }
@@ -112,6 +112,14 @@ export class TelemetryTcpRecorder implements TcpRecorder {
 
 function isSecured({ ingress, endpoint }: TcpFacts): boolean {
   return ingress.peerIdentity !== '' || endpoint?.endpoint.mesh === true;
+}
+
+/** What never reached an endpoint went neither way. */
+function carriageOf(session: TcpFacts): Carriage {
+  const { ingress, endpoint, connectMs } = session;
+  if (ingress.kind === 'inbound') return ingress.peerIdentity === '' ? carriages.plaintext : carriages.secured;
+  if (endpoint === null || connectMs < 0) return carriages.none;
+  return endpoint.endpoint.mesh ? carriages.secured : carriages.plaintext;
 }
 
 /** `shop/orders:80` without the port. */
