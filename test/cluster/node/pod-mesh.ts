@@ -9,7 +9,7 @@ import { type Cluster, useCluster } from '../api/cluster-fixture.ts';
 /** Control plane and sidecars; `test:cluster` makes it and gives it to the node. */
 const image = process.env['WEFT_TEST_IMAGE'] ?? '';
 /** Has Node in it. */
-const applicationImage = process.env['WEFT_TEST_NODE_IMAGE'] ?? 'localhost/node:26';
+export const applicationImage = process.env['WEFT_TEST_NODE_IMAGE'] ?? 'localhost/node:26';
 
 export const needsNode = {
   skip:
@@ -208,6 +208,18 @@ export class PodMesh {
       path: `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`,
       contentType: 'application/merge-patch+json',
       body: { spec: { template: { metadata: { annotations: { 'test/restarted': `${performance.now()}` } } } } },
+    });
+    if (!patched.ok) throw new Error(patched.error.message);
+    await this.rolledOut(name, namespace);
+  }
+
+  /** Ends when so many pods of a Deployment are there and ready, and no others. */
+  async scale(name: string, replicas: number, namespace = this.namespace): Promise<void> {
+    const patched = await this.cluster.client.request({
+      method: 'PATCH',
+      path: `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`,
+      contentType: 'application/merge-patch+json',
+      body: { spec: { replicas } },
     });
     if (!patched.ok) throw new Error(patched.error.message);
     await this.rolledOut(name, namespace);
