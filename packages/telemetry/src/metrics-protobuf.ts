@@ -1,4 +1,5 @@
 /** Snapshots as Prometheus' messages, each behind its length: metrics.proto of prometheus/client_model 0.6.2. */
+import { Buffer } from 'node:buffer';
 import protobuf from 'protobufjs/minimal.js';
 import { latencyBoundsSeconds } from './latency-buckets.ts';
 import type { MetricFamily, MetricsSnapshot, SeriesExemplar } from './metrics-snapshot.ts';
@@ -14,33 +15,53 @@ const delimited = (field: number): number => (field << 3) | 2;
 const varint = (field: number): number => field << 3;
 const fixed64 = (field: number): number => (field << 3) | 1;
 
-/** After so many series of a histogram, or seventeen times as many of others, the event loop turns. */
-const SLICE_SERIES = 32;
+/** After so many series the event loop turns; one of a histogram is as much work as sixteen others. */
+const SLICE_SERIES = 512;
 const NOTHING = new Uint8Array(0);
 const LABEL = /([a-z][a-z0-9_]*)="((?:[^"\\]|\\.)*)"/g;
+
+/** Parts are joined up to this size: each is written, and waited for, by itself. */
+const PART_BYTES = 16_384;
 
 /**
  * The snapshot in parts, as `writeMetrics` has it. A message comes behind its length, so a family is held until it is whole;
  * meanwhile parts without bytes give the caller's event loop its turns.
  */
 export function* writeMetricsProtobuf(snapshot: MetricsSnapshot): Generator<Uint8Array, void, undefined> {
+  let waiting: Uint8Array[] = [];
+  let bytes = 0;
+  let series = 0;
   for (const family of snapshot.families) {
     if (family.labels.length === 0) continue;
     const slices = [writeHead(family)];
     const positions = family.native === null ? null : startsOf(family.native);
     const exemplars = new Map(family.exemplars.map((exemplar) => [exemplar.series * 64 + exemplar.bucket, exemplar]));
-    const step = family.type === 'histogram' ? SLICE_SERIES : SLICE_SERIES * latencyBoundsSeconds.length;
-    for (let from = 0; from < family.labels.length; from += step) {
-      const writer = protobuf.Writer.create();
-      const end = Math.min(from + step, family.labels.length);
-      for (let series = from; series < end; series += 1) writeSeries(writer, family, series, positions, exemplars);
+    const weight = family.type === 'histogram' ? latencyBoundsSeconds.length : 1;
+    let writer = protobuf.Writer.create();
+    for (let index = 0; index < family.labels.length; index += 1) {
+      writeSeries(writer, family, index, positions, exemplars);
+      series += weight;
+      if (series < SLICE_SERIES) continue;
       slices.push(writer.finish());
-      if (end < family.labels.length) yield NOTHING;
+      writer = protobuf.Writer.create();
+      series = 0;
+      yield NOTHING;
     }
+    slices.push(writer.finish());
     const length = slices.reduce((sum, slice) => sum + slice.length, 0);
-    yield protobuf.Writer.create().uint32(length).finish();
-    yield* slices;
+    waiting.push(protobuf.Writer.create().uint32(length).finish(), ...slices);
+    bytes += length;
+    if (bytes < PART_BYTES) continue;
+    yield* partsOf(Buffer.concat(waiting));
+    waiting = [];
+    bytes = 0;
   }
+  if (waiting.length > 0) yield* partsOf(Buffer.concat(waiting));
+}
+
+/** Views of the bytes, none longer than two parts. */
+function* partsOf(bytes: Buffer): Generator<Uint8Array, void, undefined> {
+  for (let at = 0; at < bytes.length; at += 2 * PART_BYTES) yield bytes.subarray(at, at + 2 * PART_BYTES);
 }
 
 function writeHead({ name, help, type, unit }: MetricFamily): Uint8Array {

@@ -12,10 +12,12 @@ import type { Measure } from './measure.ts';
 import { mixed } from './mixed.ts';
 import { mtlsPair, mtlsPairHttp2 } from './mtls-pair.ts';
 import { push } from './push.ts';
+import { scrape } from './scrape.ts';
 import { soak } from './soak.ts';
 import { streams } from './streams.ts';
 import { syscalls } from './syscalls.ts';
 import { tcp, tcpWithMtls } from './tcp.ts';
+import { telemetryCost } from './telemetry-cost.ts';
 
 /** In the order of the default run. */
 export const measures: readonly Measure[] = [
@@ -39,5 +41,7 @@ export const measures: readonly Measure[] = [
   mixed,
   streams,
   floods,
+  telemetryCost,
+  scrape,
   soak,
 ];

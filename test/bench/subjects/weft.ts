@@ -53,6 +53,8 @@ export interface WeftStart {
   readonly token?: string;
   /** What Node runs instead of a bundle made for this run: a file, and what stands before the flags. */
   readonly program?: readonly string[];
+  /** Flags of the sidecar beside those of every bench, or instead of them. */
+  readonly flags?: Readonly<Record<string, string>>;
 }
 
 /** The one place that knows how a sidecar is started. */
@@ -86,6 +88,7 @@ export async function startWeftSidecar(options: WeftStart): Promise<Running> {
     ...(options.local === true ? { 'ready-file': join(stateFolder, 'ready') } : {}),
     ...(controlAddress === undefined ? {} : { control: controlAddress }),
     ...(token === undefined ? {} : { token }),
+    ...options.flags,
   };
   const switches = options.local === true ? ['--local-addresses'] : [];
   const given = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
@@ -107,14 +110,29 @@ export function otherWeft(flags: readonly string[] | undefined, bundle: string |
     name: 'other',
     absent: () => undefined,
     version: () => `Weft with ${[...(flags ?? []), ...(bundle === undefined ? [] : [bundle])].join(' ')}`,
-    start: (options) => startSubject(options, flags, bundle),
+    start: (options) =>
+      startSubject(options, {
+        ...(flags === undefined ? {} : { v8Flags: flags }),
+        ...(bundle === undefined ? {} : { program: [bundle] }),
+      }),
   };
 }
 
+/** Started otherwise than a user does it: another program, other flags. As `weft` it is held against what is `other`. */
+export function variedWeft(name: 'weft' | 'other', what: string, varied: WeftVariation): Subject {
+  return {
+    name,
+    absent: () => undefined,
+    version: () => what,
+    start: (options) => startSubject(options, varied),
+  };
+}
+
+export type WeftVariation = Pick<WeftStart, 'v8Flags' | 'program' | 'flags'>;
+
 async function startSubject(
   { workbench, role, upstreamPort, probe, certificates, application = 'http1' }: SubjectStart,
-  flags?: readonly string[],
-  bundle?: string,
+  varied: WeftVariation = {},
 ): Promise<Sidecar> {
   const [port] = (await freePorts(1)) as [number];
   const stateFolder = workbench.makeFolder(`weft-${role}`, 0o700);
@@ -144,8 +162,7 @@ async function startSubject(
     local,
     ...probed,
     ...(edge === undefined ? {} : { edge }),
-    ...(flags === undefined ? {} : { v8Flags: flags }),
-    ...(bundle === undefined ? {} : { program: [bundle] }),
+    ...varied,
   });
   await workbench.untilListening(running, port);
   const taken = local ? await untilLocalPort(stateFolder) : port;
