@@ -1,6 +1,6 @@
 /** Real receivers of telemetry, as a machine may have them: found, or built by their ordinary clients into the user's cache. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -41,6 +41,39 @@ export function findJaeger(): Tool {
   });
   return built.status === 0 ? { path: given } : { missing: `no Jaeger: ${built.stderr.slice(-300)}` };
 }
+
+/** OpenTelemetry's collector with what a test needs of it, made by its own builder. Versions of one release. */
+export function findCollector(): Tool {
+  const given = process.env['WEFT_OTELCOL'] ?? join(cache, 'otelcol');
+  if (existsSync(given)) return { path: given };
+  const go = findProgram('go', 'golang-go');
+  if ('missing' in go)
+    return { missing: `no collector: WEFT_OTELCOL names none and it cannot be built, ${go.missing}` };
+  const folder = mkdtempSync(join(tmpdir(), 'weft-otelcol-'));
+  writeFileSync(join(folder, 'manifest.yaml'), COLLECTOR);
+  const env = { ...process.env, GOBIN: folder, GOFLAGS: '-buildvcs=false' };
+  const run = (command: string, args: readonly string[]): string | undefined => {
+    const { status, stderr } = spawnSync(command, args, { cwd: folder, env, encoding: 'utf8', timeout: BUILD_MS });
+    return status === 0 ? undefined : stderr.slice(-300);
+  };
+  const fault =
+    run(go.path, ['install', COLLECTOR_BUILDER]) ?? run(join(folder, 'builder'), ['--config', 'manifest.yaml']);
+  if (fault !== undefined) return { missing: `no collector: ${fault}` };
+  mkdirSync(cache, { recursive: true });
+  cpSync(join(folder, 'out', 'otelcol'), given);
+  return { path: given };
+}
+
+const COLLECTOR_BUILDER = 'go.opentelemetry.io/collector/cmd/builder@v0.140.0';
+const COLLECTOR = `
+dist: {name: otelcol, output_path: ./out, module: weft.test/otelcol}
+receivers:
+  - gomod: go.opentelemetry.io/collector/receiver/otlpreceiver v0.140.0
+exporters:
+  - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter v0.140.0
+providers:
+  - gomod: go.opentelemetry.io/collector/confmap/provider/fileprovider v1.46.0
+`;
 
 /** Zipkin's server as one jar. */
 export function findZipkin(): Tool {
