@@ -1,7 +1,7 @@
 import { terminationIndex, terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import type { Clock } from '@weft/kernel';
-import { accessFlags } from '@weft/telemetry';
+import { accessFlags, isFailure } from '@weft/telemetry';
 import type { LineSink, TcpMetrics, TcpScope } from '@weft/telemetry';
 import type { TelemetryInForce } from '../exchange/telemetry-in-force.ts';
 import { type Carriage, type EdgeCount, type EdgeTable, carriages } from '../recorder/edge-counters.ts';
@@ -75,9 +75,8 @@ export class TelemetryTcpRecorder implements TcpRecorder {
     const { metrics, edge } = scope;
     metrics.finish(terminationIndex(code), session.durationMs);
     const row = terminations[code];
-    const failed = row.fault === 'server' || row.fault === 'mesh';
     if (!scope.counted) edge.addConnection(Math.max(0, session.attempts - 1), carriageOf(session));
-    if (failed) edge.fail();
+    if (isFailure(0, -1, row)) edge.fail();
     if (this.sinks.telemetry.plan.accessLog.wants(0, -1, row)) this.log(session, code, detail);
   }
 
@@ -86,7 +85,7 @@ export class TelemetryTcpRecorder implements TcpRecorder {
     let flags = 0;
     if (isSecured(session)) flags |= accessFlags.mtls;
     if (session.retried) flags |= accessFlags.retried;
-    const line = this.sinks.telemetry.plan.accessLog.writer.writeConnection({
+    const line = this.sinks.telemetry.plan.accessLog.writeConnection({
       startWallMs: this.sinks.clock.wallMs() - durationMs,
       direction: ingress.kind === 'inbound' ? 'inbound' : 'outbound',
       source: ingress.peerIdentity === '' ? ingress.source : ingress.peerIdentity,
@@ -106,7 +105,7 @@ export class TelemetryTcpRecorder implements TcpRecorder {
       route: decision.rule?.route ?? '',
       rule: decision.rule?.rule ?? '',
     });
-    this.sinks.lines.push(line);
+    if (line !== undefined) this.sinks.lines.push(line);
   }
 }
 
