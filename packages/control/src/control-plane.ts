@@ -384,7 +384,10 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       if (!admitted.ok) events.add('warning', 'proxy-refused', peer.id, admitted.error.message);
       return admitted;
     },
-    opened: (session, peer, address) => registry.opened(session, peer, address),
+    opened: (session, peer, address) => {
+      registry.opened(session, peer, address);
+      room?.proxyOpened(session);
+    },
     advanced: (session, what) => {
       registry.advanced(session, what);
       if (what === 'counters') observation.counted(session);
@@ -405,6 +408,9 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     trustBundle: () => identity.trustBundle,
     tell: (request, peer) =>
       peers?.told(request, peer.id) ?? fail({ code: 'Unimplemented', message: 'this control plane has no replicas' }),
+    why: (request, peer) =>
+      peers?.asked(request, peer.id, (id, awaitMs) => observation.whyHere(id, awaitMs)) ??
+      fail({ code: 'Unimplemented', message: 'this control plane has no replicas' }),
     refused: (address, reason) => {
       const kind = reason.split(':')[0] ?? reason;
       metrics.connectionRefused(kind);
@@ -445,6 +451,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       log,
     });
     peers = others;
+    observation.askElsewhere = (request, awaitMs) => others.why(request, awaitMs);
     closers.push(() => others.stop());
     await others.begin(port);
   }
@@ -472,6 +479,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       identity,
       records: () => store.records,
       watchEvents: (emit) => events.watch(emit),
+      sessions: () => control.hub.sessions,
     });
     const served = await room.openWebhooks(metrics.registry);
     if (!served.ok) throw new ControlStartError(served.error);

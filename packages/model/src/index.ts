@@ -134,3 +134,5 @@ export type {
 } from './view/resource.ts';
 export { gatewayController, meshController } from './view/route-attachment.ts';
 export type { InstancePort, Workload, WorkloadInstance } from './view/workload-index.ts';
+export { permittedCertificates } from './view/certificate-reference.ts';
+export { isOurGateway } from './view/route-attachment.ts';

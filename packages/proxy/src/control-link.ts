@@ -2,12 +2,13 @@ import type { Buffer } from 'node:buffer';
 import type { ReceivedResource } from '@weft/decision';
 import type { Clock, Random, TimerWheel } from '@weft/kernel';
 import type { DestinationKey, ResourceKey } from '@weft/model';
-import { SyncClient, syncConnector } from '@weft/wire';
+import { CERTIFICATES_CAPABILITY, SyncClient, syncConnector } from '@weft/wire';
 import type { AnnouncedListener, ConnectionFacts, Counters, Drain, Report, SyncHandler, Tapped } from '@weft/wire';
 import { DestinationUse } from './destination-use.ts';
 import type { DestinationUsePort } from './destination-use.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import type { WorkloadIdentity } from './security/workload-identity.ts';
+import { takesCertificates } from './security/pushed-certificates.ts';
 
 export interface ControlLinkOptions {
   readonly proxy: ProxyOptions;
@@ -68,7 +69,10 @@ export class ControlLink {
       },
       listeners: options.listeners,
       // As the control plane knows it: then ports that only Services name are reached through this proxy too.
-      capabilities: proxy.capture === undefined ? [] : ['captured'],
+      capabilities: [
+        ...(proxy.capture === undefined ? [] : ['captured']),
+        ...(takesCertificates(proxy) ? [CERTIFICATES_CAPABILITY] : []),
+      ],
       gateway: proxy.gateway,
       connector: syncConnector(
         () => identity.controlAddress,

@@ -67,7 +67,10 @@ export interface ProxyOptions {
   readonly localAddresses: boolean;
   /** Address a gateway listens on. */
   readonly gatewayHost: string;
-  /** Certificates of HTTPS listeners: `<folder>/<namespace>/<name>/tls.crt` and `tls.key`. Empty for none. */
+  /**
+   * Certificates of HTTPS listeners: `<folder>/<namespace>/<name>/tls.crt` and `tls.key`. Empty: what the control plane sends of
+   * the Secrets that the Gateway names, kept in the state folder.
+   */
   readonly certificateFolder: string;
   /** Ports to listen on in place of a Gateway's declared ones; 0 takes a free one. Absent: the declared one. */
   readonly gatewayPorts: ReadonlyMap<number, number>;

@@ -37,6 +37,8 @@ import type { ApplicationDoor } from './transport/application-door.ts';
 import type { WorkerGroup } from './worker/worker-group.ts';
 import { TelemetryExports } from './telemetry-exports.ts';
 import type { Tracing } from './exchange/exchange-spans.ts';
+import { PushedCertificates, certificateFolderOf, takesCertificates } from './security/pushed-certificates.ts';
+import type { EdgeCertificates } from '@weft/wire';
 
 /** A running proxy. */
 export interface Proxy {
@@ -415,6 +417,12 @@ class ProxyProcess implements Proxy {
         backends: async (service) =>
           viewBackends(service, (await this.serving.readDestinations()) as BackendSnapshot[], clock.nowMs()),
         tap: (tap) => this.serving.tap(tap),
+        ...(takesCertificates(options)
+          ? {
+              certificates: (sent: EdgeCertificates) =>
+                new PushedCertificates(certificateFolderOf(options), options.log).take(sent),
+            }
+          : {}),
         complete: () => {
           this.complete = true;
           this.checkReady();

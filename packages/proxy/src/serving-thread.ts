@@ -28,6 +28,7 @@ import type { InboundOptions, ProxyOptions } from './proxy-options.ts';
 import type { EdgeReading } from './recorder/edge-counters.ts';
 import { RequestWatch } from './recorder/request-watch.ts';
 import { CertificateFolder } from './security/certificate-folder.ts';
+import { certificateFolderOf } from './security/pushed-certificates.ts';
 import type { MeshTls } from './security/mesh-tls.ts';
 import { TicketKeys, newTicketSeed } from './security/ticket-keys.ts';
 import type { TicketSeed } from './security/ticket-keys.ts';
@@ -93,7 +94,7 @@ export interface ServingPorts {
 
 /** What `workers` threads of this proxy are told. */
 export function servingSettings(options: ProxyOptions, workers: number, clock: Clock): ServingSettings {
-  const { mode, namespace, name, serviceAccount, zone, meshHost, inbound, certificateFolder } = options;
+  const { mode, namespace, name, serviceAccount, zone, meshHost, inbound } = options;
   const { maxConnections, accessLog } = options;
   const { capture, metricsHost, metricsPort } = options;
   const captureProof =
@@ -102,7 +103,7 @@ export function servingSettings(options: ProxyOptions, workers: number, clock: C
   return {
     ...who,
     inbound,
-    certificateFolder,
+    certificateFolder: certificateFolderOf(options),
     ticketSeed: newTicketSeed(clock),
     captureProof,
     opaquePorts: options.opaquePorts ?? [],

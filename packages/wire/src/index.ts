@@ -28,12 +28,24 @@ export {
   type Tap,
   type Tapped,
   type Transaction,
+  CERTIFICATES_CAPABILITY,
+  type EdgeCertificateMessage,
+  type EdgeCertificates,
   type TrustBundleMessage,
   type Upsert,
   type Welcome,
   type WorkloadFacts,
 } from './sync-message.ts';
-export { type TellRequest, type TellResponse, type ToldInstance, readTold, writeTold } from './peer-message.ts';
+export {
+  type FoundHop,
+  type PeerWhyRequest,
+  type PeerWhyResponse,
+  type TellRequest,
+  type TellResponse,
+  type ToldInstance,
+  readTold,
+  writeTold,
+} from './peer-message.ts';
 export type { ExistingCertificate, IssueRequest, IssueResponse } from './identity-message.ts';
 export type {
   AskedRing,

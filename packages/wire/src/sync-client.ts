@@ -31,6 +31,7 @@ import {
   type Tap,
   type Tapped,
   type Transaction,
+  type EdgeCertificates,
   type TrustBundleMessage,
   type Upsert,
   type Welcome,
@@ -84,6 +85,8 @@ export interface SyncHandler {
   why?(request: string): Promise<RequestMemory>;
   /** How the balancers here see a service, `namespace/name`. */
   backends?(service: string): Promise<readonly BackendView[]>;
+  /** All certificates of the Gateway that is served here. Absent: it takes none. */
+  certificates?(certificates: EdgeCertificates): void;
   /** Live requests are wanted, or no longer. */
   tap?(tap: Tap): void;
 }
@@ -378,6 +381,7 @@ export class SyncClient {
     else if (message.type === 'transaction') this.enqueue(attempt, message.transaction);
     else if (message.type === 'query') this.answer(message.query);
     else if (message.type === 'tap') this.handler.tap?.(message.tap);
+    else if (message.type === 'certificates') this.handler.certificates?.(message.certificates);
     else this.handler.drain(message.drain);
   }
 

@@ -150,6 +150,19 @@ export interface Drain {
   readonly withinMs: number;
 }
 
+/** A certificate of a Gateway, with its key. */
+export interface EdgeCertificateMessage {
+  /** `namespace/name` of its Secret. */
+  readonly name: string;
+  /** PEM. */
+  readonly chain: Uint8Array;
+  readonly key: Uint8Array;
+}
+
+export interface EdgeCertificates {
+  readonly certificates: readonly EdgeCertificateMessage[];
+}
+
 export interface Query {
   readonly id: number;
   readonly keyPrefix: string;
@@ -197,8 +210,15 @@ export type ServerMessage =
   | { readonly type: 'transaction'; readonly transaction: Transaction }
   | { readonly type: 'drain'; readonly drain: Drain }
   | { readonly type: 'query'; readonly query: Query }
-  | { readonly type: 'tap'; readonly tap: Tap };
+  | { readonly type: 'tap'; readonly tap: Tap }
+  | { readonly type: 'certificates'; readonly certificates: EdgeCertificates };
 
+/** A proxy that says it takes certificates of its Gateway. */
+export const CERTIFICATES_CAPABILITY = 'certificates';
+/** Of one Gateway: 64 listeners, each with some. */
+const MAX_CERTIFICATES = 256;
+/** A Secret takes a MiB, of which a chain of ten RSA certificates fills 30 KiB. */
+const PEM_BYTES = 128 * 1024;
 const KEY_BYTES = 768;
 const DESTINATION_BYTES = 640;
 const TIME_MS = Number.MAX_SAFE_INTEGER;
@@ -316,6 +336,16 @@ const drain = message<Drain>('Drain', {
   withinMs: integer(4, 'uint64', 0, 3_600_000),
 });
 
+const edgeCertificate = message<EdgeCertificateMessage>('EdgeCertificate', {
+  name: text(1, 320, true),
+  chain: bytes(2, PEM_BYTES, true),
+  key: bytes(3, PEM_BYTES, true),
+});
+
+const edgeCertificates = message<EdgeCertificates>('EdgeCertificates', {
+  certificates: list(1, edgeCertificate, MAX_CERTIFICATES),
+});
+
 const query = message<Query>('Query', {
   id: integer(1, 'uint64', 1, Number.MAX_SAFE_INTEGER),
   keyPrefix: text(2, KEY_BYTES),
@@ -361,4 +391,5 @@ export const serverMessage: Message<ServerMessage> = union<ServerMessage>('Serve
   drain: member(3, 'drain', drain),
   query: member(4, 'query', query),
   tap: member(5, 'tap', tap),
+  certificates: member(6, 'certificates', edgeCertificates),
 });

@@ -169,6 +169,18 @@ test('questions are answered by null when the stream ends first', () => {
   assert.deepEqual(answers, [null]);
 });
 
+test('certificates of a Gateway follow Welcome, and go only to a proxy that can take them', () => {
+  const certificates = [{ name: 'edge/shop', chain: Buffer.from('PEM'), key: Buffer.from('KEY') }];
+  const give = (session: SyncSession): void => session.certificatesChanged({ certificates });
+  const able = open(() => [], [], ['certificates'], give);
+  assert.deepEqual(able.kinds().slice(0, 2), ['welcome', 'certificates']);
+  give(able.session);
+  assert.deepEqual(able.kinds(), ['certificates']);
+  const unable = open(() => [], [], [], give);
+  give(unable.session);
+  assert.ok(!unable.kinds().includes('certificates'));
+});
+
 interface Seen {
   readonly id: number;
   readonly upserts: readonly string[];
@@ -181,6 +193,8 @@ interface Seen {
 function open(
   held: (resources: ReadonlyMap<ResourceKey, VersionedResource>) => HeldResource[],
   destinations: readonly string[],
+  capabilities: readonly string[] = [],
+  before: (session: SyncSession) => void = () => undefined,
 ) {
   let nowMs = 0;
   const clock = { nowMs: () => nowMs, wallMs: () => nowMs };
@@ -223,7 +237,7 @@ function open(
         service: '',
         weight: 0,
       },
-      capabilities: [],
+      capabilities,
       listeners: [],
       held: held(resources),
       destinations,
@@ -243,6 +257,7 @@ function open(
     },
   );
   hub.add(session);
+  before(session);
   session.start();
   return {
     session,
@@ -254,6 +269,14 @@ function open(
         index === 3 ? { ...endpoint, weight } : endpoint,
       );
       put({ type: 'endpoints', name: 'shop/orders:80', endpoints }, flush);
+    },
+    /** Kinds of all messages since the last call. */
+    kinds(): string[] {
+      return sent.splice(0).map((bytes) => {
+        const decoded = serverMessage.decode(bytes);
+        assert.ok(decoded.ok);
+        return decoded.value.type;
+      });
     },
     /** The transactions written since the last call. */
     take(): Seen[] {

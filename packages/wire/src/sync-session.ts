@@ -31,6 +31,8 @@ import {
   type ResourceError,
   type Subscribe,
   type Tapped,
+  CERTIFICATES_CAPABILITY,
+  type EdgeCertificates,
   type TrustBundleMessage,
   serverMessage,
   transactionMessage,
@@ -131,6 +133,9 @@ export class SyncSession {
   private readonly ackTimer: Timer;
   private trustBundle: TrustBundleMessage | null;
   private trustDirty: boolean;
+  /** Null: none were given. */
+  private edgeCertificates: EdgeCertificates | null;
+  private started: boolean;
   private referencesDirty: boolean;
   private completeSaid: boolean;
   private blocked: boolean;
@@ -159,6 +164,8 @@ export class SyncSession {
     this.ackTimer = options.timers.create(() => this.close('ack-timeout'));
     this.trustBundle = options.trustBundle;
     this.trustDirty = false;
+    this.edgeCertificates = null;
+    this.started = false;
     this.referencesDirty = true;
     this.completeSaid = false;
     this.blocked = false;
@@ -199,6 +206,8 @@ export class SyncSession {
         },
       }),
     );
+    this.started = true;
+    if (this.edgeCertificates !== null) this.sendCertificates(this.edgeCertificates);
     this.flush();
   }
 
@@ -225,6 +234,13 @@ export class SyncSession {
   trustChanged(bundle: TrustBundleMessage): void {
     this.trustBundle = bundle;
     this.trustDirty = true;
+  }
+
+  /** All certificates of the proxy's Gateway; sent at once, or after Welcome. Nothing to a proxy that cannot take them. */
+  certificatesChanged(certificates: EdgeCertificates): void {
+    if (!this.hello.capabilities.includes(CERTIFICATES_CAPABILITY)) return;
+    this.edgeCertificates = certificates;
+    if (this.started && !this.ended) this.sendCertificates(certificates);
   }
 
   /** Reads one message of the proxy. A second Hello, an Ack out of order and the like end the stream. */
@@ -507,6 +523,10 @@ export class SyncSession {
     // Bodies are joined as they were encoded once for all streams (fields of `Transaction`, then `ServerMessage`).
     this.send(rawMessage(2, [head, rawMessages(2, bodies), rawMessages(3, deltas), rawMessages(6, trust)]));
     return true;
+  }
+
+  private sendCertificates(certificates: EdgeCertificates): void {
+    this.send(serverMessage.encode({ type: 'certificates', certificates }));
   }
 
   /** Looks at every dirty key: forgets those that are settled, gives the rest in the order in which they are to be sent. */

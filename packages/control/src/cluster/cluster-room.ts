@@ -20,7 +20,7 @@ import {
   StatusWriter,
 } from '@weft/kube';
 import { type Model, type ObjectKey, type ResourceKey, formatProblem } from '@weft/model';
-import type { CallFault, MeshEvent } from '@weft/wire';
+import type { CallFault, MeshEvent, SyncSession } from '@weft/wire';
 import type { Registry } from 'prom-client';
 import type { Log } from '../log.ts';
 import type { AttestedAccount, IdentityDesk } from '../identity-desk.ts';
@@ -28,6 +28,7 @@ import type { ObjectReport, ProxyCount, Use } from '../object-report.ts';
 import type { ObjectRecord } from '../config-store.ts';
 import { KubeSource } from '../source/kube-source.ts';
 import { attestAccount } from './account-attestor.ts';
+import { GatewaySecrets } from './gateway-secrets.ts';
 import { copyToFolder, isFolder, publishRoot, shareRoot } from './root-secret.ts';
 import { SharedCounts } from './shared-counts.ts';
 import { statusToWrite } from './standing-status.ts';
@@ -71,11 +72,17 @@ export interface ClusterView {
   readonly identity: IdentityDesk;
   readonly records: () => ReadonlyMap<ObjectKey, ObjectRecord>;
   readonly watchEvents: (emit: (event: MeshEvent) => void) => () => void;
+  /** Of proxies that are connected. */
+  readonly sessions: () => Iterable<SyncSession>;
 }
 
 /** Counts of proxies move all the time: written this often, and at once when an object changes. */
 const COUNTS_MS = 10_000;
 const CHANGES_MS = 200;
+/** Objects that say which Secrets may be named. */
+const NAMING = /^(?:Gateway|GatewayClass|ReferenceGrant)\//;
+/** Of the pods of a Gateway (GEP-1762). */
+const GATEWAY_LABEL = 'gateway.networking.k8s.io/gateway-name';
 /** Events of the control plane that belong on an object of the cluster. */
 const toldOnObjects: ReadonlyMap<string, string> = new Map([['object-refused', 'Refused']]);
 
@@ -93,6 +100,7 @@ export class ClusterRoom {
   private readonly changesTimer: Timer;
   private readonly countsTimer: Timer;
   private view: ClusterView | null;
+  private gatewaySecrets: GatewaySecrets | null;
   private root: RootSettings | null;
   private webhooks: WebhookRoom | null;
   private endEvents: () => void;
@@ -168,6 +176,7 @@ export class ClusterRoom {
     this.changesTimer = wheel.create(() => this.writeChanged());
     this.countsTimer = wheel.create(() => this.writeAll());
     this.view = null;
+    this.gatewaySecrets = null;
     this.root = null;
     this.webhooks = null;
     this.endEvents = () => undefined;
@@ -205,6 +214,16 @@ export class ClusterRoom {
   /** Begins what needs the rest of the control plane. */
   begin(view: ClusterView): void {
     this.view = view;
+    const { clock, wheel, random } = this.options;
+    this.gatewaySecrets = new GatewaySecrets({
+      client: this.client,
+      clock,
+      wheel,
+      random,
+      model: view.model,
+      changed: (gateways) => this.certificatesChanged(gateways),
+    });
+    this.gatewaySecrets.refresh();
     this.secretWatch.start();
     this.counts.start();
     this.elector.start();
@@ -239,8 +258,38 @@ export class ClusterRoom {
 
   /** Objects whose status may differ now. */
   objectsChanged(keys: Iterable<ObjectKey>): void {
-    for (const key of keys) this.changed.add(key);
+    let isNamed = false;
+    for (const key of keys) {
+      this.changed.add(key);
+      isNamed ||= NAMING.test(key);
+    }
+    if (isNamed) this.gatewaySecrets?.refresh();
     if (this.changed.size > 0 && !this.changesTimer.armed) this.changesTimer.reschedule(CHANGES_MS);
+  }
+
+  /** A proxy is connected: one that serves a Gateway gets its certificates. */
+  proxyOpened(session: SyncSession): void {
+    const { gateway } = session.hello;
+    if (gateway !== '' && this.gatewaySecrets !== null && this.mayHold(session)) {
+      session.certificatesChanged({ certificates: this.gatewaySecrets.certificatesOf(gateway) });
+    }
+  }
+
+  private certificatesChanged(gateways: readonly ObjectKey[]): void {
+    this.objectsChanged(gateways);
+    const names = new Set<string>(gateways.map((key) => key.slice('Gateway/'.length)));
+    for (const session of this.view?.sessions() ?? []) if (names.has(session.hello.gateway)) this.proxyOpened(session);
+  }
+
+  /**
+   * A workload of the Gateway's namespace may serve it, which is not to say that it may have its keys: the pod itself must say
+   * that it is one of the Gateway, as the standard labels them. Whoever may make such a pod could mount the Secret as well.
+   */
+  private mayHold({ hello }: SyncSession): boolean {
+    const { namespace, instance, serviceAccount } = hello.workload;
+    const pod = this.source.cluster.pods.get(`${namespace}/${instance}`);
+    const [, name = ''] = hello.gateway.split('/');
+    return pod?.labels[GATEWAY_LABEL] === name && pod.serviceAccount === serviceAccount;
   }
 
   /** The folder of the authorities was changed here. */
@@ -256,7 +305,13 @@ export class ClusterRoom {
     this.changesTimer.cancel();
     this.countsTimer.cancel();
     await this.webhooks?.stop();
-    await Promise.all([this.writer.stop(), this.elector.stop(), this.secretWatch.stop(), this.counts.stop()]);
+    await Promise.all([
+      this.gatewaySecrets?.stop(),
+      this.writer.stop(),
+      this.elector.stop(),
+      this.secretWatch.stop(),
+      this.counts.stop(),
+    ]);
     await this.client.close();
   }
 

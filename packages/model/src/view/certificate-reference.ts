@@ -9,8 +9,8 @@ export interface CertificateFault {
 }
 
 /**
- * What is wrong with the certificates of a listener, as far as it can be told from here: keys stay with the gateway, which
- * reads them from a folder of its own, so whether they exist is not known. Undefined when nothing is.
+ * What is wrong with the certificates of a listener, as far as it can be told from here: where nobody reads Secrets the gateway
+ * has them in a folder of its own, and whether they exist is not known. Undefined when nothing is.
  */
 export function certificateFault(
   model: Model,
@@ -25,6 +25,8 @@ export function certificateFault(
       const message = `no ReferenceGrant in ${namespace} lets Gateways of ${gateway.metadata.namespace} refer to Secret ${name}`;
       return { reason: 'RefNotPermitted', message };
     }
+    const fault = model.certificateFaults.get(`${namespace ?? gateway.metadata.namespace}/${name}`);
+    if (fault !== undefined) return { reason: 'InvalidCertificateRef', message: fault };
   }
   return undefined;
 }

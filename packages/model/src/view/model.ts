@@ -61,6 +61,11 @@ export class Model {
   readonly grantsByNamespace = new Relation<string, ObjectKey>();
   readonly servicesByNamespace = new Relation<string, string>();
   readonly gatewaysByNamespace = new Relation<string, ObjectKey>();
+  /**
+   * What is wrong with Secrets that Gateways name (`namespace/name`), as whoever reads them says. Empty where nobody does:
+   * then gateways read them, and nothing is known here.
+   */
+  readonly certificateFaults = new Map<string, string>();
   readonly #objects = new Map<ObjectKey, ConfigObject>();
   readonly #instances = new Map<string, WorkloadInstance>();
   readonly #routesByBackend = new Relation<string, ObjectKey>();
