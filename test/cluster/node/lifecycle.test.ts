@@ -122,6 +122,8 @@ describe('while no control plane runs', needsNode, () => {
     const { mesh, cluster, namespace } = await useMesh(t);
     await Promise.all([mesh.application('web'), mesh.application('orders')]);
     const web = await mesh.pod('web');
+    // A destination is asked for when it is first called; from then on a sidecar needs nobody for it.
+    assert.equal((await mesh.ask(web, 'http://orders/')).status, 200);
     const elsewhere = `${namespace}-plain`;
     const other: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: elsewhere } };
     await cluster.must(other);

@@ -30,6 +30,16 @@ function pod(index: number, address: string): Parameters<ScriptedApiServer['put'
     spec: {
       serviceAccountName: `s-${service}`,
       nodeName: `node-${index % 100}`,
+      initContainers: [
+        {
+          name: 'weft-proxy',
+          image: 'registry.example/weft:1',
+          env: [
+            { name: 'WEFT_CAPTURE', value: 'redirect' },
+            { name: 'WEFT_PORTS', value: 'http=8080' },
+          ],
+        },
+      ],
       containers: [
         {
           name: 'web',
