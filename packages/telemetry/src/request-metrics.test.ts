@@ -129,6 +129,35 @@ describe('RequestMetrics', () => {
     equal(lines(table, 'weft_requests_total').length, 12, 'counters keep their names');
   });
 
+  test('a million callers, and all that they can end in, fold into other under both kinds of names', () => {
+    for (const names of ['Weft', 'OpenTelemetry'] as const) {
+      const table = new SeriesTable({ maxSeries: 1_000 });
+      const metrics = new RequestMetrics(table);
+      metrics.setNames(names);
+      const before = process.memoryUsage().heapUsed;
+      for (let index = 0; index < 1_000_000; index += 1) {
+        const scope = metrics.scope({ ...labels, source: `hostile"\n${index}` });
+        scope.start();
+        scope.finish(`M${index}`, index % 1_000, index % 20, false, index % 100, 1, 1, (index % 30) - 1);
+      }
+      ok(table.series <= 1_000, `${table.series} series`);
+      ok(process.memoryUsage().heapUsed - before < 100_000_000, 'memory is bounded');
+      const counted = lines(table, 'weft_requests_total').map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)));
+      equal(
+        counted.reduce((sum, count) => sum + count, 0),
+        1_000_000,
+        'none is lost',
+      );
+      ok(lines(table, 'weft_requests_total').some((line) => line.includes('source="other"')));
+      ok(lines(table, 'weft_metric_series_folded_total{metric="weft_requests_total"}').length === 1);
+      const all = [...writeMetrics(table.snapshot(), 'openmetrics')].join('');
+      ok(
+        all.split('\n').every((line) => line === '' || /^(# |[a-z_]+(\{.*\})? \S+$)/.test(line)),
+        'no name breaks a line',
+      );
+    }
+  });
+
   test('counts attempts, retries by reason and exhausted budgets of a Service', () => {
     const table = new SeriesTable();
     const upstream = new RequestMetrics(table).upstream('shop/orders');
