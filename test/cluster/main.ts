@@ -46,6 +46,10 @@ const failed = run(process.execPath, ['--test', '--test-concurrency=1', '--test-
   ...process.env,
   WEFT_TEST_KUBECONFIG: kubeconfig,
   WEFT_TEST_IMAGE: image,
+  // The node of `machine/` is this machine.
+  ...(given === '' && !isApiOnly
+    ? { WEFT_TEST_CNI_BIN: join(state, 'bin'), WEFT_TEST_CNI_CONF: join(state, 'data', 'cni.d') }
+    : {}),
 });
 // The next run's half without a node shall find no control plane that answers for its objects.
 if (!isApiOnly) {

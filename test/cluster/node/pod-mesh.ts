@@ -2,7 +2,7 @@
  * Weft as it is installed, in a cluster with a node: control plane in pods, sidecars by the webhook. Pods are asked from this
  * machine by their addresses, as anything outside of the mesh would.
  */
-import { type KubeObject, applyObjects, defaultInstallValues, installObjects } from '@weft/kube';
+import { type InstallValues, type KubeObject, applyObjects, defaultInstallValues, installObjects } from '@weft/kube';
 import { eventually } from '@weft/testkit';
 import { type Cluster, useCluster } from '../api/cluster-fixture.ts';
 
@@ -100,11 +100,14 @@ createServer(async (request, response) => {
 `;
 
 /** The cluster with Weft in it and a namespace whose pods are in the mesh. */
-export async function useMesh(t: {
-  after(fn: () => Promise<void>): void;
-}): Promise<{ mesh: PodMesh; cluster: Cluster; namespace: string }> {
+export async function useMesh(
+  t: {
+    after(fn: () => Promise<void>): void;
+  },
+  more: Partial<InstallValues> = {},
+): Promise<{ mesh: PodMesh; cluster: Cluster; namespace: string }> {
   const { cluster, namespace } = await useCluster(t);
-  const values = { ...defaultInstallValues('0.1.0'), image };
+  const values = { ...defaultInstallValues('0.1.0'), image, ...more };
   const outcomes = await applyObjects(cluster.client, installObjects(values));
   const failed = outcomes.find(({ fault }) => fault !== undefined);
   if (failed !== undefined) throw new Error(`${failed.object.kind}: ${failed.fault?.message}`);
