@@ -383,7 +383,7 @@ const proxyHop = message<ProxyHop>('ProxyHop', {
   hop: nested(4, hopMessage),
 });
 
-const askedRing = message<AskedRing>('AskedRing', {
+export const askedRingMessage: Message<AskedRing> = message<AskedRing>('AskedRing', {
   proxy: name(1),
   silent: prose(2, 4096),
   reach: optional(3, ringReachMessage),
@@ -391,7 +391,7 @@ const askedRing = message<AskedRing>('AskedRing', {
 
 export const whyResponse: Message<WhyResponse> = message<WhyResponse>('WhyResponse', {
   hops: list(1, proxyHop, 10_000),
-  rings: list(2, askedRing, 100_000),
+  rings: list(2, askedRingMessage, 100_000),
 });
 
 export const getTrafficRequest: Message<GetTrafficRequest> = message<GetTrafficRequest>('GetTrafficRequest', {

@@ -1,7 +1,9 @@
-/** The messages of proto/weft/v1/peers.proto: instances as replicas of a control plane tell each other of them. */
+/** The messages of proto/weft/v1/peers.proto: what replicas of a control plane tell and ask each other. */
 import type { InstancePort, WorkloadInstance } from '@weft/model';
+import { type AskedRing, askedRingMessage } from './admin-message.ts';
 import { choice, flag, integer, text, texts } from './message/field.ts';
-import { type Message, list, message } from './message/message.ts';
+import { type Message, list, message, nested } from './message/message.ts';
+import { type Hop, hopMessage } from './observation-message.ts';
 import { type Label, MAX_RESOURCES, labelMessage } from './sync-message.ts';
 
 /** What one replica says to another. Labels and ports in words of the wire: `writeTold` and `readTold` lead there and back. */
@@ -27,6 +29,30 @@ export interface ToldInstance extends Omit<WorkloadInstance, 'labels' | 'ports'>
 
 export interface ToldPort extends Omit<InstancePort, 'learned'> {
   readonly learned: 'Nothing' | 'Http1' | 'Tcp';
+}
+
+/** What the proxies of another replica remember of a request. */
+export interface PeerWhyRequest {
+  readonly replica: string;
+  /** A trace id or a request id. */
+  readonly request: string;
+  readonly awaitMs: number;
+}
+
+export interface PeerWhyResponse {
+  readonly hops: readonly FoundHop[];
+  readonly rings: readonly AskedRing[];
+}
+
+/** A hop and who remembers it, before its place among the others is known. */
+export interface FoundHop {
+  readonly proxy: string;
+  readonly workload: string;
+  /** SPIFFE ID of the proxy. */
+  readonly identity: string;
+  /** Where it announced that peers reach it, `address:port`. */
+  readonly addresses: readonly string[];
+  readonly hop: Hop;
 }
 
 const KEY_BYTES = 768;
@@ -65,6 +91,25 @@ export const tellResponse: Message<TellResponse> = message<TellResponse>('TellRe
   subscribers: integer(1, 'uint32', 0, UINT32),
   acknowledged: integer(2, 'uint32', 0, UINT32),
   instances: list(3, toldInstance, MAX_RESOURCES),
+});
+
+export const peerWhyRequest: Message<PeerWhyRequest> = message<PeerWhyRequest>('PeerWhyRequest', {
+  replica: text(1, 253, true),
+  request: text(2, 256, true),
+  awaitMs: integer(3, 'uint32', 0, 60_000),
+});
+
+const foundHop = message<FoundHop>('FoundHop', {
+  proxy: text(1, KEY_BYTES, true),
+  workload: text(2, KEY_BYTES),
+  identity: text(3, 2048),
+  addresses: texts(4, 300, 4096),
+  hop: nested(5, hopMessage),
+});
+
+export const peerWhyResponse: Message<PeerWhyResponse> = message<PeerWhyResponse>('PeerWhyResponse', {
+  hops: list(1, foundHop, 10_000),
+  rings: list(2, askedRingMessage, 100_000),
 });
 
 export function writeTold({ labels, ports, ...rest }: WorkloadInstance): ToldInstance {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Found, orderHops } from './hop-order.ts';
+import type { FoundHop } from '@weft/wire';
+import { orderHops } from './hop-order.ts';
 import { exampleHop } from './hop-fixture.ts';
 
 test('hops stand under what caused them, whatever the order in which proxies answered', () => {
@@ -73,7 +74,7 @@ function hop(
   requestId: string,
   atMs: number,
   durationMs: number,
-): Found {
+): FoundHop {
   const { attempts } = exampleHop();
   const to = targets[`${proxy} ${requestId}`] ?? [];
   return {

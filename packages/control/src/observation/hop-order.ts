@@ -1,12 +1,4 @@
-import type { ProxyHop } from '@weft/wire';
-
-/** A hop before its place is known. */
-export interface Found extends Omit<ProxyHop, 'depth'> {
-  /** SPIFFE ID of the proxy. */
-  readonly identity: string;
-  /** Where it announced that peers reach it, `address:port`. */
-  readonly addresses: readonly string[];
-}
+import type { FoundHop, ProxyHop } from '@weft/wire';
 
 /** Clocks of machines differ by about so much. */
 const SKEW_MS = 50;
@@ -16,9 +8,9 @@ const SKEW_MS = 50;
  * request id; a proxy that took a request in and one that it sent while that lasted are cause and effect at the same proxy.
  * What has no cause here comes first, by time.
  */
-export function orderHops(hops: readonly Found[]): ProxyHop[] {
+export function orderHops(hops: readonly FoundHop[]): ProxyHop[] {
   const byStart = [...hops].sort((left, right) => left.hop.startedAtMs - right.hop.startedAtMs);
-  const children = new Map<Found | null, Found[]>();
+  const children = new Map<FoundHop | null, FoundHop[]>();
   for (const one of byStart) {
     const cause = causeOf(one, byStart);
     const siblings = children.get(cause);
@@ -26,8 +18,8 @@ export function orderHops(hops: readonly Found[]): ProxyHop[] {
     else siblings.push(one);
   }
   const ordered: ProxyHop[] = [];
-  const seen = new Set<Found>();
-  const visit = (one: Found, depth: number): void => {
+  const seen = new Set<FoundHop>();
+  const visit = (one: FoundHop, depth: number): void => {
     if (seen.has(one)) return;
     seen.add(one);
     const { proxy, workload, hop } = one;
@@ -40,8 +32,8 @@ export function orderHops(hops: readonly Found[]): ProxyHop[] {
   return ordered;
 }
 
-function causeOf(one: Found, all: readonly Found[]): Found | null {
-  let cause: Found | null = null;
+function causeOf(one: FoundHop, all: readonly FoundHop[]): FoundHop | null {
+  let cause: FoundHop | null = null;
   for (const other of all) {
     if (other === one || !mayCause(other, one)) continue;
     // The last that began before it is the nearest.
@@ -51,7 +43,7 @@ function causeOf(one: Found, all: readonly Found[]): Found | null {
 }
 
 /** Never both ways: an outbound hop causes inbound ones elsewhere, an inbound one outbound ones of the same proxy. */
-function mayCause(cause: Found, effect: Found): boolean {
+function mayCause(cause: FoundHop, effect: FoundHop): boolean {
   if (cause.hop.direction === effect.hop.direction) return false;
   const skewMs = cause.proxy === effect.proxy ? 1 : SKEW_MS;
   const startMs = cause.hop.startedAtMs - skewMs;
@@ -65,7 +57,7 @@ function mayCause(cause: Found, effect: Found): boolean {
 }
 
 /** A try went to this proxy: by its address, or, where addresses are those of pods, by who was met at both ends. */
-function reaches(cause: Found, effect: Found): boolean {
+function reaches(cause: FoundHop, effect: FoundHop): boolean {
   if (cause.hop.attempts.some(({ address }) => effect.addresses.includes(address))) return true;
   if (effect.addresses.length > 0) return false;
   return cause.hop.upstreamIdentity === effect.identity && effect.hop.source === cause.identity;

@@ -4,6 +4,7 @@ import type {
   CallFault,
   GetTrafficRequest,
   GetTrafficResponse,
+  PeerWhyResponse,
   SyncSession,
   TapEvent,
   TapRequest,
@@ -16,7 +17,7 @@ import type { WorkloadsBehind } from './service-places.ts';
 import { TapDesk } from './tap-desk.ts';
 import { TrafficReport } from './traffic-report.ts';
 import { TrafficWindow } from './traffic-window.ts';
-import { WhyDesk } from './why-desk.ts';
+import { type AskElsewhere, WhyDesk } from './why-desk.ts';
 
 const DEFAULT_WINDOW_MS = 60_000;
 const CALLER_WINDOW_MS = 300_000;
@@ -38,6 +39,8 @@ export interface ObservationOptions {
 export class ObservationRoom {
   readonly window: TrafficWindow;
   readonly report: TrafficReport;
+  /** Asks the other replicas of this control plane, once they are known. */
+  askElsewhere: AskElsewhere;
   private readonly options: ObservationOptions;
   private readonly whys: WhyDesk;
   private readonly taps: TapDesk;
@@ -46,13 +49,14 @@ export class ObservationRoom {
   constructor(options: ObservationOptions) {
     const { registry, clock, wheel, windowBytes } = options;
     this.options = options;
+    this.askElsewhere = () => Promise.resolve([]);
     this.window = new TrafficWindow(clock, windowBytes);
     this.report = new TrafficReport(
       this.window,
       () => clock.wallMs(),
       () => this.workloadsBehind(),
     );
-    this.whys = new WhyDesk(registry, wheel);
+    this.whys = new WhyDesk(registry, wheel, clock, (request, awaitMs) => this.askElsewhere(request, awaitMs));
     this.taps = new TapDesk(registry, wheel);
     this.sweeper = wheel.create(() => {
       this.window.sweep();
@@ -75,6 +79,11 @@ export class ObservationRoom {
 
   why(request: string): Promise<WhyResponse> {
     return this.whys.find(request);
+  }
+
+  /** For another replica: what those with a stream here remember. */
+  whyHere(request: string, awaitMs: number): Promise<PeerWhyResponse> {
+    return this.whys.findHere(request, awaitMs);
   }
 
   traffic({ windowMs, service }: GetTrafficRequest): GetTrafficResponse {

@@ -1,28 +1,44 @@
-import type { TimerWheel } from '@weft/kernel';
+import type { Clock, TimerWheel } from '@weft/kernel';
 import { byCodeUnit } from '@weft/model';
-import type { Answer, AskedRing, WhyResponse } from '@weft/wire';
+import type { Answer, AskedRing, FoundHop, PeerWhyResponse, WhyResponse } from '@weft/wire';
 import type { ProxyRecord, ProxyRegistry } from '../proxy-registry.ts';
-import { type Found as FoundHop, orderHops } from './hop-order.ts';
+import { orderHops } from './hop-order.ts';
 import { workloadOf } from './reporter.ts';
 
 /** All questions of one `why` together. */
 const PATIENCE_MS = 1_000;
+/** Of it, what the way between replicas may take. */
+const WAY_MS = 100;
 /** Hops of one answer; a trace that has more is shown in part. */
 const MOST_HOPS = 5_000;
 
+/** What another replica's proxies remember; `found` null: it did not answer, and `fault` says why. */
+export interface ElsewhereAnswer {
+  readonly replica: string;
+  readonly found: PeerWhyResponse | null;
+  readonly fault: string;
+}
+
+/** Asks the other replicas; each answers within `awaitMs`, or not at all. */
+export type AskElsewhere = (request: string, awaitMs: number) => Promise<readonly ElsewhereAnswer[]>;
+
 interface Found {
-  readonly rings: AskedRing[];
+  readonly rings: Map<string, AskedRing>;
   readonly hops: Map<string, FoundHop>;
 }
 
-/** Asks all proxies what they remember of one request. */
+/** Asks all proxies what they remember of one request: those with a stream here, and through the other replicas theirs. */
 export class WhyDesk {
   private readonly registry: ProxyRegistry;
   private readonly wheel: TimerWheel;
+  private readonly clock: Clock;
+  private readonly elsewhere: AskElsewhere;
 
-  constructor(registry: ProxyRegistry, wheel: TimerWheel) {
+  constructor(registry: ProxyRegistry, wheel: TimerWheel, clock: Clock, elsewhere: AskElsewhere) {
     this.registry = registry;
     this.wheel = wheel;
+    this.clock = clock;
+    this.elsewhere = elsewhere;
   }
 
   /**
@@ -30,33 +46,53 @@ export class WhyDesk {
    * in the time that is left.
    */
   async find(request: string): Promise<WhyResponse> {
+    const untilMs = this.clock.nowMs() + PATIENCE_MS;
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
     const timer = this.wheel.schedule(PATIENCE_MS, end);
-    const first = await this.round(request, over);
+    const first = await this.round(request, untilMs, over);
     const traces = new Set<string>();
     for (const { hop } of first.hops.values())
       if (hop.traceId !== '' && hop.traceId !== request) traces.add(hop.traceId);
     for (const trace of [...traces].slice(0, 4)) {
-      const more = await this.round(trace, over);
+      const more = await this.round(trace, untilMs, over);
       for (const [key, hop] of more.hops) first.hops.set(key, hop);
     }
     timer.cancel();
-    const rings = first.rings.sort((left, right) => byCodeUnit(left.proxy, right.proxy));
+    const rings = [...first.rings.values()].sort((left, right) => byCodeUnit(left.proxy, right.proxy));
     return { hops: orderHops([...first.hops.values()].slice(0, MOST_HOPS)), rings };
   }
 
-  private async round(request: string, over: Promise<void>): Promise<Found> {
-    const found: Found = { rings: [], hops: new Map() };
-    const asked = Array.from(this.registry.records, (record) => this.ask(record, request, found));
-    await Promise.race([Promise.all(asked.map(({ done }) => done)), over]);
-    for (const { proxy, isAnswered } of asked) {
-      if (!isAnswered()) found.rings.push({ proxy, silent: 'no answer within a second', reach: null });
-    }
-    // What comes later is not looked at any more.
-    return { rings: [...found.rings], hops: new Map(found.hops) };
+  /** What those with a stream here remember, for another replica; after `awaitMs` at the latest. */
+  async findHere(request: string, awaitMs: number): Promise<PeerWhyResponse> {
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    const timer = this.wheel.schedule(Math.min(awaitMs, PATIENCE_MS), end);
+    const found = await this.ask(request, over, []);
+    timer.cancel();
+    return { hops: [...found.hops.values()].slice(0, MOST_HOPS), rings: [...found.rings.values()] };
   }
 
-  private ask(
+  private round(request: string, untilMs: number, over: Promise<void>): Promise<Found> {
+    const awaitMs = Math.max(1, untilMs - this.clock.nowMs() - WAY_MS);
+    return this.ask(request, over, [this.elsewhere(request, awaitMs)]);
+  }
+
+  private async ask(
+    request: string,
+    over: Promise<void>,
+    others: readonly Promise<readonly ElsewhereAnswer[]>[],
+  ): Promise<Found> {
+    const found: Found = { rings: new Map(), hops: new Map() };
+    const asked = Array.from(this.registry.records, (record) => this.askOne(record, request, found));
+    const told = others.map(async (answers) => takeElsewhere(await answers, found));
+    await Promise.race([Promise.all([...asked.map(({ done }) => done), ...told]), over]);
+    for (const { proxy, isAnswered } of asked) {
+      if (!isAnswered()) found.rings.set(proxy, { proxy, silent: 'no answer within a second', reach: null });
+    }
+    // What comes later is not looked at any more.
+    return { rings: new Map(found.rings), hops: new Map(found.hops) };
+  }
+
+  private askOne(
     record: ProxyRecord,
     request: string,
     found: Found,
@@ -78,12 +114,11 @@ export class WhyDesk {
 
 function takeAnswer(record: ProxyRecord, answer: Answer | null, found: Found): void {
   const proxy = record.name;
-  if (answer === null) found.rings.push({ proxy, silent: 'its stream is gone', reach: null });
-  else if (answer.reach === null) found.rings.push({ proxy, silent: 'it keeps no decisions', reach: null });
-  else found.rings.push({ proxy, silent: '', reach: answer.reach });
+  if (answer === null) putRing(found, { proxy, silent: 'its stream is gone', reach: null });
+  else if (answer.reach === null) putRing(found, { proxy, silent: 'it keeps no decisions', reach: null });
+  else putRing(found, { proxy, silent: '', reach: answer.reach });
   for (const hop of answer?.hops ?? []) {
-    const key = `${proxy} ${hop.direction} ${hop.requestId} ${hop.traceId} ${hop.startedAtMs} ${hop.path}`;
-    found.hops.set(key, {
+    putHop(found, {
       proxy,
       workload: workloadOf(record.hello),
       hop,
@@ -91,4 +126,26 @@ function takeAnswer(record: ProxyRecord, answer: Answer | null, found: Found): v
       addresses: record.hello.listeners.map(({ address, port }) => `${address}:${port}`),
     });
   }
+}
+
+function takeElsewhere(answers: readonly ElsewhereAnswer[], found: Found): void {
+  for (const { replica, found: theirs, fault } of answers) {
+    if (theirs === null) {
+      const silent = `this replica of the control plane did not answer, so its sidecars were not asked: ${fault}`;
+      putRing(found, { proxy: `replica ${replica}`, silent, reach: null });
+      continue;
+    }
+    for (const ring of theirs.rings) putRing(found, ring);
+    for (const hop of theirs.hops) putHop(found, hop);
+  }
+}
+
+/** A proxy that has just moved to another replica is known to both: an answer counts, silence does not. */
+function putRing(found: Found, ring: AskedRing): void {
+  if (ring.silent === '' || !found.rings.has(ring.proxy)) found.rings.set(ring.proxy, ring);
+}
+
+function putHop(found: Found, one: FoundHop): void {
+  const { proxy, hop } = one;
+  found.hops.set(`${proxy} ${hop.direction} ${hop.requestId} ${hop.traceId} ${hop.startedAtMs} ${hop.path}`, one);
 }

@@ -1,6 +1,14 @@
-import type { Timer, TimerWheel } from '@weft/kernel';
+import type { Result, Timer, TimerWheel } from '@weft/kernel';
 import type { WorkloadInstance } from '@weft/model';
-import { type ClientTls, PeerClient, type TellRequest, type TellResponse, writeTold } from '@weft/wire';
+import {
+  type CallFault,
+  type ClientTls,
+  PeerClient,
+  type PeerWhyResponse,
+  type TellRequest,
+  type TellResponse,
+  writeTold,
+} from '@weft/wire';
 import type { InstanceBook } from '../instance-book.ts';
 import type { Log } from '../log.ts';
 import type { Acknowledged } from '../proxy-registry.ts';
@@ -79,6 +87,11 @@ export class PeerLink {
     return { subscribers: 0, acknowledged: 0 };
   }
 
+  /** What its proxies remember of a request; it answers within `awaitMs`, and the call takes a little longer. */
+  why(request: string, awaitMs: number): Promise<Result<PeerWhyResponse, CallFault>> {
+    return this.connected().why({ replica: this.options.replica, request, awaitMs });
+  }
+
   close(): void {
     this.isClosed = true;
     this.timer.cancel();
@@ -126,16 +139,8 @@ export class PeerLink {
   }
 
   private send(words: Partial<TellRequest>): ReturnType<PeerClient['tell']> {
-    const { replica, tls } = this.options;
-    const current = tls();
-    // A renewed certificate is shown by a new connection.
-    if (this.client === null || this.context !== current.context) {
-      this.client?.close();
-      this.client = new PeerClient(this.address, current);
-      this.context = current.context;
-    }
-    return this.client.tell({
-      replica,
+    return this.connected().tell({
+      replica: this.options.replica,
       whole: false,
       instances: [],
       removed: [],
@@ -143,5 +148,16 @@ export class PeerLink {
       asks: false,
       ...words,
     });
+  }
+
+  private connected(): PeerClient {
+    const current = this.options.tls();
+    // A renewed certificate is shown by a new connection.
+    if (this.client === null || this.context !== current.context) {
+      this.client?.close();
+      this.client = new PeerClient(this.address, current);
+      this.context = current.context;
+    }
+    return this.client;
   }
 }

@@ -5,11 +5,21 @@
 import { type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
 import type { PodFacts } from '@weft/kube';
 import type { WorkloadInstance } from '@weft/model';
-import { type CallFault, type ClientTls, type TellRequest, type TellResponse, readTold, writeTold } from '@weft/wire';
+import {
+  type CallFault,
+  type ClientTls,
+  type PeerWhyRequest,
+  type PeerWhyResponse,
+  type TellRequest,
+  type TellResponse,
+  readTold,
+  writeTold,
+} from '@weft/wire';
 import type { PodSource } from '../expected-instance.ts';
 import type { InstanceBook } from '../instance-book.ts';
 import type { Log } from '../log.ts';
 import type { Acknowledged, ProxyRegistry } from '../proxy-registry.ts';
+import type { ElsewhereAnswer } from '../observation/why-desk.ts';
 import { PeerLink } from './peer-link.ts';
 
 export interface PeerRoomOptions {
@@ -29,6 +39,8 @@ export interface PeerRoomOptions {
 const NAME_LABEL = 'app.kubernetes.io/name';
 /** After a replica is gone its sidecars come to another one; until then its word stands. */
 const GONE_MS = 10_000;
+/** An answer of another replica is on its way for so long. */
+const RETURN_MS = 50;
 /** A replica that starts waits so long for what the others know. */
 const GREET_MS = 2000;
 
@@ -82,17 +94,37 @@ export class PeerRoom {
 
   /** Another replica speaks; `peer` is whom its certificate names. */
   async told(request: TellRequest, peer: string): Promise<Result<TellResponse, CallFault>> {
-    const { registry, book, identity, replica } = this.options;
-    if (peer !== identity) {
-      return fail({ code: 'PermissionDenied', message: `${peer} is no control plane of this mesh` });
-    }
-    if (request.replica === replica) {
-      return fail({ code: 'FailedPrecondition', message: `two replicas are named ${replica}` });
-    }
+    const { registry, book } = this.options;
+    const fault = this.judge(request.replica, peer);
+    if (fault !== undefined) return fail(fault);
     this.heard(request.replica);
     const instances = request.instances.map(readTold);
     const counts = await registry.told(request.replica, instances, request.removed, request.whole, request.awaitMs);
     return ok({ ...counts, instances: request.asks ? Array.from(book.allNews(), writeTold) : [] });
+  }
+
+  /** Asks every other replica what its proxies remember of a request. None fails: what did not answer says so. */
+  why(request: string, awaitMs: number): Promise<readonly ElsewhereAnswer[]> {
+    return Promise.all(
+      Array.from(this.links, async ([replica, link]): Promise<ElsewhereAnswer> => {
+        const { promise: late, resolve } = Promise.withResolvers<null>();
+        const timer = this.options.wheel.schedule(awaitMs + RETURN_MS, () => resolve(null));
+        const answer = await Promise.race([link.why(request, awaitMs), late]);
+        timer.cancel();
+        if (answer?.ok === true) return { replica, found: answer.value, fault: '' };
+        return { replica, found: null, fault: answer === null ? 'no answer in time' : answer.error.message };
+      }),
+    );
+  }
+
+  /** Another replica asks; `peer` is whom its certificate names. */
+  async asked(
+    { replica, request, awaitMs }: PeerWhyRequest,
+    peer: string,
+    find: (request: string, awaitMs: number) => Promise<PeerWhyResponse>,
+  ): Promise<Result<PeerWhyResponse, CallFault>> {
+    const fault = this.judge(replica, peer);
+    return fault === undefined ? ok(await find(request, awaitMs)) : fail(fault);
   }
 
   stop(): void {
@@ -101,6 +133,14 @@ export class PeerRoom {
     this.links.clear();
     this.speakers.clear();
     this.port = 0;
+  }
+
+  private judge(replica: string, peer: string): CallFault | undefined {
+    if (peer !== this.options.identity) {
+      return { code: 'PermissionDenied', message: `${peer} is no control plane of this mesh` };
+    }
+    if (replica !== this.options.replica) return undefined;
+    return { code: 'FailedPrecondition', message: `two replicas are named ${replica}` };
   }
 
   private greeted: () => void = () => undefined;

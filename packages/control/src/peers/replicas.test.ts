@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { ScriptedApiServer, type ScriptedObject, eventually } from '@weft/testkit';
-import { PeerClient } from '@weft/wire';
+import { AdminClient, PeerClient, type WhyResponse } from '@weft/wire';
 import {
   type TestControl,
   type TestProxy,
@@ -10,6 +10,7 @@ import {
   startTestControl,
   startTestProxy,
 } from '../control-harness.ts';
+import { exampleHop } from '../observation/hop-fixture.ts';
 
 const WAIT_MS = 5000;
 const DESTINATION = 'shop/orders:80';
@@ -261,4 +262,53 @@ test('nobody but a control plane may tell', async (t) => {
   assert.ok(!told.ok && told.error.code === 'PermissionDenied');
   assert.match(told.error.message, /sa\/web is no control plane/);
   assert.deepEqual(called(await bench.caller(one)), throughMesh);
+});
+
+test('a request is found whatever replica its sidecars are connected to, and a replica that is gone is named', async (t) => {
+  const bench = await new Bench(t).open();
+  const one = await bench.replica('one');
+  const two = await bench.replica('two');
+  const reach = { records: 3, samplesSinceMs: 1, errorsSinceMs: 0, sampledOneIn: 1, rings: 1 };
+  const hop = (direction: 'Inbound' | 'Outbound') => exampleHop({ requestId: 'r1', direction });
+  const web = await startTestProxy(one, {
+    service: 'web',
+    instance: 'web-1',
+    ephemeral: false,
+    why: () => Promise.resolve({ hops: [hop('Outbound')], reach }),
+  });
+  const orders = await bench.sidecar(two, { why: () => Promise.resolve({ hops: [hop('Inbound')], reach }) });
+  await eventually(() => web.isComplete && orders.isComplete, WAIT_MS);
+  const admin = new AdminClient(one.control.adminSocket);
+  t.after(() => admin.close());
+  const why = async (): Promise<WhyResponse> => {
+    const answer = await admin.why('r1');
+    assert.ok(answer.ok);
+    return answer.value;
+  };
+  let found = await why();
+  // The first replica has looked for the second before it was there.
+  await eventually(() => {
+    void why().then((answer) => (found = answer));
+    return found.hops.length === 2;
+  }, 3 * WAIT_MS);
+  assert.deepEqual(found.hops.map(({ proxy, hop: { direction } }) => `${proxy} ${direction}`).sort(), [
+    'shop/orders-1 Inbound',
+    'shop/web-1 Outbound',
+  ]);
+  assert.deepEqual(
+    found.rings.map(({ proxy, silent, reach: known }) => [proxy, silent, known?.records]),
+    [
+      ['shop/orders-1', '', 3],
+      ['shop/web-1', '', 3],
+    ],
+  );
+  orders.client.stop();
+  await two.control.stop();
+  const alone = await why();
+  assert.match(alone.rings[0]!.proxy, /^replica two$/);
+  assert.match(alone.rings[0]!.silent, /sidecars were not asked/);
+  assert.deepEqual(
+    alone.hops.map(({ proxy }) => proxy),
+    ['shop/web-1'],
+  );
 });

@@ -2,7 +2,7 @@
  * The control plane's port. A `tls.Server` of ours stands in front of grpc-js: every connection is judged once, by the
  * caller's code, before its first byte is read, and then belongs to one of two gRPC servers:
  *
- *   tls.Server -- authenticate(socket) --+-- peer ------> Mesh.Sync, Identity.Issue, Peers.Tell
+ *   tls.Server -- authenticate(socket) --+-- peer ------> Mesh.Sync, Identity.Issue, Peers.*
  *                                        +-- null ------> Identity.Issue, nothing else exists there
  *                                        +-- refused ---> destroyed
  */
@@ -29,8 +29,8 @@ import {
 } from '../sync-message.ts';
 import { SyncHub } from '../sync-hub.ts';
 import { SyncSession, type View } from '../sync-session.ts';
-import type { TellRequest, TellResponse } from '../peer-message.ts';
-import { type CallFault, IDENTITY_ISSUE, MESH_SYNC, PEERS_TELL } from './method.ts';
+import type { PeerWhyRequest, PeerWhyResponse, TellRequest, TellResponse } from '../peer-message.ts';
+import { type CallFault, IDENTITY_ISSUE, MESH_SYNC, PEERS_TELL, PEERS_WHY } from './method.ts';
 import { type Received, type Reply, callback, errorOf, unary } from './unary.ts';
 
 export type { Reply } from './unary.ts';
@@ -53,6 +53,8 @@ export interface ControlService<P> {
   issue(request: IssueRequest, peer: P | null, address: string): Reply<IssueResponse>;
   /** Another replica speaks, or somebody who would like to be one: `peer` is to be judged. Absent: there are no others. */
   tell?(request: TellRequest, peer: P): Reply<TellResponse>;
+  /** Another replica asks what the proxies here remember of a request. Goes with `tell`. */
+  why?(request: PeerWhyRequest, peer: P): Reply<PeerWhyResponse>;
   /** The roots as of now, for Welcome. */
   trustBundle(): TrustBundleMessage | null;
   /** A connection was refused by `authenticate`. */
@@ -121,7 +123,10 @@ export class ControlServer<P> {
     this.known.addService({ Sync: MESH_SYNC }, { Sync: (call: ServerDuplexStream<Buffer, Buffer>) => this.sync(call) });
     const issue = { Issue: unary(IDENTITY_ISSUE) };
     this.known.addService(issue, { Issue: this.issue });
-    if (options.service.tell !== undefined) this.known.addService({ Tell: unary(PEERS_TELL) }, { Tell: this.tell });
+    if (options.service.tell !== undefined) {
+      const peers = { Tell: unary(PEERS_TELL), Why: unary(PEERS_WHY) };
+      this.known.addService(peers, { Tell: this.tell, Why: this.why });
+    }
     this.unknown = new Server(GRPC_OPTIONS);
     this.unknown.addService(issue, { Issue: this.issue });
     this.knownConnections = this.known.createConnectionInjector(ServerCredentials.createInsecure());
@@ -222,6 +227,19 @@ export class ControlServer<P> {
       if (peer === undefined) return fail({ code: 'Unauthenticated', message: 'the connection is gone' });
       return (
         this.options.service.tell?.(request, peer) ?? fail({ code: 'Unimplemented', message: 'there are no replicas' })
+      );
+    });
+  };
+
+  private readonly why = (
+    call: ServerUnaryCall<Received<PeerWhyRequest>, PeerWhyResponse>,
+    done: sendUnaryData<PeerWhyResponse>,
+  ): void => {
+    const peer = this.connections.get(call.getPeer())?.peer;
+    callback(call.request, done, (request) => {
+      if (peer === undefined) return fail({ code: 'Unauthenticated', message: 'the connection is gone' });
+      return (
+        this.options.service.why?.(request, peer) ?? fail({ code: 'Unimplemented', message: 'there are no replicas' })
       );
     });
   };

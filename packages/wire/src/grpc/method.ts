@@ -26,7 +26,7 @@ import {
 } from '../admin-message.ts';
 import { issueRequest, issueResponse } from '../identity-message.ts';
 import type { Message } from '../message/message.ts';
-import { tellRequest, tellResponse } from '../peer-message.ts';
+import { peerWhyRequest, peerWhyResponse, tellRequest, tellResponse } from '../peer-message.ts';
 
 /** How a call ended, when not well. */
 export interface CallFault {
@@ -56,6 +56,7 @@ export const MESH_SYNC: MethodDefinition<Buffer, Buffer> = {
 
 export const IDENTITY_ISSUE = method('/weft.v1.Identity/Issue', issueRequest, issueResponse);
 export const PEERS_TELL = method('/weft.v1.Peers/Tell', tellRequest, tellResponse);
+export const PEERS_WHY = method('/weft.v1.Peers/Why', peerWhyRequest, peerWhyResponse);
 export const ADMIN_GET_SERVER = method('/weft.v1.Admin/GetServer', getServerRequest, serverInfoMessage);
 export const ADMIN_LIST_PROXIES = method('/weft.v1.Admin/ListProxies', listProxiesRequest, listProxiesResponse);
 export const ADMIN_GET_CONFIG = method('/weft.v1.Admin/GetConfig', getConfigRequest, getConfigResponse);

@@ -1,9 +1,9 @@
 import { Client } from '@grpc/grpc-js';
 import type { Result } from '@weft/kernel';
-import type { TellRequest, TellResponse } from '../peer-message.ts';
+import type { PeerWhyRequest, PeerWhyResponse, TellRequest, TellResponse } from '../peer-message.ts';
 import type { ClientTls } from './client-tls.ts';
 import { GRPC_OPTIONS, ask, tlsCredentials } from './grpc-calls.ts';
-import { type CallFault, PEERS_TELL } from './method.ts';
+import { type CallFault, PEERS_TELL, PEERS_WHY } from './method.ts';
 
 /** Another replica of the control plane. One connection, made with the first call and again when it breaks. */
 export class PeerClient {
@@ -16,6 +16,10 @@ export class PeerClient {
 
   tell(request: TellRequest): Promise<Result<TellResponse, CallFault>> {
     return ask(this.client, PEERS_TELL, request);
+  }
+
+  why(request: PeerWhyRequest): Promise<Result<PeerWhyResponse, CallFault>> {
+    return ask(this.client, PEERS_WHY, request);
   }
 
   close(): void {

@@ -14,7 +14,9 @@ const PROTO = fileURLToPath(new URL('../../../../proto', import.meta.url));
 function loadProto(): protobuf.Root {
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => (target.startsWith('/') ? target : `${PROTO}/${target}`);
-  return root.loadSync(['resource', 'observation', 'sync', 'identity', 'peers', 'admin'].map((name) => `weft/v1/${name}.proto`));
+  return root.loadSync(
+    ['resource', 'observation', 'sync', 'identity', 'peers', 'admin'].map((name) => `weft/v1/${name}.proto`),
+  );
 }
 
 interface Table {
