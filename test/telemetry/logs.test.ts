@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -7,8 +10,9 @@ import { type TestMesh, startMesh } from '@weft/mesh-test';
 import { readExportTarget } from '@weft/telemetry';
 import { Receiver, findCollector, freePorts, missing } from './receiver-tools.ts';
 
-const REQUESTS = 1_200;
-const ARRIVE_MS = 30_000;
+/** More than a batch. */
+const REQUESTS = 700;
+const ARRIVE_MS = 40_000;
 
 describe('lines over OTLP', () => {
   for (const { protocol, format } of [
@@ -20,9 +24,10 @@ describe('lines over OTLP', () => {
       const reason = missing(tool);
       if (reason !== undefined) return context.skip(reason);
       const folder = mkdtempSync(join(tmpdir(), 'weft-otelcol-'));
-      const received = join(folder, 'received.json');
+      const onward = new Onward();
+      const behind = await onward.listen();
       const [grpc, http] = await freePorts(2);
-      writeFileSync(join(folder, 'collector.yaml'), configuration(grpc!, http!, received));
+      writeFileSync(join(folder, 'collector.yaml'), configuration(grpc!, http!, behind));
       const collector = new Receiver((tool as { path: string }).path, [`--config=${join(folder, 'collector.yaml')}`]);
       let mesh: TestMesh | undefined;
       try {
@@ -66,10 +71,10 @@ spec: {retries: {attempts: 0}, circuitBreaker: {enabled: false}, outlierDetectio
         }
         const records = await until(
           () => {
-            const found = readRecords(received).filter(({ service }) => service === 'orders');
+            const found = onward.records.filter(({ service }) => service === 'orders');
             return Promise.resolve(found.length >= REQUESTS ? found : undefined);
           },
-          () => `${readRecords(received).length} records; ${collector.output}`,
+          () => `${onward.records.length} records; ${collector.output}`,
         );
         assert.equal(records.length, REQUESTS);
         const names =
@@ -92,6 +97,7 @@ spec: {retries: {attempts: 0}, circuitBreaker: {enabled: false}, outlierDetectio
       } finally {
         await mesh?.stop();
         await collector.stop();
+        onward.close();
         rmSync(folder, { recursive: true, force: true });
       }
     });
@@ -102,9 +108,11 @@ spec: {retries: {attempts: 0}, circuitBreaker: {enabled: false}, outlierDetectio
     const reason = missing(tool);
     if (reason !== undefined) return context.skip(reason);
     const folder = mkdtempSync(join(tmpdir(), 'weft-otelcol-'));
-    const received = join(folder, 'received.json');
+    const onward = new Onward();
+    const behind = await onward.listen();
+    // Not one that the mesh may take.
     const [grpc, http] = await freePorts(2);
-    writeFileSync(join(folder, 'collector.yaml'), configuration(grpc!, http!, received));
+    writeFileSync(join(folder, 'collector.yaml'), configuration(grpc!, http!, behind));
     const target = readExportTarget(`otlp-http://127.0.0.1:${http}`, 'logs');
     assert.ok(target.ok);
     const mesh = await startMesh({
@@ -127,22 +135,24 @@ spec: {retries: {attempts: 0}, circuitBreaker: {enabled: false}, outlierDetectio
       await until(() => Promise.resolve(collector!.output.includes('Everything is ready')));
       await until(async () => {
         await (await mesh.fetch('client', 'http://orders/')).text();
-        return readRecords(received).length > 0;
+        return onward.records.length > 0;
       });
     } finally {
       await mesh.stop();
       await collector?.stop();
+      onward.close();
       rmSync(folder, { recursive: true, force: true });
     }
   });
 });
 
-function configuration(grpc: number, http: number, file: string): string {
+/** What the collector got it hands on to `port`, as JSON. */
+function configuration(grpc: number, http: number, port: number): string {
   return `receivers: {otlp: {protocols: {grpc: {endpoint: '127.0.0.1:${grpc}'}, http: {endpoint: '127.0.0.1:${http}'}}}}
-exporters: {file: {path: ${file}, flush_interval: 200ms}}
+exporters: {otlphttp: {endpoint: 'http://127.0.0.1:${port}', encoding: json, compression: none}}
 service:
   telemetry: {metrics: {level: none}}
-  pipelines: {logs: {receivers: [otlp], exporters: [file]}}
+  pipelines: {logs: {receivers: [otlp], exporters: [otlphttp]}}
 `;
 }
 
@@ -171,22 +181,41 @@ interface Received {
   readonly record: LogRecord;
 }
 
-function readRecords(file: string): Received[] {
-  if (!existsSync(file)) return [];
-  const whole = readFileSync(file, 'utf8');
-  // The last line may be half written.
-  const batches = whole
-    .slice(0, whole.lastIndexOf('\n') + 1)
-    .split('\n')
-    .filter(Boolean);
-  return batches
-    .flatMap((line) => (JSON.parse(line) as Batch).resourceLogs)
-    .flatMap(({ resource, scopeLogs }) => {
-      const service = String(readAttributes(resource.attributes)['service.name']);
-      return scopeLogs.flatMap(({ logRecords }) =>
-        logRecords.map((record) => ({ service, record, attributes: readAttributes(record.attributes) })),
-      );
+/** Stands behind the collector and keeps what it says it got. */
+class Onward {
+  readonly records: Received[];
+  private readonly server: Server;
+
+  constructor() {
+    this.records = [];
+    this.server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => void chunks.push(chunk));
+      request.once('end', () => {
+        this.records.push(...readRecords(JSON.parse(Buffer.concat(chunks).toString()) as Batch));
+        response.setHeader('content-type', 'application/json').end('{}');
+      });
     });
+  }
+
+  async listen(): Promise<number> {
+    await new Promise<void>((resolve) => void this.server.listen(0, '127.0.0.1', resolve));
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  close(): void {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+function readRecords({ resourceLogs }: Batch): Received[] {
+  return resourceLogs.flatMap(({ resource, scopeLogs }) => {
+    const service = String(readAttributes(resource.attributes)['service.name']);
+    return scopeLogs.flatMap(({ logRecords }) =>
+      logRecords.map((record) => ({ service, record, attributes: readAttributes(record.attributes) })),
+    );
+  });
 }
 
 function readAttributes(attributes: readonly Attribute[]): Record<string, unknown> {

@@ -70,9 +70,10 @@ dist: {name: otelcol, output_path: ./out, module: weft.test/otelcol}
 receivers:
   - gomod: go.opentelemetry.io/collector/receiver/otlpreceiver v0.140.0
 exporters:
-  - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter v0.140.0
+  - gomod: go.opentelemetry.io/collector/exporter/otlphttpexporter v0.140.0
 providers:
   - gomod: go.opentelemetry.io/collector/confmap/provider/fileprovider v1.46.0
+  - gomod: go.opentelemetry.io/collector/confmap/provider/envprovider v1.46.0
 `;
 
 /** Zipkin's server as one jar. */
