@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
+import { assert } from '@weft/kernel';
 import { lowerCase } from './byte-class.ts';
-import { fieldNames } from './field-id.ts';
-import type { FieldId } from './field-id.ts';
+import { FieldId, fieldNames } from './field-id.ts';
 import { Framing, TargetForm } from './framing.ts';
 import { methodName } from './method.ts';
 
@@ -275,6 +275,24 @@ export class Head {
     const grown = Buffer.allocUnsafeSlow(capacity);
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
+  }
+
+  /**
+   * Adds a field behind the others that no `FieldId` knows, to a head that did not come as HTTP/1 lines. `name` in lower case; both are
+   * written as they are.
+   */
+  append(name: string, value: string): void {
+    assert(!this.raw, 'the lines of a head are copied as they came');
+    const nameStart = this.length;
+    const valueStart = nameStart + name.length;
+    const end = valueStart + value.length;
+    this.reserveBytes(end);
+    this.bytes.write(name, nameStart, 'latin1');
+    this.bytes.write(value, valueStart, 'latin1');
+    this.length = end;
+    this.push(FieldId.Unknown, nameStart, valueStart, valueStart, end);
+    // What was remembered of it does not know this field.
+    this.generation += 1;
   }
 
   /** Adds a field whose spans are known. Codecs call it once they have checked the bytes. */

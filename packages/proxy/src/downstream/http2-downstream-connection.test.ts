@@ -490,6 +490,23 @@ describe('a WebSocket over HTTP/2', () => {
     await eventually(() => stage.listener.busyCount === 0, 2_000);
   });
 
+  tunnelTest('brings an application of HTTP/1.1 the key that it must see, and keeps one that came', async (stage) => {
+    const session = stage.session();
+    const keys: (string | undefined)[] = [];
+    stage.application.on('upgrade', (request) => void keys.push(request.headers['sec-websocket-key']));
+    for (const path of ['/one', '/two']) {
+      const stream = await openTunnel(session, path);
+      const [headers] = (await once(stream, 'response')) as [{ ':status': number }];
+      assert.equal(headers[':status'], 200);
+      stream.end('bye');
+      stream.resume();
+      await once(stream, 'end');
+    }
+    assert.equal(keys.length, 2);
+    for (const key of keys) assert.equal(Buffer.from(key ?? '', 'base64').length, 16);
+    assert.notEqual(keys[0], keys[1]);
+  });
+
   tunnelTest('that the application refuses is answered like a request', async (stage) => {
     const stream = await openTunnel(stage.session(), '/refused');
     const { status, body } = await answerOf(stream);

@@ -30,6 +30,7 @@ import { readRefused, refusalReply } from './refusal-reply.ts';
 import { prepareRequestHead, startRequestSpan } from './request-head.ts';
 import { corsFields, markResponse } from './response-marks.ts';
 import { statusTrailers } from './status-trailers.ts';
+import { addWebSocketAccept, addWebSocketKey } from './web-socket.ts';
 
 /** A request for a destination that is not held waits so long for the control plane. */
 const CONFIG_WAIT_MS = 1_000;
@@ -396,6 +397,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
     const named = this.call.kind !== GrpcKind.None && rule.retries.grpcStatuses.includes(GRPC_UNAVAILABLE);
     this.mayProbe = rule.retries.attempts > 0 && (idempotent || rule.retries.anyMethod || named);
     prepareRequestHead(this);
+    if (this.requestFacts.upgrade === 'websocket') addWebSocketKey(this.head);
     if (this.call.web !== null) this.call.web.prepare(this.head, this.requestFacts, this.slots);
     this.carriage = carriageOf(this.head, this.requestFacts, this.call.kind === GrpcKind.None && keepsCase(backend));
     engine.recorder.begun(this);
@@ -516,6 +518,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
     this.status = head.status;
     // What was kept serves no other try from here on: a stream may live for hours.
     this.body.keepNoMore();
+    if (head.status === 101 && head.upgrade === 'websocket') addWebSocketAccept(head, this.head);
     responseFacts.take(head, this.head.methodId, this.head.minorVersion);
     responseFacts.slots = NO_SLOTS;
     const { cors } = this.decision.choice!;
