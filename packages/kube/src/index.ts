@@ -4,6 +4,8 @@ export { kubeconfigAccess } from './client/kubeconfig.ts';
 export { type PodPort, forwardPort } from './client/port-forward.ts';
 export type { KubeFault, KubeFaultCode } from './client/kube-fault.ts';
 export { customResources } from './crd/custom-resource.ts';
+export { type JsonSchema, jsonSchemas } from './crd/json-schema.ts';
+export { typescriptTypes } from './crd/typescript-types.ts';
 export {
   ClusterTranslation,
   type TranslatedObject,
@@ -22,6 +24,7 @@ export { StatusWriter, type StatusWriterOptions } from './write/status-writer.ts
 export { type AccessQuestion, type ReviewedToken, reviewAccess, reviewToken } from './write/token-review.ts';
 export { type PolicyRule, clusterRules, ownRules } from './install/access-objects.ts';
 export { type AskedToken, requestToken } from './write/token-request.ts';
+export { agentRules } from './install/cni-objects.ts';
 export { agentRules } from './install/cni-objects.ts';
 export { installObjects } from './install/install-objects.ts';
 export { type InstallValues, defaultInstallValues } from './install/install-values.ts';
