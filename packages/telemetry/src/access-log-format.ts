@@ -5,6 +5,8 @@ import { isFailure } from './request-failure.ts';
 /** Names of the fields of a line: ours, the Elastic Common Schema's, or OpenTelemetry's. */
 export type AccessLogFormat = 'Json' | 'Ecs' | 'Otel';
 
+const BODY_PATH_CHARS = 200;
+
 /** What a line is made of, once it is redacted and cut. */
 export interface LineParts {
   readonly facts: AccessLogFacts;
@@ -72,7 +74,9 @@ export function writeOtel(parts: LineParts): string {
   line.text('SeverityText', facts.termination.log.toUpperCase());
   line.number('SeverityNumber', severityNumbers[facts.termination.log] ?? 9);
   line.text('TraceId', facts.traceId);
-  line.text('Body', `${facts.method} ${parts.path} ${facts.status > 0 ? facts.status : facts.termination.code}`);
+  // The whole of it is an attribute: a line stays below what runtimes of containers take in one piece.
+  const path = parts.path.length > BODY_PATH_CHARS ? `${parts.path.slice(0, BODY_PATH_CHARS)}...` : parts.path;
+  line.text('Body', `${facts.method} ${path} ${facts.status > 0 ? facts.status : facts.termination.code}`);
   line.raw('Attributes', attributes.end().trimEnd());
   return line.end();
 }

@@ -76,6 +76,20 @@ describe('AccessLog', () => {
     ok(!odd.includes('\u2028'));
   });
 
+  test('the longest line fits into what runtimes of containers and shippers take whole', () => {
+    const rubbish = '\u001b'.repeat(100_000);
+    for (const format of ['Json', 'Ecs', 'Otel'] as const) {
+      for (const [query, limit] of [
+        ['Redact', 16_384],
+        ['Keep', 24_576],
+      ] as const) {
+        const target = `/${rubbish}?${rubbish}`;
+        const line = new AccessLog({ format, query }).write({ ...facts, target, authority: rubbish });
+        ok(Buffer.byteLength(line) < limit, `${format} ${query}: ${Buffer.byteLength(line)}`);
+      }
+    }
+  });
+
   test('what is written once and found again is never that of another request', () => {
     const log = new AccessLog();
     for (let round = 0; round < 3; round += 1) {
