@@ -75,9 +75,20 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function serve(service: string, port: number): Running {
+function serve(service: string, port: number, ...more: readonly string[]): Running {
   const python = ['python3', '-u', '-m', 'http.server', String(port), '--bind', '127.0.0.1'];
-  return start(['run', '--service', service, '--port', String(port), '--drain-deadline', '2s', '--', ...python]);
+  return start([
+    'run',
+    '--service',
+    service,
+    '--port',
+    String(port),
+    '--drain-deadline',
+    '2s',
+    ...more,
+    '--',
+    ...python,
+  ]);
 }
 
 before(async () => {
@@ -123,6 +134,27 @@ test('two programs of one’s own talk through the mesh by name and by local add
   assert.equal(await orders.ended, 143);
   assert.deepEqual(JSON.parse(weft('get', 'objects', '-o', 'json').out).length, 2);
 });
+
+test(
+  'a program started again with its state folder is reached again, with the certificate it had',
+  { skip },
+  async () => {
+    const state = ['--state', join(folder, 'kept')];
+    const first = serve('orders', ordersPort, ...state);
+    await until('orders listens', () => first.output().includes('Serving HTTP'));
+    const certificate = readFileSync(join(folder, 'kept', 'svid.pem'), 'utf8');
+    first.child.kill('SIGTERM');
+    await first.ended;
+    const again = serve('orders', ordersPort, ...state);
+    await until('orders listens again', () => again.output().includes('Serving HTTP'));
+    await until('orders is connected', () => weft('status', '-o', 'json').out.includes('sa/orders'));
+    const called = weft('run', '--service', 'cart', '--', 'curl', '-sS', 'http://orders/index.html');
+    assert.equal(called.out, 'from the mesh\n', called.err);
+    assert.equal(readFileSync(join(folder, 'kept', 'svid.pem'), 'utf8'), certificate);
+    again.child.kill('SIGTERM');
+    await again.ended;
+  },
+);
 
 test('a program’s exit code is that of weft run, and nothing of the run is left behind', { skip }, () => {
   const run = weft('run', '--service', 'cart', '--', 'sh', '-c', 'exit 7');

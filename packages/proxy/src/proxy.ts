@@ -342,6 +342,10 @@ class ProxyProcess implements Proxy {
       this.report();
     });
     if (workload.controlAddress !== '') workload.start();
+    else
+      log.warn(
+        'no control plane is named: what is stored is served and goes out of date; start with --control HOST:PORT',
+      );
     return workload;
   }
 

@@ -94,7 +94,7 @@ export class WorkloadIdentity {
     const { stored, clock, token } = options;
     const fromFolder = usableStored(options);
     if (fromFolder !== undefined) {
-      return ok(new WorkloadIdentity(options, options.controlAddress, fromFolder.svid, fromFolder.bundle));
+      return ok(new WorkloadIdentity(options, addressBeside(options), fromFolder.svid, fromFolder.bundle));
     }
     if (options.podToken !== undefined) return WorkloadIdentity.obtainAsPod(options, options.podToken);
     if (token === '') {
@@ -252,6 +252,13 @@ function usableStored(options: WorkloadIdentityOptions): { svid: WorkloadSvid; b
   // The folder of another workload: a token decides then.
   if (namespace !== options.namespace || serviceAccount !== options.serviceAccount) return undefined;
   return { svid, bundle };
+}
+
+/** Of the control plane for a stored leaf: the one given, else the token's, which is of no other use then. */
+function addressBeside({ controlAddress, token }: WorkloadIdentityOptions): string {
+  if (controlAddress !== '' || token === '') return controlAddress;
+  const read = readJoinToken(token);
+  return read.ok ? read.value.controlAddress : '';
 }
 
 async function pinnedRoot(token: JoinToken, address: string, clock: Clock): Promise<Result<TrustBundle, string>> {
