@@ -32,6 +32,7 @@ import { GatewaySecrets } from './gateway-secrets.ts';
 import { copyToFolder, isFolder, publishRoot, shareRoot } from './root-secret.ts';
 import { SharedCounts } from './shared-counts.ts';
 import { statusToWrite } from './standing-status.ts';
+import { TrustPublisher } from './trust-publisher.ts';
 import { type WebhookOptions, WebhookRoom } from './webhook-room.ts';
 
 export interface ClusterOptions {
@@ -79,6 +80,8 @@ export interface ClusterView {
 /** Counts of proxies move all the time: written this often, and at once when an object changes. */
 const COUNTS_MS = 10_000;
 const CHANGES_MS = 200;
+/** Of the counts: ten minutes. */
+const TRUST_TICKS = 60;
 /** Objects that say which Secrets may be named. */
 const NAMING = /^(?:Gateway|GatewayClass|ReferenceGrant)\//;
 /** Of the pods of a Gateway (GEP-1762). */
@@ -101,6 +104,8 @@ export class ClusterRoom {
   private readonly countsTimer: Timer;
   private view: ClusterView | null;
   private gatewaySecrets: GatewaySecrets | null;
+  private readonly trust: TrustPublisher;
+  private ticks: number;
   private root: RootSettings | null;
   private webhooks: WebhookRoom | null;
   private endEvents: () => void;
@@ -177,6 +182,12 @@ export class ClusterRoom {
     this.countsTimer = wheel.create(() => this.writeAll());
     this.view = null;
     this.gatewaySecrets = null;
+    this.ticks = 0;
+    this.trust = new TrustPublisher({
+      client,
+      log,
+      rootsPem: () => (this.view === null ? '' : toCaPem(this.view.identity.bundle)),
+    });
     this.root = null;
     this.webhooks = null;
     this.endEvents = () => undefined;
@@ -326,6 +337,7 @@ export class ClusterRoom {
     const { log, replica } = this.options;
     log.info(leads ? `${replica} leads: it writes status and events` : `${replica} no longer leads`);
     if (!leads) return;
+    this.trust.forget();
     this.writeAll();
     if (this.secretWatch.synced && this.secretWatch.size === 0) void this.rootSecretChanged(undefined);
   }
@@ -375,6 +387,11 @@ export class ClusterRoom {
       if (this.elector.isLeader) this.write(key, uses);
     }
     this.counts.publish(counts);
+    if (!this.elector.isLeader) return;
+    // Somebody may have changed what stands there, or the kind may have come with a new server.
+    this.ticks += 1;
+    if (this.ticks % TRUST_TICKS === 0) this.trust.forget();
+    void this.trust.publish();
   }
 
   /** Pods and Services are known here too, and their status is not ours to write. */

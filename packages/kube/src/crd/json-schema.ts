@@ -22,25 +22,35 @@ export function jsonSchemas(): ReadonlyMap<string, JsonSchema> {
     type: 'object',
     required: ['apiVersion', 'kind'],
     allOf: [
-      {
-        if: { properties: { apiVersion: { pattern: '^weft\\.dev/' } }, required: ['apiVersion'] },
-        then: {
+      conditional(
+        { properties: { apiVersion: { pattern: '^weft\\.dev/' } }, required: ['apiVersion'] },
+        {
           properties: {
             apiVersion: { const: definitions[0]?.apiVersion },
             kind: { enum: definitions.map(({ kind }) => kind) },
           },
         },
-      },
-      ...definitions.map((definition) => ({
-        if: {
-          properties: { apiVersion: { const: definition.apiVersion }, kind: { const: definition.kind } },
-          required: ['apiVersion', 'kind'],
-        },
-        then: { $ref: fileOf(definition) },
-      })),
+      ),
+      ...definitions.map((definition) =>
+        conditional(
+          {
+            properties: { apiVersion: { const: definition.apiVersion }, kind: { const: definition.kind } },
+            required: ['apiVersion', 'kind'],
+          },
+          { $ref: fileOf(definition) },
+        ),
+      ),
     ],
   });
   return made;
+}
+
+/** `if` and `then`. As entries: an object with a `then` of its own would be taken for a promise. */
+function conditional(condition: JsonSchema, consequence: JsonSchema): JsonSchema {
+  return Object.fromEntries([
+    ['if', condition],
+    ['then', consequence],
+  ]);
 }
 
 function fileOf({ kind }: OwnDefinition): string {

@@ -30,6 +30,13 @@ export function clusterRules(hasWebhooks: boolean): PolicyRule[] {
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
     { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] },
+    // Where the server has it: to apply what is not there yet is to create it.
+    {
+      apiGroups: ['certificates.k8s.io'],
+      resources: ['clustertrustbundles'],
+      resourceNames: ['weft-mesh'],
+      verbs: ['create', 'patch'],
+    },
     ...(hasWebhooks
       ? [
           webhookRule('mutatingwebhookconfigurations', 'weft-injection'),

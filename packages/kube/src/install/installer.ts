@@ -50,6 +50,12 @@ export function madeAtRuntime(namespace: string): KubeObject[] {
     { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'weft-root', namespace } },
     { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'weft-webhook', namespace } },
     { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'weft-control', namespace } },
+    // Whichever of them the server has.
+    ...['v1', 'v1beta1', 'v1alpha1'].map((version) => ({
+      apiVersion: `certificates.k8s.io/${version}`,
+      kind: 'ClusterTrustBundle',
+      metadata: { name: 'weft-mesh' },
+    })),
   ];
 }
 
