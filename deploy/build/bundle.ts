@@ -69,6 +69,7 @@ const bundles: readonly Bundle[] = [
   { ...alone, file: 'weft-proxy-checks.mjs', entry: healthRequest },
   { ...withTelemetry, file: 'weft-control.mjs', entry: 'packages/cli/src/control-main.ts' },
   { ...alone, file: 'weft-control-telemetry.mjs', entry: ownTelemetry },
+  { ...alone, file: 'weft-capture.mjs', entry: 'packages/cli/src/capture-main.ts' },
   { ...withTelemetry, file: 'weft.mjs', entry: 'packages/cli/src/main.ts' },
 ];
 

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { captureCommand } from './commands/capture-command.ts';
 import { checkCommand } from './commands/check-command.ts';
 import { cniCommand } from './commands/cni-command.ts';
@@ -19,6 +19,7 @@ import { versionCommand } from './commands/version-command.ts';
 import { whyCommand } from './commands/why-command.ts';
 import { type ExitCode, exitCodes } from './exit-code.ts';
 import type { Terminal } from './output/terminal.ts';
+import { runProgram } from './program-run.ts';
 import { weftVersion } from './weft-version.ts';
 
 const examples = `
@@ -66,31 +67,5 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   // Only named here, for --help; its own reader is in main.ts.
   program.addCommand(new Command('proxy').description('the sidecar or gateway process itself; see weft proxy --help'));
   program.addCommand(versionCommand(terminal, finish));
-  for (const command of [program, ...allUnder(program)]) {
-    command
-      .exitOverride()
-      .showHelpAfterError(`(see ${nameOf(command)} --help)`)
-      .showSuggestionAfterError(true)
-      .configureOutput({
-        writeOut: (text) => terminal.out(text),
-        writeErr: (text) => terminal.err(text),
-        outputError: (text, write) => write(text.replace(/^error: /, 'weft: ')),
-      });
-  }
-  try {
-    await program.parseAsync([...args], { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    // Help and version that were asked for end with 0; help in place of a forgotten command does not.
-    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-  }
-  return code;
-}
-
-function allUnder(command: Command): Command[] {
-  return command.commands.flatMap((child) => [child, ...allUnder(child)]);
-}
-
-function nameOf(command: Command): string {
-  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
+  return (await runProgram(program, args, terminal)) ?? code;
 }

@@ -13,12 +13,12 @@ import { weftVersion } from './weft-version.ts';
 const launcher = fileURLToPath(new URL('../bin/weft.cjs', import.meta.url));
 const source = readFileSync(launcher, 'utf8').replace(/^#!.*\n/, '');
 
-/** A folder with a preload that takes away `execve`, as if the Node that runs the launcher were an old one. */
+/** A folder with a preload that takes away what is new, as if the Node that runs the launcher were an old one. */
 function oldNode(run: (nodeArgs: readonly string[]) => void | Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'weft-launcher-'));
   const preload = join(folder, 'old.cjs');
   // Only in the launcher: the preload is inherited by nobody.
-  writeFileSync(preload, 'process.execve = undefined;\n');
+  writeFileSync(preload, "process.execve = undefined; require('module').enableCompileCache = undefined;\n");
   return Promise.resolve(run(['--require', preload])).finally(() => rmSync(folder, { recursive: true }));
 }
 
