@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 import { after, before, describe, it } from 'node:test';
 import { connect } from 'node:tls';
 import { type AuthorityMaterial, createServerRoot } from '@weft/identity';
@@ -118,6 +118,24 @@ describe('the webhooks', () => {
 
   const pod = { metadata: { generateName: 'cart-' }, spec: { containers: [{ name: 'web' }] } };
   const labelled = (value: string) => ({ ...pod, metadata: { labels: { 'weft.dev/inject': value } } });
+
+  it('leave it to the API server to close an idle connection: a question on one that closes would be lost', async () => {
+    const agent = new Agent({ keepAlive: true });
+    const kept = await new Promise<string>((resolve, reject) => {
+      const sent = httpsRequest(
+        { host: '127.0.0.1', port, path: '/', servername: NAME, ca: store.published, agent },
+        (response) => {
+          response.resume();
+          response.on('end', () => resolve(response.headers['keep-alive'] ?? ''));
+        },
+      );
+      sent.on('error', reject);
+      sent.end();
+    });
+    agent.destroy();
+    // Its client gives an idle connection up after 90 s.
+    assert.ok(Number(/timeout=(\d+)/.exec(kept)?.[1]) > 90, kept);
+  });
 
   it('inject pods of a namespace that asked, and elsewhere those that ask themselves', async () => {
     const patched = await ask('/inject/namespace', pod);

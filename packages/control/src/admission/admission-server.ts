@@ -29,6 +29,11 @@ export interface AdmissionServerOptions {
 
 /** Of the API server's own time-out of 5 s; a body that takes longer is nobody's who waits for an answer. */
 const REQUEST_MS = 4_000;
+/**
+ * API servers keep a connection for 90 s and do not send a question again whose connection was closed under it: the pod would be
+ * refused. So they are the ones to close.
+ */
+const IDLE_MS = 120_000;
 /** API servers keep a handful; each may be larger than most answers, so their number bounds memory too. */
 const MOST_CONNECTIONS = 256;
 const MOST_BODIES = 32;
@@ -61,7 +66,13 @@ export class AdmissionServer {
       registers: [options.registry],
     });
     this.server = createServer(
-      { minVersion: 'TLSv1.2', requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, maxHeaderSize: 16_384 },
+      {
+        minVersion: 'TLSv1.2',
+        requestTimeout: REQUEST_MS,
+        headersTimeout: REQUEST_MS,
+        keepAliveTimeout: IDLE_MS,
+        maxHeaderSize: 16_384,
+      },
       (request, response) => this.take(request, response),
     );
     this.server.maxConnections = MOST_CONNECTIONS;
