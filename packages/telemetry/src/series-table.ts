@@ -321,8 +321,12 @@ function writeOtherLabels(definition: MetricDefinition): string {
   return definition.labels.map((label) => `${label}="other"`).join(',');
 }
 
+/** Whatever is to be escaped or mended, and whole pairs of surrogates, which are left as they are. */
+const ODD = /[\\\n"\ud800-\udfff]/;
+
 /** OpenMetrics 1.0, "Escaping": backslash, line feed and double quote. Lone surrogates have no UTF-8 form. */
 function escapeLabelValue(value: string): string {
+  if (value.length <= MAX_LABEL_CHARS && !ODD.test(value)) return value;
   const bounded = value.length > MAX_LABEL_CHARS ? value.slice(0, MAX_LABEL_CHARS) : value;
   return bounded.toWellFormed().replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
 }
