@@ -10,7 +10,7 @@ import {
   explainAsked,
 } from '@weft/analysis';
 import { type Model, type ResourceKey, defaultNamespace, effectiveTraffic } from '@weft/model';
-import { decodeResource } from '@weft/wire';
+import { type ProxyStatus, decodeResource } from '@weft/wire';
 import { answerOf, withControlPlane } from '../admin-connection.ts';
 import type { ControlFlags } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
@@ -20,6 +20,8 @@ import { readModel } from './config-model.ts';
 
 export interface ExplainPlace extends ControlFlags {
   readonly from: string;
+  /** A running one; empty: any of `from`. */
+  readonly proxy: string;
   readonly gateway: boolean;
   readonly namespace: string;
   readonly config: readonly string[];
@@ -49,7 +51,14 @@ export function explainByFiles(asked: AskedRequest, place: ExplainPlace, termina
 /** By what the proxy of the caller holds at this moment. */
 export async function explainByProxy(asked: AskedRequest, place: ExplainPlace, terminal: Terminal): Promise<Explained> {
   return withControlPlane(place, async (admin) => {
-    const chosen = chooseProxy(answerOf(await admin.listProxies()).proxies, place.from);
+    const { from, proxy } = place;
+    const chosen = chooseProxy(answerOf(await admin.listProxies()).proxies, proxy === '' ? from : proxy);
+    if (proxy !== '' && !isOf(chosen, from)) {
+      throw new CommandFault(
+        exitCodes.usage,
+        `${chosen.name} is no proxy of ${from}; name one of it, or leave out --proxy`,
+      );
+    }
     terminal.err(`weft: by what ${chosen.name} holds\n`);
     const config = answerOf(await admin.getConfig({ proxy: chosen.name, keyPrefix: '' }));
     if (config.truncated) terminal.err('weft: there is more than one answer holds; rules may be missing here\n');
@@ -63,6 +72,12 @@ export async function explainByProxy(asked: AskedRequest, place: ExplainPlace, t
     const explanation = explainAsked(compileHeld(held, caller.namespace).tables, caller, asked);
     return { explanation, sources: {} };
   });
+}
+
+/** Whether a proxy is one of a workload, or of a Gateway, as a person names it. */
+function isOf({ workload, gateway }: ProxyStatus, from: string): boolean {
+  const names = [workload.name, workload.service, gateway.slice(gateway.indexOf('/') + 1)];
+  return names.some((name) => name !== '' && (from === name || from === `${workload.namespace}/${name}`));
 }
 
 /** Who is meant by `--from`: the namespace is all that matters of a workload. */

@@ -72,7 +72,7 @@ export class WhyDesk {
   }
 
   private round(request: string, untilMs: number, over: Promise<void>): Promise<Found> {
-    const awaitMs = Math.max(1, untilMs - this.clock.nowMs() - WAY_MS);
+    const awaitMs = Math.max(1, Math.floor(untilMs - this.clock.nowMs() - WAY_MS));
     return this.ask(request, over, [this.elsewhere(request, awaitMs)]);
   }
 
