@@ -25,7 +25,6 @@ export { type AccessQuestion, type ReviewedToken, reviewAccess, reviewToken } fr
 export { type PolicyRule, clusterRules, ownRules } from './install/access-objects.ts';
 export { type AskedToken, requestToken } from './write/token-request.ts';
 export { agentRules } from './install/cni-objects.ts';
-export { agentRules } from './install/cni-objects.ts';
 export { installObjects } from './install/install-objects.ts';
 export { type InstallValues, defaultInstallValues } from './install/install-values.ts';
 export type { KubeObject } from './install/kube-object.ts';
