@@ -27,11 +27,14 @@ export const defaultTraceRules: Omit<TraceRules, 'sampledPerMillion'> = Object.f
 /** Decides which traces are kept. One of each thread and policy: its rates are counted here. */
 export class TracePlan {
   readonly rules: TraceRules;
+  /** `traceparent` is all that is sent, as by default. */
+  readonly writesW3cAlone: boolean;
   private readonly begun: Rate;
   private readonly failures: Rate;
 
   constructor(rules: TraceRules) {
     this.rules = rules;
+    this.writesW3cAlone = rules.ways.length === 1 && rules.ways[0]!.word === 'W3C';
     this.begun = new Rate(rules.maxPerSecond);
     this.failures = new Rate(rules.maxPerSecond);
   }
@@ -51,6 +54,12 @@ export class TracePlan {
       state: parent?.state ?? '',
       parentSpanId: parent?.spanId ?? '',
     };
+  }
+
+  /** The span of this hop at the root of a trace with this id, when nothing came. */
+  startRoot(traceId: string, ids: RandomIds, nowMs: number): SpanContext {
+    const sampled = this.decide(undefined, undefined, traceId, nowMs);
+    return { traceId, spanId: ids.spanId(), sampled, state: '', parentSpanId: '' };
   }
 
   /** Whether a request that failed is to be seen though nobody sampled it. */

@@ -67,10 +67,22 @@ const carrier = new TraceCarrier();
 export function startRequestSpan(request: OutgoingRequest): void {
   const { head, slots, engine } = request;
   const { traces } = engine.telemetry.plan;
-  const span = traces.start(traces.read(carrier.of(head, slots)), engine.ids, engine.nowMs);
+  const came = traces.read(carrier.of(head, slots));
+  if (came === undefined) {
+    // Most traces begin here and are not sampled: then what is sent was made in one piece, and is only cut.
+    const root = engine.ids.rootTraceParent();
+    const span = traces.startRoot(root.substring(3, 35), engine.ids, engine.nowMs);
+    request.span = span;
+    request.traceId = span.traceId;
+    request.clientSpanId = root.substring(36, 52);
+    slots[RequestSlot.Traceparent] = span.sampled ? undefined : root;
+    return;
+  }
+  const span = traces.start(came, engine.ids, engine.nowMs);
   request.span = span;
   request.traceId = span.traceId;
   request.clientSpanId = engine.ids.spanId();
+  slots[RequestSlot.Traceparent] = undefined;
 }
 
 /** Keeps the trace that came, or starts one, so that applications and logs share an id even with tracing off. */
@@ -78,8 +90,17 @@ function prepareTrace(request: OutgoingRequest): void {
   const { head, slots, engine, decision } = request;
   const { traces } = engine.telemetry.of(decision.rule?.route);
   const headers = carrier.of(head, slots);
+  const root = slots[RequestSlot.Traceparent];
   headers.clear();
   if (request.span !== null) {
+    const { span } = request;
+    const isPlain = !span.sampled && span.parentSpanId === '' && traces === engine.telemetry.plan.traces;
+    if (root !== undefined && isPlain && traces.writesW3cAlone) {
+      slots[RequestSlot.Traceparent] = root;
+      // §4.3: the state of another trace must not travel with a new parent.
+      headers.remove('tracestate');
+      return;
+    }
     // A route with a policy of its own decides again, now that it is known.
     if (traces !== engine.telemetry.plan.traces) {
       const { traceId, sampled, state, parentSpanId } = traces.start(traces.read(headers), engine.ids, engine.nowMs);
@@ -97,9 +118,9 @@ function prepareTrace(request: OutgoingRequest): void {
     request.traceId = parent.traceId;
     return;
   }
-  const root = engine.ids.rootTraceParent();
-  request.traceId = root.substring(3, 35);
-  slots[RequestSlot.Traceparent] = root;
+  const made = engine.ids.rootTraceParent();
+  request.traceId = made.substring(3, 35);
+  slots[RequestSlot.Traceparent] = made;
 }
 
 /** `shop/orders:80` as a `Host` for a client that sent none (HTTP/1.0). */
