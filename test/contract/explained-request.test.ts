@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Caller, type Explanation, callerResources, compileView, explainAsked } from '@weft/analysis';
+import type { Tables } from '@weft/decision';
 import { seededRandom } from '@weft/kernel';
 import { startMesh } from '@weft/mesh-test';
 import { terminations } from '@weft/outcome';
@@ -16,8 +17,11 @@ import {
   serviceNames,
 } from '../../packages/analysis/src/generated-mesh-fixture.ts';
 
-const CONFIGURATIONS = 12;
-const REQUESTS = 30;
+/** `WEFT_EXPLAINED=10000` is the whole of it, some minutes long; what runs with all tests is a part. */
+const REQUESTS = 50;
+const CONFIGURATIONS = Math.max(8, Math.ceil(Number(process.env['WEFT_EXPLAINED'] ?? 0) / REQUESTS));
+/** Requests under way at once. */
+const AT_ONCE = 10;
 
 interface Seen {
   readonly service: string;
@@ -110,11 +114,20 @@ test(`${CONFIGURATIONS * REQUESTS} requests meet what was explained, at sidecars
       if (seed > 1) await mesh.apply(yamlOf(routes));
       const model = modelOf([...services, ...routes]);
       const dice = new Dice(seededRandom(1000 + seed));
-      for (let index = 0; index < REQUESTS; index += 1) {
-        const atGateway = index % 3 === 0;
+      const tables = new Map<string, Tables>();
+      const compiled = (caller: Caller): Tables => {
+        let known = tables.get(caller.gateway);
+        if (known === undefined)
+          tables.set(caller.gateway, (known = compileView(callerResources(model, caller), caller).tables));
+        return known;
+      };
+      const drawn = Array.from({ length: REQUESTS }, (_, index) => ({
+        atGateway: index % 3 === 0,
+        asked: generatedRequest(dice, index % 3 === 0),
+      }));
+      const meet = async ({ atGateway, asked }: (typeof drawn)[number]): Promise<void> => {
         const caller: Caller = { namespace: 'shop', gateway: atGateway ? 'shop/edge' : '' };
-        const asked = generatedRequest(dice, atGateway);
-        const explained = explainAsked(compileView(callerResources(model, caller), caller).tables, caller, asked);
+        const explained = explainAsked(compiled(caller), caller, asked);
         const response = await mesh.fetch(atGateway ? 'edge' : 'web', `http://${asked.authority}${asked.target}`, {
           method: asked.method,
           headers: Object.fromEntries(asked.fields.map(({ name, value }) => [name, value])),
@@ -130,7 +143,13 @@ test(`${CONFIGURATIONS * REQUESTS} requests meet what was explained, at sidecars
             cause: error,
           });
         }
-      }
+      };
+      const waiting = drawn.values();
+      await Promise.all(
+        Array.from({ length: AT_ONCE }, async () => {
+          for (const one of waiting) await meet(one);
+        }),
+      );
     }
   } finally {
     await mesh.stop();
