@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { writeDuration } from '@weft/kernel';
 import { type FieldNode, type KindEntry, type SchemaNode, kindTable, problemCodes } from '@weft/model';
 import { type Termination, terminationCodes, terminations } from '@weft/outcome';
+import { annotationTable, valueTable } from './cluster-tables.ts';
 import { metricTable } from './metric-table.ts';
 
 export interface ReferencePage {
@@ -27,6 +28,8 @@ export async function referencePages(): Promise<readonly ReferencePage[]> {
     { path: 'docs/problems.md', text: problemPage() },
     await filled('docs/configuration.md', 'fields', fieldReference()),
     await filled('docs/operations.md', 'metrics', metricTable()),
+    await filled('docs/injection.md', 'annotations', annotationTable()),
+    await filled('docs/kubernetes.md', 'values', await valueTable()),
   ];
 }
 

@@ -34,6 +34,8 @@ export interface PodSettings {
 /** One annotation: what it takes, for people, and how it is read. Undefined when the text is not that. */
 interface AnnotationWord {
   readonly expected: string;
+  /** What it is for. */
+  readonly doc: string;
   readonly read: (text: string) => Partial<PodSettings> | Partial<SidecarResources> | undefined;
 }
 
@@ -41,34 +43,41 @@ const prefix = 'config.weft.dev/';
 const LONGEST_DRAIN_MS = 3_600_000;
 const portList = 'ports and ranges of ports, such as 25,9000-9010';
 
-/** All annotations a pod may carry, without their prefix. docs/kubernetes.md names each. */
+/** All annotations a pod may carry, without their prefix. docs/injection.md is made of it. */
 const annotationWords: Readonly<Record<string, AnnotationWord>> = {
   capture: {
     expected: 'Redirect or None',
+    doc: '`None`: no rules and no privilege; the application calls through the HTTP proxy at 127.0.0.1:15001',
     read: (text) => (text === 'Redirect' || text === 'None' ? { capture: text } : undefined),
   },
   'exclude-inbound-ports': {
     expected: portList,
+    doc: 'ports that are reached directly',
     read: (text) => whenRead(readPortRanges(text), (ports) => ({ excludedInboundPorts: ports })),
   },
   'exclude-outbound-ports': {
     expected: portList,
+    doc: 'ports that are called directly',
     read: (text) => whenRead(readPortRanges(text), (ports) => ({ excludedOutboundPorts: ports })),
   },
   'exclude-outbound-ranges': {
     expected: 'address ranges, such as 10.0.0.0/8,fd00::/8',
+    doc: 'addresses that are called directly',
     read: (text) => whenRead(readAddressRanges(text), (ranges) => ({ excludedOutboundRanges: ranges })),
   },
   'opaque-ports': {
     expected: portList,
+    doc: 'ports that are carried as bytes where nothing declares a protocol',
     read: (text) => whenRead(readPortRanges(text), (ports) => ({ opaquePorts: ports })),
   },
   'log-level': {
     expected: 'debug, info, warn or error',
+    doc: 'log of the sidecar',
     read: (text) => (isLogLevel(text) ? { logLevel: text } : undefined),
   },
   'drain-deadline': {
     expected: 'a duration up to 1h, such as 20s',
+    doc: 'longest wait of a stop; default: the grace period less 5 s',
     read: (text) => {
       const ms = readDurationMs(text);
       return ms !== undefined && ms <= LONGEST_DRAIN_MS ? { drainDeadlineMs: ms } : undefined;
@@ -76,22 +85,39 @@ const annotationWords: Readonly<Record<string, AnnotationWord>> = {
   },
   image: {
     expected: 'the reference of an image',
+    doc: 'another image of the sidecar',
     read: (text) => (/^[a-zA-Z0-9][a-zA-Z0-9._:/@-]{0,510}$/.test(text) ? { image: text } : undefined),
   },
   size: {
     expected: Object.keys(sidecarSizes).join(', '),
+    doc: 'resources: 20m and 96-192Mi, 100m and 128-512Mi, 500m and 256Mi-1Gi',
     read: (text) => (Object.hasOwn(sidecarSizes, text) ? sidecarSizes[text as keyof typeof sidecarSizes] : undefined),
   },
-  'cpu-request': { expected: 'processor time, such as 100m', read: (text) => quantity(text, isCpu, 'cpuRequest') },
-  'cpu-limit': { expected: 'processor time, such as 1', read: (text) => quantity(text, isCpu, 'cpuLimit') },
-  'memory-request': { expected: 'a size, such as 128Mi', read: (text) => quantity(text, isSize, 'memoryRequest') },
-  'memory-limit': { expected: 'a size, such as 512Mi', read: (text) => quantity(text, isSize, 'memoryLimit') },
+  'cpu-request': {
+    expected: 'processor time, such as 100m',
+    doc: 'over the size',
+    read: (text) => quantity(text, isCpu, 'cpuRequest'),
+  },
+  'cpu-limit': {
+    expected: 'processor time, such as 1',
+    doc: 'over the size; there is no limit by default, which would slow requests',
+    read: (text) => quantity(text, isCpu, 'cpuLimit'),
+  },
+  'memory-request': {
+    expected: 'a size, such as 128Mi',
+    doc: 'over the size',
+    read: (text) => quantity(text, isSize, 'memoryRequest'),
+  },
+  'memory-limit': {
+    expected: 'a size, such as 512Mi',
+    doc: 'over the size',
+    read: (text) => quantity(text, isSize, 'memoryLimit'),
+  },
 };
 
-/** Names of the annotations with their prefix, and what each takes. */
-export const podAnnotations: readonly { readonly name: string; readonly expected: string }[] = Object.entries(
-  annotationWords,
-).map(([name, { expected }]) => ({ name: `${prefix}${name}`, expected }));
+/** Names of the annotations with their prefix, what each takes, and what it is for. */
+export const podAnnotations: readonly { readonly name: string; readonly expected: string; readonly doc: string }[] =
+  Object.entries(annotationWords).map(([name, { expected, doc }]) => ({ name: `${prefix}${name}`, expected, doc }));
 
 /** Reads the annotations of a pod. Annotations of others are not looked at; an unknown one of ours is a problem. */
 export function readPodSettings(

@@ -7,6 +7,7 @@ export interface JsonSchema {
 }
 
 const DRAFT = 'http://json-schema.org/draft-07/schema#';
+const CONSEQUENCE = 'then';
 
 /**
  * Schemas of our kinds for editors, by file name: one for each, and `weft.json`, which takes any of them by `apiVersion` and
@@ -49,7 +50,7 @@ export function jsonSchemas(): ReadonlyMap<string, JsonSchema> {
 function conditional(condition: JsonSchema, consequence: JsonSchema): JsonSchema {
   return Object.fromEntries([
     ['if', condition],
-    ['then', consequence],
+    [CONSEQUENCE, consequence],
   ]);
 }
 
