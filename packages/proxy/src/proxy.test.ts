@@ -87,6 +87,19 @@ describe('a proxy with the state of an earlier life', () => {
     }
   });
 
+  it('lets its application call others after callers of the application have been let go', async () => {
+    const proxy = await startProxy(webOptions(state.path, lines));
+    try {
+      await proxy.drainInbound();
+      assert.equal(proxy.notReady(), 'draining');
+      assert.match(await askThrough(proxy.outboundPort), /^200/);
+      await proxy.drain();
+      await assert.rejects(askThrough(proxy.outboundPort), /ECONNREFUSED/);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
   it('answers 508 to a request that would come back to it, whatever name or address it has there', async () => {
     const own = await StateFixture.make([...webResources([applicationPort]).slice(1), meshSettings('AllowAny')]);
     // A loop that nobody saw would end at the limit, not at the last descriptor.

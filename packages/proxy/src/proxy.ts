@@ -30,7 +30,7 @@ import { viewBackends } from './recorder/backend-view.ts';
 import { ResourceStore } from './resource-store.ts';
 import { WorkloadIdentity } from './security/workload-identity.ts';
 import { ServingThread, servingSettings } from './serving-thread.ts';
-import type { Serving } from './serving.ts';
+import type { DrainScope, Serving } from './serving.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { capturedDoor, doorAt } from './transport/application-door.ts';
 import type { ApplicationDoor } from './transport/application-door.ts';
@@ -63,6 +63,8 @@ export interface Proxy {
   stats(): ProxyStats;
   /** Leaves the mesh without failing a request; resolves when quiet or at the deadline. */
   drain(): Promise<void>;
+  /** The same for what others call, and no more: the application beside may still call others, and ends before `drain`. */
+  drainInbound(): Promise<void>;
   /** Ends everything now. */
   stop(): Promise<void>;
 }
@@ -128,6 +130,7 @@ class ProxyProcess implements Proxy {
   private stopped: boolean;
   private announced: Promise<void> | null;
   private drained: Promise<void> | null;
+  private drainedInbound: Promise<void> | null;
   /** As the control plane was last told. */
   private reportedReady: boolean;
   /** On the monotonic clock. */
@@ -167,6 +170,7 @@ class ProxyProcess implements Proxy {
     this.stopped = false;
     this.announced = null;
     this.drained = null;
+    this.drainedInbound = null;
     this.reportedReady = false;
     this.countedMs = this.clock.nowMs();
     this.readyWaiters = new Set();
@@ -253,8 +257,13 @@ class ProxyProcess implements Proxy {
   }
 
   drain(): Promise<void> {
-    this.drained ??= this.leave();
+    this.drained ??= this.leaveWhole();
     return this.drained;
+  }
+
+  drainInbound(): Promise<void> {
+    this.drainedInbound ??= this.leave('inbound', this.drainDeadline());
+    return this.drainedInbound;
   }
 
   async stop(): Promise<void> {
@@ -466,7 +475,7 @@ class ProxyProcess implements Proxy {
     this.draining = true;
     log.info('draining');
     // From here each reply says `close`, so callers that are not told by the control plane learn it too.
-    this.serving.leave();
+    this.serving.leave('inbound');
     const told = this.control?.withdraw(this.options.capture === undefined ? patienceMs : drainDeadlineMs, () =>
       this.report(),
     );
@@ -486,21 +495,31 @@ class ProxyProcess implements Proxy {
     return new Promise((resolve) => void this.wheel.schedule(ms, resolve));
   }
 
-  private async leave(): Promise<void> {
+  private async leaveWhole(): Promise<void> {
+    const deadlineMs = this.drainDeadline();
+    await this.drainInbound();
+    this.serving.leave('all');
+    await this.leave('all', deadlineMs);
+  }
+
+  private drainDeadline(): number {
+    return this.clock.nowMs() + this.options.drainDeadlineMs;
+  }
+
+  private async leave(scope: DrainScope, deadlineMs: number): Promise<void> {
     const { clock, serving } = this;
-    const { log, drainDeadlineMs } = this.options;
-    const deadlineMs = clock.nowMs() + drainDeadlineMs;
+    const { log } = this.options;
     await this.announceDrain();
-    serving.drain();
-    serving.closeIdle();
-    let busy = await serving.countBusy();
+    serving.drain(scope);
+    serving.closeIdle(scope);
+    let busy = await serving.countBusy(scope);
     while (clock.nowMs() < deadlineMs && busy > 0) {
       await this.wait(QUIET_POLL_MS);
-      serving.closeIdle();
-      busy = await serving.countBusy();
+      serving.closeIdle(scope);
+      busy = await serving.countBusy(scope);
     }
     if (busy > 0) log.warn('drain deadline reached', { requests: busy });
-    else log.info('drained');
+    else if (scope === 'all') log.info('drained');
   }
 
   private get connection(): ConnectionFacts {

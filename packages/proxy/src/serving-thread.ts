@@ -33,7 +33,7 @@ import type { MeshTls } from './security/mesh-tls.ts';
 import { TicketKeys, newTicketSeed } from './security/ticket-keys.ts';
 import type { TicketSeed } from './security/ticket-keys.ts';
 import { ServingFacts } from './serving-facts.ts';
-import type { InForce, ListenerPlan, Serving, ServingLoad } from './serving.ts';
+import type { DrainScope, InForce, ListenerPlan, Serving, ServingLoad } from './serving.ts';
 import { TelemetryTcpRecorder } from './tcp/tcp-recorder.ts';
 import { capturedDoor } from './transport/application-door.ts';
 import type { ApplicationDoor } from './transport/application-door.ts';
@@ -129,6 +129,8 @@ export class ServingThread implements Serving {
   private readonly certificates: CertificateFolder;
   private readonly tickets: TicketKeys;
   private readonly listeners: Map<string, Listener>;
+  /** Names of those that the application itself calls. */
+  private readonly outward: Set<string>;
   /** Ports of the application that speak no HTTP, as it has shown. */
   private readonly learned: Set<number>;
   /** By the port that peers dial. */
@@ -147,6 +149,7 @@ export class ServingThread implements Serving {
     this.certificates = new CertificateFolder(settings.certificateFolder, clock, ports.log);
     this.tickets = new TicketKeys(clock, settings.ticketSeed);
     this.listeners = new Map();
+    this.outward = new Set();
     this.learned = new Set();
     this.tls = null;
     const lines = new LineSink(ports.lines);
@@ -238,12 +241,15 @@ export class ServingThread implements Serving {
     const listener = this.listener(plan, port);
     await listener.listen();
     this.listeners.set(plan.name, listener);
+    if (plan.kind === 'explicit' || plan.kind === 'fixed' || plan.kind === 'captured-outbound')
+      this.outward.add(plan.name);
     return listener.port;
   }
 
   close(name: string): void {
     const listener = this.listeners.get(name);
     this.listeners.delete(name);
+    this.outward.delete(name);
     listener?.drain();
     listener?.closeIdle();
   }
@@ -256,21 +262,21 @@ export class ServingThread implements Serving {
     this.plane.missing(keys);
   }
 
-  leave(): void {
-    for (const listener of this.listeners.values()) listener.leave();
+  leave(scope: DrainScope): void {
+    for (const listener of this.listenersOf(scope)) listener.leave();
   }
 
-  drain(): void {
-    for (const listener of this.listeners.values()) listener.drain();
+  drain(scope: DrainScope): void {
+    for (const listener of this.listenersOf(scope)) listener.drain();
   }
 
-  closeIdle(): void {
-    for (const listener of this.listeners.values()) listener.closeIdle();
+  closeIdle(scope: DrainScope): void {
+    for (const listener of this.listenersOf(scope)) listener.closeIdle();
   }
 
-  countBusy(): Promise<number> {
+  countBusy(scope: DrainScope): Promise<number> {
     let busy = 0;
-    for (const listener of this.listeners.values()) busy += listener.busyCount;
+    for (const listener of this.listenersOf(scope)) busy += listener.busyCount;
     return Promise.resolve(busy);
   }
 
@@ -311,6 +317,10 @@ export class ServingThread implements Serving {
     this.plane.destroy();
     this.watch.stop();
     return Promise.resolve();
+  }
+
+  private *listenersOf(scope: DrainScope): Generator<Listener> {
+    for (const [name, listener] of this.listeners) if (scope === 'all' || !this.outward.has(name)) yield listener;
   }
 
   private listener(plan: ListenerPlan, port: number): Listener {

@@ -14,6 +14,12 @@ export type ListenerPlan =
   | { readonly kind: 'captured-outbound'; readonly name: string; readonly host: string }
   | { readonly kind: 'gateway'; readonly name: string; readonly host: string; readonly declaredPort: number };
 
+/**
+ * `inbound`: what others call, through a Gateway too. The calls of the application itself go on until it has ended, which
+ * is later.
+ */
+export type DrainScope = 'inbound' | 'all';
+
 /** What the configuration in force asks to be listened on. */
 export interface WantedListeners {
   /** Declared ports of the Gateway served. */
@@ -65,13 +71,13 @@ export interface Serving {
   /** The control plane says that these do not exist, or may not be seen. */
   missing(keys: readonly DestinationKey[]): void;
   /** Each reply says `close` from here; new connections are still served. */
-  leave(): void;
+  leave(scope: DrainScope): void;
   /** No new connections. */
-  drain(): void;
+  drain(scope: DrainScope): void;
   /** Ends connections that carry no request. */
-  closeIdle(): void;
+  closeIdle(scope: DrainScope): void;
   /** Requests under way. */
-  countBusy(): Promise<number>;
+  countBusy(scope: DrainScope): Promise<number>;
   /** Per destination, as last known: of several threads at most some seconds old. */
   destinations(): readonly unknown[];
   /** The same as of now. */

@@ -125,7 +125,7 @@ async function serve(settings: ProxySettings): Promise<ExitCode> {
 function followParent(proxy: Proxy, guard: (pid: number) => void): void {
   if (process.channel === undefined) return;
   process.on('message', (message) => {
-    if (message === 'drain') void proxy.drain().then(() => process.send?.('drained'));
+    if (message === 'drain') void proxy.drainInbound().then(() => process.send?.('drained'));
     else if (typeof message === 'object' && message !== null && 'guard' in message) guard(Number(message.guard));
   });
   process.channel?.unref();

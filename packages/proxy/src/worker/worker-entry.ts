@@ -79,9 +79,9 @@ class WorkerThread {
     else if (message.type === 'identity') this.renew(message.identity);
     else if (message.type === 'missing') serving.missing(message.keys);
     else if (message.type === 'close') serving.close(message.name);
-    else if (message.type === 'leave') serving.leave();
-    else if (message.type === 'drain') serving.drain();
-    else if (message.type === 'close-idle') serving.closeIdle();
+    else if (message.type === 'leave') serving.leave(message.scope);
+    else if (message.type === 'drain') serving.drain(message.scope);
+    else if (message.type === 'close-idle') serving.closeIdle(message.scope);
     else if (message.type === 'tap') serving.tap(message.tap);
     else if (message.type === 'close-taps') serving.closeTaps();
     else if (message.type === 'written') this.lines.written(message.fault);
@@ -102,7 +102,7 @@ class WorkerThread {
     const { serving } = this;
     if (question.type === 'apply') return this.apply(question.changes);
     if (question.type === 'listen') return serving.listen(question.listener.plan, question.listener.port);
-    if (question.type === 'busy') return serving.countBusy();
+    if (question.type === 'busy') return serving.countBusy(question.scope);
     if (question.type === 'destinations') return serving.readDestinations();
     if (question.type === 'edges') return serving.takeEdges();
     if (question.type === 'request') return serving.findRequest(question.request);

@@ -14,7 +14,7 @@ import { mergeMemories } from '../recorder/request-watch.ts';
 import type { MeshTls } from '../security/mesh-tls.ts';
 import { TicketKeys } from '../security/ticket-keys.ts';
 import type { ServingSettings } from '../serving-thread.ts';
-import type { InForce, ListenerPlan, Serving, ServingLoad } from '../serving.ts';
+import type { DrainScope, InForce, ListenerPlan, Serving, ServingLoad } from '../serving.ts';
 import { mergeDestinations } from './destination-merge.ts';
 import type { DestinationFacts } from './destination-merge.ts';
 import { provePortFree } from './free-port.ts';
@@ -166,21 +166,21 @@ export class WorkerGroup implements Serving {
     this.tell({ type: 'missing', keys });
   }
 
-  leave(): void {
-    this.tell({ type: 'leave' });
+  leave(scope: DrainScope): void {
+    this.tell({ type: 'leave', scope });
   }
 
-  drain(): void {
+  drain(scope: DrainScope): void {
     this.leaving = true;
-    this.tell({ type: 'drain' });
+    this.tell({ type: 'drain', scope });
   }
 
-  closeIdle(): void {
-    this.tell({ type: 'close-idle' });
+  closeIdle(scope: DrainScope): void {
+    this.tell({ type: 'close-idle', scope });
   }
 
-  async countBusy(): Promise<number> {
-    const counts = await this.ask<number>({ type: 'busy' });
+  async countBusy(scope: DrainScope): Promise<number> {
+    const counts = await this.ask<number>({ type: 'busy', scope });
     return counts.reduce((sum, count) => sum + count, 0);
   }
 

@@ -4,7 +4,7 @@ import type { Span } from '@weft/telemetry';
 import type { Tap, Tapped } from '@weft/wire';
 import type { LogFields } from '../log.ts';
 import type { ServingSettings } from '../serving-thread.ts';
-import type { InForce, ListenerPlan, ServingLoad } from '../serving.ts';
+import type { DrainScope, InForce, ListenerPlan, ServingLoad } from '../serving.ts';
 
 /** An identity as text: keys and certificates are objects of one thread. */
 export interface IdentityText {
@@ -45,7 +45,7 @@ export interface WorkerChanges {
 export type WorkerQuestion =
   | { readonly type: 'apply'; readonly changes: WorkerChanges }
   | { readonly type: 'listen'; readonly listener: OpenListener }
-  | { readonly type: 'busy' }
+  | { readonly type: 'busy'; readonly scope: DrainScope }
   | { readonly type: 'destinations' }
   | { readonly type: 'metrics' }
   | { readonly type: 'edges' }
@@ -56,9 +56,9 @@ export type ToWorker =
   | { readonly type: 'identity'; readonly identity: IdentityText }
   | { readonly type: 'missing'; readonly keys: readonly DestinationKey[] }
   | { readonly type: 'close'; readonly name: string }
-  | { readonly type: 'leave' }
-  | { readonly type: 'drain' }
-  | { readonly type: 'close-idle' }
+  | { readonly type: 'leave'; readonly scope: DrainScope }
+  | { readonly type: 'drain'; readonly scope: DrainScope }
+  | { readonly type: 'close-idle'; readonly scope: DrainScope }
   | { readonly type: 'tap'; readonly tap: Tap }
   | { readonly type: 'close-taps' }
   /** The log lines sent last have been written, or not. */
