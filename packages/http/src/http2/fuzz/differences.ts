@@ -33,6 +33,7 @@ const stricter: Readonly<Record<string, string>> = {
   'bad-priority-size': 'a connection error when the stream is not open',
   'priority-on-stream-0': 'RFC 9113 §6.3; nghttp2 ignores it',
   'depends-on-itself': 'nghttp2 ignores priorities since RFC 9113 does',
+  'too-many-table-sizes': 'RFC 7541 §4.2: two at the start of a block say all there is to say',
   'bad-setting': 'nghttp2 ignores values of settings it does not know',
   'misplaced-priority-update': 'RFC 9218 §7.1; node:http2 has not asked nghttp2 for it',
   'bad-priority-update-size': 'the same',
@@ -89,8 +90,54 @@ function isReset(script: FrameScript, id: number): boolean {
   return script.some(({ type, streamId }) => type === FrameType.RstStream && streamId === id);
 }
 
+/** A field that may not stand there and is dropped (RFC 9110 §6.5.1); nghttp2 takes it for that of the message, and refuses it. */
+function hasLengthInTrailers(script: FrameScript, id: number): boolean {
+  return script.some(
+    ({ type, streamId, payload }) =>
+      type === FrameType.Headers &&
+      streamId === id &&
+      payload.includes('content-length') &&
+      !payload.includes(':status'),
+  );
+}
+
 /** The authority is the same in any case; ours is in lower case. */
 function withoutCase(request: string): string {
   const [method, target, authority, ...body] = request.split(' ');
   return [method, target, authority?.toLowerCase(), ...body].join(' ');
+}
+
+/** What we refuse of a server and nghttp2 takes, beside what is listed above. */
+const stricterWithServers: Readonly<Record<string, string>> = {
+  'bad-status': 'RFC 9110 §15 knows 100 to 599; nghttp2 takes any three digits',
+  'data-before-head': 'RFC 9113 §8.1; nghttp2 lets DATA without bytes stand before the final head',
+  'push-promise': 'we have said SETTINGS_ENABLE_PUSH 0 (RFC 9113 §8.4), node:http2 as a client has not',
+};
+
+/** ALTSVC (RFC 7838 §4) and ORIGIN (RFC 8336 §2): nghttp2 reads them as a client, to us they are frames of unknown types. */
+const ADVICE = [0x0a, 0x0c];
+
+/** The same for the answers of a server. */
+export function answerDifferenceOf(script: FrameScript, ours: Reading, theirs: Reading): string | undefined {
+  for (const [id, answer] of ours.whole) {
+    const other = theirs.whole.get(id);
+    if (other !== undefined && other !== answer) return `stream ${id}: we read ${answer}, nghttp2 ${other}`;
+  }
+  const isListed = (detail: string): boolean =>
+    Object.hasOwn(stricter, detail) || Object.hasOwn(stricterWithServers, detail);
+  const listed = ours.details.some(isListed);
+  if (ours.death !== '' && theirs.death !== '') return undefined;
+  if (ours.death !== '') return listed ? undefined : `only we end it: ${ours.details.join(', ')}`;
+  if (script.some(({ type }) => ADVICE.includes(type))) return undefined;
+  if (theirs.death !== '') return laxer(script, ours, theirs) ? undefined : `only nghttp2 ends it: ${theirs.death}`;
+  for (const [id, answer] of ours.whole) {
+    if (theirs.whole.has(id) || isReset(script, id) || script.some(({ type }) => type === FrameType.Goaway)) continue;
+    if (theirs.resets.has(id) && hasLengthInTrailers(script, id)) continue;
+    return `stream ${id}: only we take ${answer}`;
+  }
+  for (const [id, answer] of theirs.whole) {
+    if (!ours.whole.has(id) && !listed && !isReset(script, id))
+      return `stream ${id}: only nghttp2 takes ${answer}: ${ours.details.join(', ')}`;
+  }
+  return undefined;
 }

@@ -184,7 +184,8 @@ export function describeScript(script: FrameScript): string {
     .join('\n');
 }
 
-function mutateFields(fields: Fields, random: Random): void {
+/** One change of a head. */
+export function mutateFields(fields: Fields, random: Random): void {
   const below = (limit: number): number => Math.floor(random() * limit);
   const at = below(fields.length);
   const name = oddNames[below(oddNames.length)]!;

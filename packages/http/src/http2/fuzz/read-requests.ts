@@ -19,8 +19,8 @@ export interface Reading {
 }
 
 /** The last words of each input: when they are answered, everything before has been read. */
-const LAST_WORDS = 'fuzz-end';
-const PATIENCE_TURNS = 60;
+export const LAST_WORDS = 'fuzz-end';
+export const PATIENCE_TURNS = 60;
 
 /** Our codec. Every whole request is answered, as the other does. */
 export function readOurs(bytes: Buffer): Reading {
@@ -104,7 +104,7 @@ export function withLastWords(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, frame(FrameType.Ping, 0, 0, LAST_WORDS)]);
 }
 
-function faultsOf(bytes: Buffer): { resets: Map<number, string>; death: string } {
+export function faultsOf(bytes: Buffer): { resets: Map<number, string>; death: string } {
   const resets = new Map<number, string>();
   let death = '';
   for (const { type, flags, streamId, payload } of readFrames(bytes)) {
@@ -119,6 +119,6 @@ function faultsOf(bytes: Buffer): { resets: Map<number, string>; death: string }
   return { resets, death };
 }
 
-function nextTurn(): Promise<void> {
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
