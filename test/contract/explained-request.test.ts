@@ -23,6 +23,9 @@ const CONFIGURATIONS = Math.max(8, Math.ceil(Number(process.env['WEFT_EXPLAINED'
 /** Requests under way at once. */
 const AT_ONCE = 10;
 
+/** Of `connect-timeout`, as callers read it. */
+const TOO_SLOW = 'did not accept the connection in time';
+
 interface Seen {
   readonly service: string;
   readonly target: string;
@@ -108,6 +111,7 @@ test(`${CONFIGURATIONS * REQUESTS} requests meet what was explained, at sidecars
     routes: yamlOf(routesOf(1)),
   });
   const endings = new Map<string, number>();
+  let tooSlow = 0;
   try {
     for (let seed = 1; seed <= CONFIGURATIONS; seed += 1) {
       const routes = routesOf(seed);
@@ -128,11 +132,18 @@ test(`${CONFIGURATIONS * REQUESTS} requests meet what was explained, at sidecars
       const meet = async ({ atGateway, asked }: (typeof drawn)[number]): Promise<void> => {
         const caller: Caller = { namespace: 'shop', gateway: atGateway ? 'shop/edge' : '' };
         const explained = explainAsked(compiled(caller), caller, asked);
-        const response = await mesh.fetch(atGateway ? 'edge' : 'web', `http://${asked.authority}${asked.target}`, {
-          method: asked.method,
-          headers: Object.fromEntries(asked.fields.map(({ name, value }) => [name, value])),
-        });
-        const body = await response.text();
+        const ask = () =>
+          mesh.fetch(atGateway ? 'edge' : 'web', `http://${asked.authority}${asked.target}`, {
+            method: asked.method,
+            headers: Object.fromEntries(asked.fields.map(({ name, value }) => [name, value])),
+          });
+        let response = await ask();
+        let body = await response.text();
+        // A machine with too much to do: that says nothing of rules. Seldom, or it is a fault.
+        for (; body.includes(TOO_SLOW) && tooSlow < (CONFIGURATIONS * REQUESTS) / 50; tooSlow += 1) {
+          response = await ask();
+          body = await response.text();
+        }
         try {
           const ending = assertAnswered(explained, response, body);
           endings.set(ending, (endings.get(ending) ?? 0) + 1);

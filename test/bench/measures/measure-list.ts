@@ -12,6 +12,7 @@ import type { Measure } from './measure.ts';
 import { mixed } from './mixed.ts';
 import { mtlsPair, mtlsPairHttp2 } from './mtls-pair.ts';
 import { push } from './push.ts';
+import { replay } from './replay.ts';
 import { scrape } from './scrape.ts';
 import { soak } from './soak.ts';
 import { streams } from './streams.ts';
@@ -43,5 +44,6 @@ export const measures: readonly Measure[] = [
   floods,
   telemetryCost,
   scrape,
+  replay,
   soak,
 ];
