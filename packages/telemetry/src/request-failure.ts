@@ -8,8 +8,8 @@ import type { Termination } from '@weft/outcome';
 const GRPC_FAILURES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
 
 /**
- * Whether a request, or a connection, counts as a failure of a server or of the mesh: the one definition of metrics, log
- * lines, spans and decision records. `status` is 0 and `grpcStatus` -1 where there is none.
+ * Whether a request, or a connection, counts as a failure of a server or of the mesh: the one definition of metrics,
+ * log lines and decision records; spans and `when: Errors` add what callers are at fault for. `status` is 0 and `grpcStatus` -1 where there is none.
  */
 export function isFailure(status: number, grpcStatus: number, termination: Termination): boolean {
   const { fault } = termination;

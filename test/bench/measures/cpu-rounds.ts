@@ -37,6 +37,8 @@ export interface CpuRoundsWay {
   readonly bothLegs?: readonly SubjectName[];
   /** Peers whose pair over HTTP/2 is named in the notes, and counts for nothing. */
   readonly notedLegs?: readonly SubjectName[];
+  /** Where what is hot does not run with every request. */
+  readonly warmUpRequests?: number;
 }
 
 export async function takeCpuRounds(
@@ -44,7 +46,7 @@ export async function takeCpuRounds(
   shape: Shape,
   connections: number,
   names: readonly SubjectName[],
-  { spoken = {}, streams = 1, bothLegs = [], notedLegs = [] }: CpuRoundsWay = {},
+  { spoken = {}, streams = 1, bothLegs = [], notedLegs = [], warmUpRequests = WARM_UP_REQUESTS }: CpuRoundsWay = {},
 ): Promise<CpuRounds> {
   const { workbench, options, say } = context;
   const http2 = spoken.application === 'http2';
@@ -76,7 +78,7 @@ export async function takeCpuRounds(
         say(`${labelOf(subject)} is absent: ${error instanceof Error ? error.message : String(error)}`);
       }
     };
-    for (const subject of taking) await orAbsent(subject, () => warmUp(loop, subject, connections));
+    for (const subject of taking) await orAbsent(subject, () => warmUp(loop, subject, connections, warmUpRequests));
     for (let round = 1; round <= options.rounds; round += 1) {
       const line: string[] = [];
       for (const subject of taking) {
@@ -108,9 +110,10 @@ export async function takeCpuRounds(
   return { rounds, absent, notes: over.size > 0 ? [`us/request: ${costs.join(', ')}`, ...notes] : notes };
 }
 
-async function warmUp(loop: ClosedLoop, subject: Deployed, connections: number): Promise<void> {
+async function warmUp(loop: ClosedLoop, subject: Deployed, connections: number, requests: number): Promise<void> {
   let completed = 0;
-  for (let run = 0; completed < WARM_UP_REQUESTS && run < WARM_UP_RUNS; run += 1) {
+  const runs = (WARM_UP_RUNS * requests) / WARM_UP_REQUESTS;
+  for (let run = 0; completed < requests && run < runs; run += 1) {
     const result = await loop.run(subject.port, benchHost, connections, 1);
     if (result.completed === 0 || result.errors > 0) {
       throw new Error(`${subject.name}: ${result.errors} errors among ${result.completed} requests while warming up`);

@@ -9,6 +9,9 @@ import type { Measure } from './measure.ts';
 
 const silent = fileURLToPath(new URL('../subjects/silent-recorder-program.ts', import.meta.url));
 
+/** Some thousand spans have been sent by then: only then their exporter is compiled. */
+const WARM_UP_REQUESTS = 400_000;
+
 /** What a user pays who has everything told, beside a sidecar that does the same work and tells nothing. */
 export const telemetryCost: Measure = {
   name: 'telemetry-cost',
@@ -23,7 +26,9 @@ export const telemetryCost: Measure = {
     });
     const none = variedWeft('other', 'no telemetry', { program: ['--import', silent, weftProgram, 'proxy'] });
     try {
-      const taken = await takeCpuRounds({ ...context, subjects: [full, none] }, 'one', 32, ['weft']);
+      const taken = await takeCpuRounds({ ...context, subjects: [full, none] }, 'one', 32, ['weft'], {
+        warmUpRequests: WARM_UP_REQUESTS,
+      });
       if (receiver.batches === 0) throw new Error('no spans came: the sidecar did not tell all');
       return [
         {

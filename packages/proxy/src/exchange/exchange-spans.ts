@@ -1,5 +1,6 @@
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
+import { isFailure } from '@weft/telemetry';
 import type { Span, SpanContext, SpanEvent, SpanSink, TracePlan } from '@weft/telemetry';
 import type { ExchangeFacts } from './exchange-facts.ts';
 
@@ -23,7 +24,9 @@ export function putSpans(
 ): void {
   const { span, durationMs, firstTryMs, startMs } = exchange;
   if (span === null) return;
-  const failed = terminations[code].fault !== 'none' || exchange.status >= 500 || exchange.grpcStatus > 0;
+  const ending = terminations[code];
+  // What a caller broke is no failure in the metrics; a span of it is shown as an error all the same.
+  const failed = ending.fault !== 'none' || isFailure(exchange.status, exchange.grpcStatus, ending);
   if (!span.sampled && !(failed && plan.keepsFailure(startMs + durationMs))) return;
   const startWallMs = endWallMs - durationMs;
   sink.put({

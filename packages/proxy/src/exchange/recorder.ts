@@ -91,7 +91,7 @@ export class TelemetryRecorder implements ExchangeRecorder {
     this.sinks.watch.ended(exchange, code, detail, failed, scopes.edge);
     const { traces, accessLog } = this.sinks.telemetry.of(exchange.decision.rule?.route);
     const { span } = exchange;
-    if (span !== null && (span.sampled || failed || row.fault !== 'none' || grpcStatus > 0)) {
+    if (span !== null && (span.sampled || failed || row.fault !== 'none')) {
       const wallMs = this.sinks.clock.wallMs();
       if (span.sampled) scopes.request.keepExemplar(durationMs, span.traceId, wallMs);
       putSpans(this.sinks.spans, traces, exchange, code, wallMs);
