@@ -55,7 +55,7 @@ export function topCommand(terminal: Terminal, finish: Finish): Command {
         for (;;) {
           const traffic = await ask(admin, service, options);
           const clear = options.once ? '' : '\u001b[H\u001b[2J';
-          terminal.out(`${clear}${describe(traffic)}\n${show(edgesTable(traffic), terminal)}`);
+          terminal.out(`${clear}${describe(traffic)}\n${show(edgesTable(traffic), service, terminal)}`);
           if (options.once || (await Promise.race([interrupted, pause()]))) break;
         }
       });
@@ -87,7 +87,7 @@ function trafficCommand(
     .action(async (service: string, options: TrafficOptions) => {
       const traffic = await withControlPlane(options, (admin) => ask(admin, service, options));
       if (options.output !== 'table') terminal.out(await writeStructured(traffic, options.output));
-      else terminal.out(`${describe(traffic)}\n${show(table(traffic), terminal)}`);
+      else terminal.out(`${describe(traffic)}\n${show(table(traffic), service, terminal)}`);
       finish(exitCodes.ok);
     });
 }
@@ -113,6 +113,7 @@ function describe({ coveredMs, proxies }: GetTrafficResponse): string {
   return `${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}, figures of ${Math.round(coveredMs / 1_000)} s\n`;
 }
 
-function show({ headings, rows }: TrafficTable, terminal: Terminal): string {
-  return rows.length === 0 ? 'no traffic\n' : writeTable(headings, rows, terminal.coloured);
+function show({ headings, rows }: TrafficTable, service: string, terminal: Terminal): string {
+  const about = service === '' ? '' : ` from or to ${service}; its name, or another --window?`;
+  return rows.length === 0 ? `no traffic${about}\n` : writeTable(headings, rows, terminal.coloured);
 }

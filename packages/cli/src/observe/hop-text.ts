@@ -28,7 +28,7 @@ function notFound(request: string, rings: readonly AskedRing[], asked: string, n
     const samples =
       reach.samplesSinceMs === 0
         ? 'no others'
-        : `1 in ${reach.sampledOneIn} of the others of the last ${humaneAgo(reach.samplesSinceMs, nowMs)}`;
+        : `${reach.sampledOneIn === 1 ? 'all' : `1 in ${reach.sampledOneIn} of the`} others of the last ${humaneAgo(reach.samplesSinceMs, nowMs)}`;
     return `  ${clean(proxy)}: ${reach.records} records, ${errors}, ${samples}`;
   });
   return `nobody remembers ${clean(request)}; ${asked}:\n${lines.join('\n')}\n`;

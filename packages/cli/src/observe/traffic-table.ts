@@ -25,12 +25,12 @@ export interface TrafficTable {
 export function statTable(traffic: GetTrafficResponse): TrafficTable {
   const lines = group(traffic.edges, ({ destination, tcp }) => [destination, tcp ? 'tcp' : 'http']);
   return {
-    headings: ['service', 'protocol', 'requests/s', 'success', 'retries', 'p50', 'p90', 'p99', 'mtls', 'bytes/s'],
+    headings: ['service', 'protocol', 'requests/s', 'success', 'retries/s', 'p50', 'p90', 'p99', 'mtls', 'traffic'],
     rows: lines.map((line) => [
       ...line.key,
       ...signals(line, traffic.coveredMs),
       secured(line),
-      perSecond(line.bytes, traffic),
+      bytesPerSecond(line.bytes, traffic),
     ]),
   };
 }
@@ -54,7 +54,7 @@ export function edgesTable(traffic: GetTrafficResponse): TrafficTable {
       'mtls',
       'requests/s',
       'success',
-      'retries',
+      'retries/s',
       'p50',
       'p90',
       'p99',
@@ -67,7 +67,7 @@ export function edgesTable(traffic: GetTrafficResponse): TrafficTable {
 export function routesTable(traffic: GetTrafficResponse): TrafficTable {
   const lines = group(traffic.edges, ({ destination, route, rule }) => [destination, route, rule]);
   return {
-    headings: ['service', 'route', 'rule', 'requests/s', 'success', 'retries', 'p50', 'p90', 'p99'],
+    headings: ['service', 'route', 'rule', 'requests/s', 'success', 'retries/s', 'p50', 'p90', 'p99'],
     rows: lines.map((line) => [...line.key, ...signals(line, traffic.coveredMs)]),
   };
 }
@@ -107,8 +107,15 @@ function group(edges: readonly Traffic[], keyOf: (edge: Traffic) => readonly str
 }
 
 function signals(line: Line, coveredMs: number): Cell[] {
-  const rate = coveredMs === 0 ? '' : figure((line.requests * 1_000) / coveredMs);
-  return [rate, success(line), String(line.retries), latency(line.p50Ms), latency(line.p90Ms), latency(line.p99Ms)];
+  const perSecond = (count: number): string => (coveredMs === 0 ? '' : figure((count * 1_000) / coveredMs));
+  return [
+    perSecond(line.requests),
+    success(line),
+    perSecond(line.retries),
+    latency(line.p50Ms),
+    latency(line.p90Ms),
+    latency(line.p99Ms),
+  ];
 }
 
 function success({ requests, failures }: Line): Cell {
@@ -126,11 +133,18 @@ function secured({ plaintext, secured: count }: Line): Cell {
   return { text: count === 0 ? 'no' : `${Math.floor((count * 100) / (count + plaintext))} %`, colour: 'red' };
 }
 
-function perSecond(count: number, { coveredMs }: GetTrafficResponse): string {
-  return coveredMs === 0 ? '' : figure((count * 1_000) / coveredMs);
+function bytesPerSecond(count: number, { coveredMs }: GetTrafficResponse): string {
+  if (coveredMs === 0) return '';
+  let scaled = (count * 1_000) / coveredMs;
+  const units = ['B/s', 'kB/s', 'MB/s', 'GB/s'];
+  let unit = 0;
+  for (; scaled >= 999.5 && unit < units.length - 1; unit += 1) scaled /= 1_000;
+  return `${figure(scaled)} ${units[unit]}`;
 }
 
+/** What is there is not called nothing. */
 function figure(value: number): string {
+  if (value > 0 && value < 0.05) return '<0.1';
   return value >= 100 ? String(Math.round(value)) : String(Math.round(value * 10) / 10);
 }
 
