@@ -66,10 +66,8 @@ class Bench {
   readonly pods = new Map<string, PodFacts>();
   readonly index = new ResourceIndex();
   readonly book: InstanceBook;
-  private readonly folder: string;
 
   constructor(t: TestContext, folder = mkdtempSync(join(tmpdir(), 'weft-book-'))) {
-    this.folder = folder;
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     assert.ok(openSealedFolder(join(folder, 'state')).ok);
     const quiet = { changed: () => null, pushed: () => undefined };

@@ -63,6 +63,7 @@ describe('the webhooks', () => {
   const store = new SharedRoot();
   const wheel = new TimerWheel(systemClock);
   const notes: string[] = [];
+  let level = '';
   const registry = new Registry();
   let known: InjectionSettings | undefined = settings;
   const server = new AdmissionServer({
@@ -73,6 +74,7 @@ describe('the webhooks', () => {
     registry,
     settings: () => known,
     note: (namespace, pod, message) => void notes.push(`${namespace}/${pod} ${message}`),
+    podSecurity: () => level,
   });
   const identity = new WebhookIdentity({
     clock: systemClock,
@@ -126,7 +128,7 @@ describe('the webhooks', () => {
         { host: '127.0.0.1', port, path: '/', servername: NAME, ca: store.published, agent },
         (response) => {
           response.resume();
-          response.on('end', () => resolve(response.headers['keep-alive'] ?? ''));
+          response.on('end', () => resolve(`${response.headers['keep-alive']}`));
         },
       );
       sent.on('error', reject);
@@ -158,6 +160,23 @@ describe('the webhooks', () => {
     const left = await ask('/inject/namespace', { ...pod, spec: { ...pod.spec, hostNetwork: true } });
     assert.match(String(left['warnings']), /^No sidecar was added: the pod shares the network of its node/);
     assert.match(notes.join(), /shop\/cart- No sidecar was added/);
+  });
+
+  it('say beforehand that Pod Security will refuse a pod for its capture, and name the ways out', async () => {
+    const seen = notes.length;
+    level = 'restricted';
+    const patched = await ask('/inject/namespace', pod);
+    const none = await ask('/inject/namespace', {
+      ...pod,
+      metadata: { ...pod.metadata, annotations: { 'config.weft.dev/capture': 'None' } },
+    });
+    level = 'privileged';
+    assert.equal('warnings' in (await ask('/inject/namespace', pod)), false);
+    level = '';
+    assert.equal('patch' in patched, true);
+    assert.match(String(patched['warnings']), /^Pod Security "restricted" .* cni\.enabled.*capture: None.* privileged/);
+    assert.equal('warnings' in none, false);
+    assert.equal(notes.length, seen + 1);
   });
 
   it('refuse objects of our kinds with the path of each fault', async () => {
