@@ -9,19 +9,28 @@ interface Codec {
   encode(message: unknown): Uint8Array;
 }
 
-const { WEFT_SKEW_ROOT: root, WEFT_SKEW_FILE: file } = process.env;
+interface Session {
+  readonly prototype: { send(message: Uint8Array): void };
+}
+
+// Not `WEFT_…`: those do not reach the sidecar of `weft run`.
+const { SKEW_ROOT: root, SKEW_FILE: file } = process.env;
 if (root !== undefined && file !== undefined) {
-  const wire = (await import(pathToFileURL(`${root}/packages/wire/src/sync-message.ts`).href)) as Record<string, Codec>;
-  for (const [name, side] of [
-    ['serverMessage', 'server'],
-    ['clientMessage', 'client'],
-  ] as const) {
-    const codec = wire[name]!;
-    const encode = codec.encode.bind(codec);
-    codec.encode = (message) => {
-      const bytes = encode(message);
-      appendFileSync(file, `${side} ${Buffer.from(bytes).toString('base64')}\n`);
-      return bytes;
-    };
-  }
+  const wire = pathToFileURL(`${root}/packages/wire/src/`).href;
+  const note = (side: string, bytes: Uint8Array): void => {
+    appendFileSync(file, `${side} ${Buffer.from(bytes).toString('base64')}\n`);
+  };
+  const { clientMessage } = (await import(`${wire}sync-message.ts`)) as { clientMessage: Codec };
+  const encode = clientMessage.encode.bind(clientMessage);
+  clientMessage.encode = (message) => {
+    const bytes = encode(message);
+    note('client', bytes);
+    return bytes;
+  };
+  const { SyncSession } = (await import(`${wire}sync-session.ts`)) as { SyncSession: Session };
+  const send = SyncSession.prototype.send;
+  SyncSession.prototype.send = function (message) {
+    note('server', message);
+    send.call(this, message);
+  };
 }

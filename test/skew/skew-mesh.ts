@@ -20,6 +20,8 @@ export interface Seen {
 }
 
 const PATIENCE_MS = 60_000;
+/** Above what the caller takes between two lines. */
+const POLL_MS = 150;
 const recorder = fileURLToPath(new URL('record-program.ts', import.meta.url));
 const answerProgram = fileURLToPath(new URL('answer-program.ts', import.meta.url));
 const callProgram = fileURLToPath(new URL('call-program.ts', import.meta.url));
@@ -35,8 +37,8 @@ class Part {
       ...process.env,
       WEFT_CONTROL_SOCKET: join(folder, 'control.sock'),
       TMPDIR: folder,
-      WEFT_SKEW_ROOT: root,
-      WEFT_SKEW_FILE: join(folder, 'sync.log'),
+      SKEW_ROOT: root,
+      SKEW_FILE: join(folder, 'sync.log'),
       NODE_OPTIONS: `--import ${recorder}`,
     };
     this.child = spawn(process.execPath, [bin, ...args], { env, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -146,6 +148,7 @@ spec:
   async stop(name: string): Promise<void> {
     const part = this.parts.get(name);
     if (part === undefined) return;
+    if (name === 'caller') await this.hush();
     await part.stop();
     if (name === 'caller') {
       const { sent, failed, faults } = this.seen;
@@ -206,6 +209,20 @@ spec:
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** The caller has no call under way, and makes none. */
+  private async hush(): Promise<void> {
+    const file = join(this.folder, 'quiet');
+    writeFileSync(file, '');
+    let before = -1;
+    await this.until('the caller is quiet', () => {
+      const { sent, answered, failed } = this.seen;
+      const isQuiet = sent === before && answered + failed === sent;
+      before = sent;
+      return isQuiet;
+    });
+    rmSync(file);
+  }
+
   private stateOf(name: string): string {
     return join(this.folder, `state-${name}`);
   }
@@ -217,7 +234,7 @@ spec:
         const complaints = Array.from(this.parts, ([name, part]) => `${name}: ${part.complaints}`).join('\n');
         throw new Error(`${what}: not within a minute\n${complaints}`);
       }
-      await sleep(50);
+      await sleep(POLL_MS);
     }
   }
 }
