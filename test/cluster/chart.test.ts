@@ -175,7 +175,7 @@ describe('the charts', { skip: present ? false : `no ${helm} here; give WEFT_HEL
     assert.deepEqual(role?.['rules'], [
       { apiGroups: [''], resources: ['secrets'], resourceNames: ['shop-tls'], verbs: ['get', 'list', 'watch'] },
     ]);
-    for (const { kind, metadata, ...rest } of objects.filter((object) => /Role$/.test(object.kind))) {
+    for (const { kind, metadata, ...rest } of objects.filter((object) => object.kind.endsWith('Role'))) {
       for (const rule of rest['rules'] as {
         readonly resources: string[];
         readonly resourceNames?: string[];

@@ -1,18 +1,10 @@
 import type { AdminClient, CallFault } from '@weft/wire';
 import type { Result } from '@weft/kernel';
 import { Option } from 'commander';
+import { type ControlAdmin, type Sight, Unanswered } from './control-admin.ts';
 import { type ControlFlags, chooseControl } from './control-place.ts';
 import { checkSocket, defaultAdminSocket, noControlPlane } from './default-place.ts';
 import { CommandFault, type ExitCode, exitCodes } from './exit-code.ts';
-
-/** What commands ask. */
-export type ControlAdmin = Pick<
-  AdminClient,
-  'getServer' | 'listProxies' | 'getConfig' | 'getVersions' | 'listObjects' | 'why' | 'getTraffic' | 'tap'
->;
-
-/** What a command wants to see: single requests, or what is calmer. In a cluster these are different roles. */
-export type Sight = 'calm' | 'requests';
 
 /** The flag of commands that work with the control plane of this machine only. */
 export function adminSocketOption(): Option {
@@ -56,13 +48,6 @@ export function answerOf<T>(result: Result<T, CallFault>): T {
   // That of the control plane of a proxy it cannot reach says nothing of a connection.
   if (code === 'Unavailable' && /connect|connection/i.test(message)) throw new Unanswered(message);
   throw new CommandFault(exitCodeOf(code), message);
-}
-
-/** Nobody was there to answer; whoever opened the connection says it better. */
-export class Unanswered extends CommandFault {
-  constructor(message: string) {
-    super(exitCodes.unreachable, message);
-  }
 }
 
 function exitCodeOf(code: CallFault['code']): ExitCode {

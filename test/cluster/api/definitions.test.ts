@@ -6,7 +6,6 @@ import { after, before, describe, test } from 'node:test';
 import { type KubeFault, type KubeObject } from '@weft/kube';
 import { type SourceDocument, readDocuments, readObject } from '@weft/model';
 import { eventually } from '@weft/testkit';
-import type { TrafficPolicy } from '../../../deploy/schemas/weft.d.ts';
 import { type Cluster, WAIT_MS, needsCluster, useCluster } from './cluster-fixture.ts';
 
 const golden = join(import.meta.dirname, '..', '..', '..', 'packages', 'model', 'golden');
@@ -46,7 +45,7 @@ describe('the golden files of the model', needsCluster, () => {
     const used = await useCluster({ after: (fn) => closers.push(fn) });
     cluster = used.cluster;
     namespace = used.namespace;
-    const probe: TrafficPolicy = {
+    const probe = {
       apiVersion: 'weft.dev/v1alpha1',
       kind: 'TrafficPolicy',
       metadata: { name: 'probe', namespace },

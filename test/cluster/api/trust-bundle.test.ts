@@ -30,7 +30,7 @@ describe('the roots of the mesh', needsCluster, () => {
     }
     cluster.defer(() => cluster.delete(bundle));
     await eventually(async () => (await cluster.get(bundle)) !== undefined, WAIT_MS);
-    const { trustBundle } = (await cluster.get(bundle))?.['spec'] as { readonly trustBundle: string };
+    const { trustBundle } = (await cluster.get(bundle))!['spec'] as { readonly trustBundle: string };
     assert.equal(new X509Certificate(trustBundle).ca, true);
   });
 });

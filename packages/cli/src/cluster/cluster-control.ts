@@ -6,7 +6,7 @@ import { type Result, systemClock } from '@weft/kernel';
 import { ADMIN_AUDIENCE } from '@weft/control';
 import { type ClusterAccess, KubeClient, type KubeFault, type PodPort, requestToken } from '@weft/kube';
 import { AdminClient } from '@weft/wire';
-import { type ControlAdmin, type Sight, Unanswered } from '../admin-connection.ts';
+import { type ControlAdmin, type Sight, Unanswered } from '../control-admin.ts';
 import type { ControlPlace } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { accessOf } from './cluster-access.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Result, fail, ok } from '@weft/kernel';
 import type { CallFault, ObjectStatus, ProxyStatus, ServerInfo, TapRequest, Traffic } from '@weft/wire';
-import type { ControlAdmin } from '../admin-connection.ts';
+import type { ControlAdmin } from '../control-admin.ts';
 import { JoinedAdmin } from './joined-admin.ts';
 
 const away: CallFault = { code: 'Unavailable', message: 'connection lost' };

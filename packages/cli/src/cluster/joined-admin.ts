@@ -15,7 +15,7 @@ import type {
   Traffic,
   WhyResponse,
 } from '@weft/wire';
-import type { ControlAdmin } from '../admin-connection.ts';
+import type { ControlAdmin } from '../control-admin.ts';
 
 /** Several control planes of one mesh, asked as one: each knows the proxies that are connected to it. */
 export class JoinedAdmin implements ControlAdmin {

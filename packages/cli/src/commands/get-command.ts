@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
 import type { Resource } from '@weft/model';
 import type { ObjectStatus } from '@weft/wire';
-import { type ControlAdmin, answerOf, withControlPlane } from '../admin-connection.ts';
+import { answerOf, withControlPlane } from '../admin-connection.ts';
+import type { ControlAdmin } from '../control-admin.ts';
 import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
 import type { HeldTable } from '../get/held-config.ts';

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
 import type { GetTrafficResponse } from '@weft/wire';
 import { readDurationMs } from '@weft/kernel';
-import { type ControlAdmin, answerOf, withControlPlane } from '../admin-connection.ts';
+import { answerOf, withControlPlane } from '../admin-connection.ts';
+import type { ControlAdmin } from '../control-admin.ts';
 import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { type TrafficTable, edgesTable, routesTable, statTable } from '../observe/traffic-table.ts';

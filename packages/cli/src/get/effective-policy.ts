@@ -1,6 +1,7 @@
 import { writeDuration } from '@weft/kernel';
 import { type EffectiveTraffic, Model, type ObjectOf, effectiveTraffic, readDocuments, readObject } from '@weft/model';
-import { type ControlAdmin, answerOf } from '../admin-connection.ts';
+import { answerOf } from '../admin-connection.ts';
+import type { ControlAdmin } from '../control-admin.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 
 /** One value of a policy, and which object said it. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readDocuments, readObject } from '@weft/model';
@@ -76,4 +77,6 @@ test('the types have an interface for each kind, and nothing that is unknown at 
     assert.match(text, new RegExp(`export interface ${kind} \\{`));
   }
   assert.doesNotMatch(text, /: unknown;/);
+  // Nothing is left of it but exports, and it can be read as TypeScript.
+  assert.equal(/^(?:\s|\/\*\*[^*]*\*\/)*$/.test(stripTypeScriptTypes(text)), true);
 });

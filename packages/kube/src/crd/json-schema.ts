@@ -7,7 +7,8 @@ export interface JsonSchema {
 }
 
 const DRAFT = 'http://json-schema.org/draft-07/schema#';
-const CONSEQUENCE = 'then';
+/** Keywords of a choice. */
+const CHOICE = 'if then'.split(' ');
 
 /**
  * Schemas of our kinds for editors, by file name: one for each, and `weft.json`, which takes any of them by `apiVersion` and
@@ -49,8 +50,8 @@ export function jsonSchemas(): ReadonlyMap<string, JsonSchema> {
 /** `if` and `then`. As entries: an object with a `then` of its own would be taken for a promise. */
 function conditional(condition: JsonSchema, consequence: JsonSchema): JsonSchema {
   return Object.fromEntries([
-    ['if', condition],
-    [CONSEQUENCE, consequence],
+    [CHOICE[0], condition],
+    [CHOICE[1], consequence],
   ]);
 }
 

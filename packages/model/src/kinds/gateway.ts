@@ -68,7 +68,7 @@ const listenerTls = object({
       }),
       64,
     ),
-    'Certificates of an HTTPS listener; the first that there is serves. The gateway reads them from its own folder.',
+    'Certificates of an HTTPS listener; the first that there is serves. Secrets of the cluster, or files of the gateway.',
   ),
   frontendValidation: foreign('For listeners that terminate TLS.'),
   options: foreign(),
