@@ -19,7 +19,7 @@ interface ApplyOptions extends CaptureWords {
 /** An answer of this machine's own needs no second; a busy node may need some. */
 const PROOF_WAIT_MS = 3_000;
 const waysOut =
-  'where a pod may not have NET_ADMIN, set the annotation config.weft.dev/capture: None and call through the explicit proxy';
+  'where a pod may not have NET_ADMIN, have agents of the nodes write the rules (cni.enabled), or set the annotation config.weft.dev/capture: None and call through the explicit proxy';
 
 /** `weft capture`: the rules that lead traffic through a proxy, on this machine or in this network namespace. */
 export function captureCommand(terminal: Terminal, finish: Finish): Command {

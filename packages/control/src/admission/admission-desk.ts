@@ -1,10 +1,23 @@
-import { type InjectionSettings, type JsonMap, injectLabel, injectPod, mapOf, patchOf, textOf } from '@weft/injection';
+import {
+  type InjectionSettings,
+  type JsonMap,
+  captureContainer,
+  injectLabel,
+  injectPod,
+  mapOf,
+  mapsOf,
+  patchOf,
+  textOf,
+} from '@weft/injection';
 import { formatProblem, readObject } from '@weft/model';
 import { checkPattern } from '@weft/routing';
 import { type AdmissionAnswer, type AdmissionQuestion, admitted } from './admission-review.ts';
 
 /** A pod that was injected or left alone with something that its owner should hear of. */
 export type InjectionNote = (namespace: string, pod: string, message: string) => void;
+
+/** The level of Pod Security that a namespace enforces, as far as it is known; empty for none. */
+export type PodSecurity = (namespace: string) => string;
 
 /**
  * Answers about pods. `asked` says by which entry of the webhook configuration the question came: that of namespaces that
@@ -15,6 +28,7 @@ export function answerInjection(
   asked: 'namespace' | 'pod',
   settings: InjectionSettings,
   note: InjectionNote,
+  podSecurity: PodSecurity,
 ): AdmissionAnswer {
   if (operation !== 'CREATE') return admitted;
   // The API server makes the identifier of a question from 122 random bits, and shows it to nobody else.
@@ -27,12 +41,25 @@ export function answerInjection(
     const warnings = injection.notable ? [`No sidecar was added: ${injection.message}.`] : [];
     return noted({ ...admitted, warnings });
   }
-  return noted({ ...admitted, patch: patchOf(object, injection.pod), warnings: injection.notes });
+  const warnings = [...injection.notes, ...refusedCapture(injection.pod, podSecurity(namespace))];
+  return noted({ ...admitted, patch: patchOf(object, injection.pod), warnings });
 
   function noted(answer: AdmissionAnswer): AdmissionAnswer {
     for (const warning of answer.warnings) note(namespace, podName(object), warning);
     return answer;
   }
+}
+
+/** The API server is about to refuse the pod for what was put into it, and will not say why that is there or what else there is. */
+function refusedCapture(pod: JsonMap, level: string): string[] {
+  if (level !== 'baseline' && level !== 'restricted') return [];
+  const capture = mapsOf(mapOf(pod['spec'])['initContainers']).find(({ name }) => name === captureContainer);
+  const added = mapOf(mapOf(capture?.['securityContext'])['capabilities'])['add'];
+  if (added === undefined) return [];
+  return [
+    `Pod Security "${level}" refuses NET_ADMIN to ${captureContainer}: install Weft with cni.enabled, or annotate the pod ` +
+      'config.weft.dev/capture: None, or label the namespace pod-security.kubernetes.io/enforce: privileged.',
+  ];
 }
 
 /** Most pods are named by the API server after they were admitted; until then by what their name will begin with. */

@@ -6,7 +6,7 @@ import type { InjectionSettings } from '@weft/injection';
 import type { Clock } from '@weft/kernel';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Log } from '../log.ts';
-import { type InjectionNote, answerInjection, answerValidation } from './admission-desk.ts';
+import { type InjectionNote, type PodSecurity, answerInjection, answerValidation } from './admission-desk.ts';
 import {
   type AdmissionAnswer,
   type AdmissionQuestion,
@@ -25,6 +25,7 @@ export interface AdmissionServerOptions {
   /** As they are now; undefined until the mesh's settings are known, and pods wait for a retry then. */
   readonly settings: () => InjectionSettings | undefined;
   readonly note: InjectionNote;
+  readonly podSecurity: PodSecurity;
 }
 
 /** Of the API server's own time-out of 5 s; a body that takes longer is nobody's who waits for an answer. */
@@ -138,9 +139,9 @@ export class AdmissionServer {
 
   private decide(webhook: Webhook, question: AdmissionQuestion): AdmissionAnswer | undefined {
     if (webhook === 'validate') return answerValidation(question);
-    const { settings, note } = this.options;
+    const { settings, note, podSecurity } = this.options;
     const now = settings();
-    return now === undefined ? undefined : answerInjection(question, webhook, now, note);
+    return now === undefined ? undefined : answerInjection(question, webhook, now, note, podSecurity);
   }
 }
 

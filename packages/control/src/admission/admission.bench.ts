@@ -51,6 +51,7 @@ for (const count of [2, 40]) {
         size: 'standard',
       },
       () => {},
+      () => '',
     );
     if (answer.patch.length !== 4) throw new Error(`${answer.patch.length} operations`);
     writeReview('u', answer);

@@ -78,6 +78,7 @@ export interface ClusterView {
 }
 
 /** Counts of proxies move all the time: written this often, and at once when an object changes. */
+const POD_SECURITY = 'pod-security.kubernetes.io/enforce';
 const COUNTS_MS = 10_000;
 const CHANGES_MS = 200;
 /** Of the counts: ten minutes. */
@@ -252,8 +253,10 @@ export class ClusterRoom {
       return { trustDomain, rootsPem: toCaPem(view.identity.bundle) };
     };
     const note = (from: string, pod: string, message: string): void => this.noteOnPod(from, pod, message);
+    const podSecurity = (from: string): string =>
+      this.source.cluster.object('Namespace', '', from)?.metadata.labels?.[POD_SECURITY] ?? '';
     try {
-      const common = { client, namespace, clock, wheel, log, registry, mesh, note };
+      const common = { client, namespace, clock, wheel, log, registry, mesh, note, podSecurity };
       this.webhooks = await WebhookRoom.open({ ...webhooks, ...common });
       log.info(`webhooks are served on port ${this.webhooks.port}`);
       return ok(true);

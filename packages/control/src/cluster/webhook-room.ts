@@ -2,7 +2,7 @@ import type { InjectionSettings } from '@weft/injection';
 import type { Clock, TimerWheel } from '@weft/kernel';
 import type { KubeClient } from '@weft/kube';
 import type { Registry } from 'prom-client';
-import type { InjectionNote } from '../admission/admission-desk.ts';
+import type { InjectionNote, PodSecurity } from '../admission/admission-desk.ts';
 import { AdmissionServer } from '../admission/admission-server.ts';
 import { WebhookIdentity } from '../admission/webhook-identity.ts';
 import type { Log } from '../log.ts';
@@ -31,6 +31,7 @@ export interface WebhookRoomOptions extends WebhookOptions {
   /** The mesh as it is now. */
   readonly mesh: () => { readonly trustDomain: string; readonly rootsPem: string };
   readonly note: InjectionNote;
+  readonly podSecurity: PodSecurity;
 }
 
 /** The webhooks of a cluster: a server, its certificate, and the configurations that the API server reads. */
@@ -47,10 +48,10 @@ export class WebhookRoom {
 
   /** Rejects when the port is taken or there is no certificate to be had. */
   static async open(options: WebhookRoomOptions): Promise<WebhookRoom> {
-    const { host, port, clock, wheel, log, registry, client, namespace, dnsNames, mesh, note } = options;
+    const { host, port, clock, wheel, log, registry, client, namespace, dnsNames, mesh, note, podSecurity } = options;
     const { injection, controlAddress } = options;
     const settings = (): InjectionSettings => ({ ...injection, controlAddress, tokenAudience, ...mesh() });
-    const server = new AdmissionServer({ host, port, clock, log, registry, settings, note });
+    const server = new AdmissionServer({ host, port, clock, log, registry, settings, note, podSecurity });
     const store = new WebhookSecret(client, namespace);
     const identity = new WebhookIdentity({
       clock,

@@ -49,7 +49,8 @@ export async function checkCluster(options: ClusterCheckOptions): Promise<Cluste
     return findings;
   }
   findings.push(checkDeployment(installed.value), await checkLeader(options), await checkAccess(options));
-  findings.push(await checkRoot(options), ...(await checkWebhooks(options)), ...(await checkNamespaces(client)));
+  findings.push(await checkRoot(options), ...(await checkWebhooks(options)));
+  findings.push(...(await (usesAgents(installed.value) ? checkAgents(options) : checkNamespaces(client))));
   return findings;
 }
 
@@ -215,6 +216,27 @@ async function checkWebhooks({ client, wallMs }: ClusterCheckOptions): Promise<C
   return findings;
 }
 
+/** Whether rules of pods are written by agents of nodes: then no level of Pod Security is in the way. */
+function usesAgents(deployment: unknown): boolean {
+  const { containers = [] } =
+    ((deployment as Fields)['spec'] as { template?: { spec?: { containers?: Fields[] } } })?.template?.spec ?? {};
+  return containers.some(({ args }) => Array.isArray(args) && args.includes('--cni'));
+}
+
+async function checkAgents({ client, namespace }: ClusterCheckOptions): Promise<ClusterFinding[]> {
+  const got = await client.get(`/apis/apps/v1/namespaces/${namespace}/daemonsets/weft-cni`);
+  if (!got.ok) {
+    const fix = 'Install it with cni.enabled, or take --cni from the control plane: pods with sidecars do not start.';
+    return [failed('capture', `there is no DaemonSet weft-cni: ${got.error.message}`, fix)];
+  }
+  const { status } = got.value as { status?: Readonly<Record<string, number>> };
+  const { numberReady: ready = 0, desiredNumberScheduled: wanted = 0 } = status ?? {};
+  const message = `agents are ready on ${ready} of ${wanted} nodes`;
+  const fix =
+    'On the others no pod starts but those of excluded namespaces: look at the log of their agents (kubectl logs -l app.kubernetes.io/name=weft-cni).';
+  return [ready < wanted || wanted === 0 ? failed('capture', message, fix) : ok('capture', message)];
+}
+
 /** Namespaces that ask for sidecars, and whose level of Pod Security refuses the container that writes the rules. */
 async function checkNamespaces(client: KubeClient): Promise<ClusterFinding[]> {
   const got = await client.get(`/api/v1/namespaces?labelSelector=${encodeURIComponent('weft.dev/inject=enabled')}`);
@@ -229,7 +251,7 @@ async function checkNamespaces(client: KubeClient): Promise<ClusterFinding[]> {
     failed(
       'capture',
       `Pod Security of ${names} forbids NET_ADMIN, which the capture container needs`,
-      'Label them pod-security.kubernetes.io/enforce=privileged, or annotate pods config.weft.dev/capture: None for an explicit proxy.',
+      'Have agents of the nodes write the rules (cni.enabled=true), or label them pod-security.kubernetes.io/enforce=privileged, or annotate pods config.weft.dev/capture: None for an explicit proxy.',
     ),
   ];
 }
