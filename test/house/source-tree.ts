@@ -41,7 +41,13 @@ export interface ManifestContent {
 }
 
 /** Programs that are started by path; what they reach is production code as well as what `index.ts` reaches. */
-const entryNames: ReadonlySet<string> = new Set(['index.ts', 'main.ts', 'proxy-main.ts', 'control-main.ts']);
+const entryNames: ReadonlySet<string> = new Set([
+  'index.ts',
+  'main.ts',
+  'proxy-main.ts',
+  'control-main.ts',
+  'capture-main.ts',
+]);
 
 let files: ReadonlyMap<string, SourceFile> | undefined;
 let tracked: readonly string[] | undefined;

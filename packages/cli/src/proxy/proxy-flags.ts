@@ -51,7 +51,11 @@ export const proxyFlags: readonly Flag[] = [
   toggle('local-addresses', 'open a loopback port for each service that may be called'),
   flag('gateway', 'NAMESPACE/NAME', 'Gateway to serve'),
   flag('gateway-host', 'ADDRESS', 'address the listeners of the Gateway are opened on', '0.0.0.0'),
-  flag('certificates', 'FOLDER', 'holds NAMESPACE/NAME/tls.crt and tls.key for the HTTPS listeners of the Gateway (default: as Secrets of the cluster)'),
+  flag(
+    'certificates',
+    'FOLDER',
+    'holds NAMESPACE/NAME/tls.crt and tls.key for the HTTPS listeners of the Gateway (default: as Secrets of the cluster)',
+  ),
   list('gateway-port', 'DECLARED=ACTUAL', 'port opened in place of a declared one; 0 takes a free one'),
   flag('stats-port', 'PORT', 'of GET /stats and /ready on loopback; 0 takes a free one, -1 opens none', '15000'),
   flag('metrics-port', 'PORT', 'of /metrics, /ready and /live; 0 takes a free one, -1 opens none', '15020'),
