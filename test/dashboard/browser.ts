@@ -94,6 +94,12 @@ export class Tab {
     return usedSize;
   }
 
+  /** How long the page's thread has worked since it was opened: scripts, styles, layout, painting. */
+  async busyMs(): Promise<number> {
+    const { TaskDuration = 0 } = await this.page.metrics();
+    return TaskDuration * 1_000;
+  }
+
   close(): Promise<void> {
     return this.browser.close();
   }
