@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, describe, it } from 'node:test';
 import { seededRandom } from '@weft/kernel';
-import { KubeClient } from '@weft/kube';
+import { KubeClient, agentRules } from '@weft/kube';
 import { FakeClock, ScriptedApiServer, eventually } from '@weft/testkit';
 import { copyTools, toolsLack } from './fixture/node-tools.ts';
 import { type NodeAgent, startNodeAgent } from './node-agent.ts';
@@ -152,6 +152,16 @@ describe('the agent of a node', { skip }, () => {
         });
       }
       assert.ok(server.calls.some(({ query }) => query.get('fieldSelector') === 'spec.nodeName=node-1'));
+      // What its role grants in all namespaces, and no more.
+      const granted = agentRules(false, evicts).flatMap(({ resources, verbs }) =>
+        resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)),
+      );
+      for (const { method, path, query } of server.calls) {
+        const resource =
+          /\/(pods\/[^/]+\/eviction|pods|events)(?:\/|$)/.exec(path)?.[1]?.replace(/\/[^/]+\//, '/') ?? path;
+        const verb = method === 'POST' ? 'create' : query.has('watch') ? 'watch' : 'list';
+        assert.ok(granted.includes(`${verb} ${resource}`), `${method} ${path} is not granted`);
+      }
     });
   }
 });
