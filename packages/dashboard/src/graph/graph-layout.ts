@@ -25,7 +25,8 @@ export function layOut({ id, nodes, edges }: LayoutRequest): Layout {
   const graph = new Graph();
   graph.setGraph({
     rankdir: 'LR',
-    nodesep: 18,
+    // The figures of two edges that leave one node stand in two lines each, halfway between: they need the room.
+    nodesep: nodes.length > MOST_TIGHT_NODES ? 18 : 38,
     ranksep: nodes.length > MOST_TIGHT_NODES ? 120 : 132,
     marginx: 16,
     marginy: 16,
