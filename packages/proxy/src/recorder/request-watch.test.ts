@@ -33,6 +33,28 @@ test('errors and retried requests are kept whatever the rate; they do not push o
   assert.deepEqual(watch.find('s19999').hops, []);
 });
 
+test('what never had a connection is neither secured nor plaintext', () => {
+  const clock = new FakeClock();
+  const exchanges = new ExampleExchanges(clock);
+  const watch = watchOf(clock);
+  const edge = watch.edges.edge(name);
+  const sent = exchanges.exchange({}, {});
+  const endpoint = sent.endpoint!;
+  const plain = { ...endpoint, endpoint: { ...endpoint.endpoint, mesh: false } };
+  const meshed = { ...endpoint, endpoint: { ...endpoint.endpoint, mesh: true } };
+  for (const changed of [
+    { endpoint: null, sentMs: 0 },
+    { endpoint: meshed, sentMs: 0 },
+    { endpoint: plain, sentMs: 0 },
+    { endpoint: meshed },
+    { endpoint: plain },
+  ]) {
+    watch.ended(exchanges.exchange({}, changed), 'completed', '', false, edge);
+  }
+  const [counted] = watch.edges.take().edges;
+  assert.deepEqual([counted!.requests, counted!.secured, counted!.plaintext], [5, 1, 1]);
+});
+
 test('one id leads to 32 hops of a proxy at most', () => {
   const clock = new FakeClock();
   const exchanges = new ExampleExchanges(clock);
