@@ -51,7 +51,7 @@ export async function startMadeUpMesh({ services, edges, hostile = '' }: MadeUpO
       atMs: Date.now(),
       windowMs,
       coveredMs: windowMs,
-      nodes: ids.map((id): NodeJson => ({ id, kind: 'workload', proxies: 3, ...signals(chance) })),
+      nodes: ids.map((id): NodeJson => ({ id, kind: 'workload', proxies: 3, bytesPerS: 90_000, ...signals(chance) })),
       edges: unique.map(([source, destination], index) => edgeOf(source, destination, index, chance)),
     };
   };

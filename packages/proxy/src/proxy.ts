@@ -135,6 +135,8 @@ class ProxyProcess implements Proxy {
   private reportedReady: boolean;
   /** On the monotonic clock. */
   private countedMs: number;
+  /** As far as they were counted, every 5 s. */
+  private requestsTotal: number;
   private readonly readyWaiters: Set<() => void>;
 
   /** `group` is null when this thread is to serve. */
@@ -173,6 +175,7 @@ class ProxyProcess implements Proxy {
     this.drainedInbound = null;
     this.reportedReady = false;
     this.countedMs = this.clock.nowMs();
+    this.requestsTotal = 0;
     this.readyWaiters = new Set();
   }
 
@@ -592,6 +595,7 @@ class ProxyProcess implements Proxy {
     const intervalMs = Math.max(1, Math.round(nowMs - this.countedMs));
     this.countedMs = nowMs;
     const { edges, folded } = await this.serving.takeEdges();
+    for (const { tcp, requests } of edges) if (!tcp) this.requestsTotal += requests;
     const { openConnections, loopDelayP99Ms } = this.serving.load;
     this.control?.count({
       intervalMs,
@@ -614,7 +618,7 @@ class ProxyProcess implements Proxy {
       loopDelayP99Ms,
       residentBytes: process.memoryUsage.rss(),
       inboundConnections: openConnections,
-      requestsTotal: 0,
+      requestsTotal: this.requestsTotal,
       destinationsInUse: active,
       opaquePorts: learned,
     });

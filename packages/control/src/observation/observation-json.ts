@@ -49,6 +49,8 @@ export interface NodeJson extends SignalsJson {
   /** `plain`: only known as caller or callee, no proxy of it reports. */
   readonly kind: 'workload' | 'gateway' | 'plain' | 'unknown';
   readonly proxies: number;
+  /** Both ways: what moves over connections that stay open while no request and no connection begins. */
+  readonly bytesPerS: number | null;
 }
 
 /** `GET /api/v1/topology?window=60000`. Signals of a node are of what arrives at it. */

@@ -12,7 +12,7 @@ import type {
 } from './observation-json.ts';
 import { TrafficSum, percentileMs } from './point-store.ts';
 import { type ServicePlaces, type WorkloadsBehind, placeServices } from './service-places.ts';
-import { type EdgeSeries, STEP_MS, type Reporter, type TrafficWindow } from './traffic-window.ts';
+import { type EdgeSeries, STEPS, STEP_MS, type Reporter, type TrafficWindow } from './traffic-window.ts';
 
 /** What went from one to another, counted once. */
 interface Edge {
@@ -199,7 +199,9 @@ export class TrafficReport {
       const own = proxies.get(id) ?? [];
       const kind = own.length > 0 ? (own[0]!.gateway ? 'gateway' : 'workload') : id === 'unknown' ? 'unknown' : 'plain';
       // Nothing arrives at a caller: that is known, when it reports.
-      return { id, kind, proxies: own.length, ...signals(arriving.get(id) ?? new TrafficSum(), covered) };
+      const sum = arriving.get(id) ?? new TrafficSum();
+      const bytesPerS = perSecond(sum.requestBytes + sum.responseBytes, covered);
+      return { id, kind, proxies: own.length, bytesPerS, ...signals(sum, covered) };
     });
   }
 
@@ -229,8 +231,17 @@ export class TrafficReport {
         edges.set(key, edge);
       }
       add(edge.sum, sum);
+      if (tcp && sum.secured + sum.plaintext === 0) this.addEarlierStart(series, from, edge.sum);
     });
     return [...edges.entries()].sort(([left], [right]) => byCodeUnit(left, right)).map(([, edge]) => edge);
+  }
+
+  /** What moves bytes now but began before is as secured as it was when it began, as far as that is remembered. */
+  private addEarlierStart(series: EdgeSeries, before: number, total: TrafficSum): void {
+    const earlier = new TrafficSum();
+    for (let step = before - STEPS; step < before; step += 1) this.window.addStep(series, step, earlier);
+    total.secured += earlier.secured;
+    total.plaintext += earlier.plaintext;
   }
 
   private workloads(): ReadonlySet<string> {

@@ -139,6 +139,30 @@ test('what was sent to versions of a workload arrives at that workload, also whe
   );
 });
 
+test('a connection that began before the window is as secured as it was then, and its bytes arrive', () => {
+  const clock = new FakeClock();
+  const window = new TrafficWindow(clock);
+  const report = new TrafficReport(window, () => clock.wallMs());
+  const tcp = { tcp: true, peer: 'shop/db', failures: 0, retries: 0, latencies: [] };
+  window.take(web, counters(edge({ ...tcp, requests: 1, secured: 1 })));
+  for (let step = 0; step < 20; step += 1) {
+    clock.advance(STEP_MS);
+    window.take(web, counters(edge({ ...tcp, requests: 0, secured: 0, requestBytes: 500, responseBytes: 500 })));
+  }
+  clock.advance(STEP_MS);
+  const { edges, nodes } = report.topology(60_000);
+  assert.deepEqual(
+    edges.map(({ destination, requestsPerS, securedShare, requestBytesPerS }) => [
+      destination,
+      requestsPerS,
+      securedShare,
+      requestBytesPerS,
+    ]),
+    [['shop/db', 0, 1, 100]],
+  );
+  assert.equal(nodes.find(({ id }) => id === 'shop/db')?.bytesPerS, 200);
+});
+
 test('time in which nobody reported is unknown; time in which there was nothing to report is zero', () => {
   const clock = new FakeClock();
   const window = new TrafficWindow(clock);

@@ -7,7 +7,7 @@ import { makeGraph, shapeOf } from './graph-model.ts';
 const NONE = { requestsPerS: null, failureShare: null, retriesPerS: null, p50Ms: null, p90Ms: null, p99Ms: null };
 
 function node(id: string, figures: Partial<NodeJson> = {}): NodeJson {
-  return { id, kind: 'workload', proxies: 1, ...NONE, ...figures };
+  return { id, kind: 'workload', proxies: 1, bytesPerS: null, ...NONE, ...figures };
 }
 
 function edge(source: string, destination: string, figures: Partial<EdgeJson> = {}): EdgeJson {

@@ -13,6 +13,7 @@ export interface GraphNode {
   readonly requestsPerS: number | null;
   readonly failureShare: number | null;
   readonly p99Ms: number | null;
+  readonly bytesPerS: number | null;
 }
 
 export interface GraphEdge {
@@ -101,6 +102,7 @@ function nodeOf(id: string, group: readonly TopologyJson['nodes'][number][]): Gr
     requestsPerS: sum(group.map(({ requestsPerS }) => requestsPerS)),
     failureShare: weighted(group),
     p99Ms: worst(group.map(({ p99Ms }) => p99Ms)),
+    bytesPerS: sum(group.map(({ bytesPerS }) => bytesPerS)),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { go } from '../feed/use-route.ts';
-import { milliseconds, rate, share } from '../format.ts';
+import { bytes, milliseconds, rate, share } from '../format.ts';
 import { serviceHref } from '../route.ts';
 import { NODE_HEIGHT, NODE_WIDTH } from './graph-layout.ts';
 import type { Graph, GraphEdge, GraphNode } from './graph-model.ts';
@@ -263,9 +263,10 @@ function toneOf(failureShare: number | null): string {
   return failureShare >= 0.01 ? 'warn' : 'fine';
 }
 
-function nodeFigures({ requestsPerS, failureShare, p99Ms, kind }: GraphNode): string {
+function nodeFigures({ requestsPerS, failureShare, p99Ms, bytesPerS, kind }: GraphNode): string {
   if (kind === 'unknown') return 'callers without a sidecar';
   if (requestsPerS === null) return 'nothing known yet';
+  if (requestsPerS === 0 && (bytesPerS ?? 0) > 0) return `open connections, ${bytes(bytesPerS)}/s`;
   if (requestsPerS === 0) return kind === 'gateway' ? 'edge of the mesh' : 'nothing arrives';
   return [rate(requestsPerS), share(failureShare), milliseconds(p99Ms)].join(' · ');
 }

@@ -82,7 +82,8 @@ function Why({ why: { hops, rings } }: { readonly why: WhyJson }) {
           {first.path}
         </span>
         <span class="soft">
-          {clock(first.startedAtMs, true)}, {milliseconds(first.durationMs)}, {hops.length} hops
+          {clock(first.startedAtMs, true)}, {milliseconds(first.durationMs)}, {hops.length}{' '}
+          {hops.length === 1 ? 'hop' : 'hops'}
           {first.traceId === '' ? '' : `, trace ${first.traceId}`}
         </span>
       </p>

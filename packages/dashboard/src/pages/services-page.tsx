@@ -74,6 +74,7 @@ function merged(nodes: readonly NodeJson[], named: readonly string[]): NodeJson[
       id,
       kind: 'plain',
       proxies: 0,
+      bytesPerS: null,
       requestsPerS: null,
       failureShare: null,
       retriesPerS: null,
