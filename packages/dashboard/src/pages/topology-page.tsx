@@ -55,6 +55,7 @@ function Topology({ live, query }: { readonly live: Live<TopologyJson>; readonly
             >
               <Table
                 caption="Connections between services"
+                most={60}
                 columns={COLUMNS}
                 rows={topology.edges.filter(({ source, destination }) =>
                   `${source} ${destination}`.includes(words.trim()),
