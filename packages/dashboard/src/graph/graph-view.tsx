@@ -70,7 +70,9 @@ export function GraphView({ graph, onOpen }: GraphViewProps) {
       if (from === undefined || to === undefined) continue;
       const isNear = pointed !== '' && (edge.from === pointed || edge.to === pointed || edge.id === pointed);
       const shows = isLabelled || isNear;
-      const signature = `${placed.shape.length} ${from.x} ${from.y} ${to.x} ${to.y} ${figuresOf(edge)} ${shows} ${isNear}`;
+      // Without figures an edge changes only when its looks do: of thousands, a few each time.
+      const looks = shows ? `${figuresOf(edge)} ${isNear}` : looksOf(edge);
+      const signature = `${placed.shape.length} ${from.x} ${from.y} ${to.x} ${to.y} ${looks}`;
       edges.push(draw(`e ${edge.id}`, signature, () => drawEdge(edge, from, to, shows, isNear)));
     }
     for (const node of graph.nodes) {
@@ -149,15 +151,11 @@ interface Point {
 function drawEdge(edge: GraphEdge, from: Point, to: Point, shows: boolean, isNear: boolean): VNode {
   const { line, middle } = wayOf(edge.from === edge.to, from, to);
   const secured = edge.securedShare;
-  const tone = toneOf(edge.failureShare);
-  const kind = [`edge ${tone}`, secured !== null && secured < 1 ? 'open' : '', isNear ? 'near' : ''].join(' ');
-  // As wide as its rate says, on a scale of tens.
-  const width = 1 + Math.min(4, Math.log10(1 + (edge.requestsPerS ?? 0)) * 1.2);
   return (
-    <g key={edge.id} class={kind} data-key={edge.id}>
-      <title>{titleOf(edge)}</title>
+    <g key={edge.id} class={`${kindOf(edge)}${isNear ? ' near' : ''}`} data-key={edge.id}>
+      {shows ? <title>{titleOf(edge)}</title> : null}
       <path d={line} class="touch" />
-      <path d={line} stroke-width={width.toFixed(2)} marker-end="url(#arrow)" />
+      <path d={line} stroke-width={widthOf(edge)} marker-end="url(#arrow)" />
       {shows ? (
         <g transform={`translate(${middle.x} ${middle.y})`} class="figures">
           <text y={-7}>
@@ -269,6 +267,19 @@ function nodeFigures({ requestsPerS, failureShare, p99Ms, bytesPerS, kind }: Gra
   if (requestsPerS === 0 && (bytesPerS ?? 0) > 0) return `open connections, ${bytes(bytesPerS)}/s`;
   if (requestsPerS === 0) return kind === 'gateway' ? 'edge of the mesh' : 'nothing arrives';
   return [rate(requestsPerS), share(failureShare), milliseconds(p99Ms)].join(' · ');
+}
+
+function kindOf({ failureShare, securedShare }: GraphEdge): string {
+  return `edge ${toneOf(failureShare)}${securedShare !== null && securedShare < 1 ? ' open' : ''}`;
+}
+
+/** As wide as its rate says, on a scale of tens. */
+function widthOf({ requestsPerS }: GraphEdge): string {
+  return (1 + Math.min(4, Math.log10(1 + (requestsPerS ?? 0)) * 1.2)).toFixed(1);
+}
+
+function looksOf(edge: GraphEdge): string {
+  return `${kindOf(edge)} ${widthOf(edge)}`;
 }
 
 function figuresOf(edge: GraphEdge): string {
