@@ -92,6 +92,7 @@ async function madeUp(tab: Tab): Promise<void> {
       }
     }
   } finally {
+    await tab.page.goto('about:blank');
     await mesh.stop();
   }
   await keyboard(tab);
@@ -120,6 +121,7 @@ async function keyboard(tab: Tab): Promise<void> {
     check('the theme can be chosen', theme === 'dark' ? [] : [`it is ${theme}`]);
     await tab.page.click('.theme');
   } finally {
+    await tab.page.goto('about:blank');
     await mesh.stop();
   }
 }
@@ -167,6 +169,7 @@ async function size(tab: Tab): Promise<void> {
       );
     }
   } finally {
+    await tab.page.goto('about:blank');
     await mesh.stop();
   }
 }
@@ -202,6 +205,7 @@ async function soak(tab: Tab): Promise<void> {
       grown > 3 ? [`it has grown by ${grown.toFixed(1)} MB`] : [],
     );
   } finally {
+    await tab.page.goto('about:blank');
     await mesh.stop();
   }
   check('no script failed in the soak', tab.complaints.splice(0));
