@@ -17,6 +17,9 @@ const machine = join(import.meta.dirname, 'machine');
 const state =
   process.env['WEFT_CLUSTER_STATE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'weft-cluster');
 
+/** Five seconds apart. */
+const UNINSTALL_TRIES = 12;
+
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): number {
   return spawnSync(program, args, { stdio: 'inherit', env, timeout: 1_800_000 }).status ?? 1;
 }
@@ -54,7 +57,11 @@ const failed = run(process.execPath, ['--test', '--test-concurrency=1', '--test-
 // The next run's half without a node shall find no control plane that answers for its objects.
 if (!isApiOnly) {
   const cli = join(import.meta.dirname, '..', '..', 'packages', 'cli', 'src', 'main.ts');
-  run(process.execPath, [cli, 'uninstall', '--kubeconfig', kubeconfig]);
+  // It refuses while pods have sidecars: those of the last test are still ending.
+  for (let tries = 0; tries < UNINSTALL_TRIES; tries += 1) {
+    if (run(process.execPath, [cli, 'uninstall', '--kubeconfig', kubeconfig]) === 0) break;
+    spawnSync('sleep', ['5']);
+  }
 }
 if (isOurs) run(join(machine, 'down'), []);
 process.stdout.write(`ran ${isApiOnly ? 'the API server half' : 'all of it'} against ${kubeconfig}\n`);
