@@ -1,4 +1,4 @@
-import { terminationCodes } from '@weft/outcome';
+import { grpcStatusNames, terminationCodes } from '@weft/outcome';
 import type { RequestScopeLabels } from './request-labels.ts';
 import type { SeriesFamily, SeriesTable } from './series-table.ts';
 import type { LatencyHistogram } from './series.ts';
@@ -15,27 +15,6 @@ export interface RequestEnding {
   readonly grpcStatus: number;
   readonly failed: boolean;
 }
-
-/** google.rpc.Code, as `rpc.response.status_code` has it. */
-const GRPC_NAMES = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 
 // What has no name in the conventions stands under `weft`.
 const common = ['server_address', 'server_port', 'error_type', 'weft_source', 'weft_route'] as const;
@@ -89,7 +68,7 @@ export class OpenTelemetryDurations {
     const address = [writeAddress(destination), port, writeErrorType(ending, isServer), source, route];
     if (ending.grpcStatus >= 0) {
       const family = isServer ? this.rpcServer : this.rpcClient;
-      return family.resolve(['grpc', GRPC_NAMES[ending.grpcStatus] ?? 'other', ...address]);
+      return family.resolve(['grpc', grpcStatusNames[ending.grpcStatus] ?? 'other', ...address]);
     }
     const family = isServer ? this.httpServer : this.httpClient;
     const method = ending.method === 'other' ? '_OTHER' : ending.method;
@@ -112,7 +91,7 @@ function writeErrorType({ status, termination, grpcStatus, failed }: RequestEndi
   if (code !== 'completed') return code;
   if (grpcStatus >= 0) {
     const isError = isServer ? failed : grpcStatus > 0;
-    return isError ? (GRPC_NAMES[grpcStatus] ?? 'other') : '';
+    return isError ? (grpcStatusNames[grpcStatus] ?? 'other') : '';
   }
   return status >= (isServer ? 500 : 400) ? String(status) : '';
 }

@@ -1,3 +1,4 @@
+import { grpcStatusNames } from '@weft/outcome';
 import type { CelRule } from '../schema/schema.ts';
 import { isAbsolutePath } from '../schema/text-format.ts';
 import {
@@ -102,27 +103,6 @@ const timeouts = object(
     fieldPath: '.backendRequest',
   },
 );
-
-/** gRPC status names in the order of their numbers. */
-export const grpcStatusNames = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-] as const;
 
 const retries = object({
   enabled: optional(flag(), 'false switches retries off.', 'true'),

@@ -1,6 +1,7 @@
+import { grpcStatusNames } from '@weft/outcome';
 import type { ObjectOf } from '../kinds/kind-table.ts';
 import type { ServicePort } from '../kinds/service.ts';
-import { type TrafficSpec, grpcStatusNames } from '../kinds/traffic-policy.ts';
+import type { TrafficSpec } from '../kinds/traffic-policy.ts';
 import type {
   CircuitBreakerPolicy,
   ConnectionPolicy,
