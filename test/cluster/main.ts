@@ -10,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const given = process.env['WEFT_TEST_KUBECONFIG'] ?? '';
 const isApiOnly = process.argv.includes('--api-only');
@@ -60,7 +61,7 @@ if (!isApiOnly) {
   // It refuses while pods have sidecars: those of the last test are still ending.
   for (let tries = 0; tries < UNINSTALL_TRIES; tries += 1) {
     if (run(process.execPath, [cli, 'uninstall', '--kubeconfig', kubeconfig]) === 0) break;
-    spawnSync('sleep', ['5']);
+    await sleep(5_000);
   }
 }
 if (isOurs) run(join(machine, 'down'), []);

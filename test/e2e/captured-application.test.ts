@@ -3,25 +3,17 @@
  * application whose ports listen on all addresses, on those of the pod, or on loopback alone. The kubelet is whoever calls from outside.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createServerRoot, issueServerCertificate } from '@weft/identity';
+import { NamespacePrograms, ip, namespaceLack } from './namespace-programs.ts';
 
 const weftBin = fileURLToPath(new URL('../../packages/cli/bin/weft.cjs', import.meta.url));
-const PATIENCE_MS = 20_000;
 const SIDECAR = 15_001;
 const APPLICATION = 1_000;
 const SERVICE = '10.99.1.5';
-const tools = ['ip', 'nft', 'curl', 'setpriv'].filter((tool) => spawnSync('which', [tool]).status !== 0);
-const skip =
-  process.getuid?.() !== 0
-    ? 'makes network namespaces; run it as root'
-    : tools.length > 0 && `needs ${tools.join(', ')}; install iproute2, nftables, curl and util-linux`;
-
 const pod = { namespace: `weft-app-pod-${process.pid}`, 4: '10.78.3.2', 6: 'fd78:3::2' } as const;
 const outside = { namespace: `weft-app-out-${process.pid}`, 4: '10.78.3.1', 6: 'fd78:3::1' } as const;
 
@@ -80,49 +72,17 @@ const probes = {
   '/app-health/tcp/readyz': { type: 'tcp', port: 7070, timeoutMs: 1_000 },
 };
 
-describe('the application of a captured pod', { skip }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-application-'));
-  const children: ChildProcess[] = [];
-  let output = '';
-
-  function inside(namespace: string, user: number): string[] {
-    return ['netns', 'exec', namespace, 'setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
-  }
-
-  function start(namespace: string, user: number, args: readonly string[], env = {}): void {
-    const child = spawn('ip', [...inside(namespace, user), process.execPath, ...args], {
-      env: { ...process.env, HOME: folder, NODE_DISABLE_COMPILE_CACHE: '1', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => void (output += `${namespace}: ${chunk.toString()}`));
-    }
-    children.push(child);
-  }
-
-  function run(namespace: string, user: number, ...command: readonly string[]): string {
-    const { stdout, stderr, status } = spawnSync('ip', [...inside(namespace, user), ...command], {
-      encoding: 'utf8',
-      timeout: PATIENCE_MS,
-    });
-    return status === 0 ? stdout : `ended with ${status}: ${stdout}${stderr}`;
-  }
+describe('the application of a captured pod', { skip: namespaceLack }, () => {
+  const programs = new NamespacePrograms('application');
+  const { folder } = programs;
 
   const curl = (from: { namespace: string }, ...args: readonly string[]): string =>
-    run(from.namespace, APPLICATION, 'curl', '-sS', '--max-time', '5', ...args);
+    programs.run(from.namespace, APPLICATION, 'curl', '-sS', '--max-time', '5', ...args);
 
   const metric = (text: string): number => {
     const lines = curl(outside, `http://${pod[4]}:15020/metrics`).split('\n');
     return lines.filter((line) => line.includes(text)).reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   };
-
-  async function until(what: string, holds: () => boolean): Promise<void> {
-    const deadlineMs = performance.now() + PATIENCE_MS;
-    while (!holds()) {
-      assert.ok(performance.now() < deadlineMs, `${what}\n${output}`);
-      await new Promise((resolve) => void setTimeout(resolve, 100));
-    }
-  }
 
   before(async () => {
     for (const { namespace } of [pod, outside]) ip('netns', 'add', namespace);
@@ -151,51 +111,51 @@ describe('the application of a captured pod', { skip }, () => {
     const socket = join(folder, 'control.sock');
     const state = ['--config', join(folder, 'mesh'), '--state', join(folder, 'control'), '--admin-socket', socket];
     const where = ['--host', '0.0.0.0', '--port', '15012', '--advertised-host', outside[4], '--metrics-port', '-1'];
-    start(outside.namespace, 0, [weftBin, 'control', ...state, ...where]);
-    await until('no control plane', () => existsSync(socket));
+    programs.start(outside.namespace, 0, [weftBin, 'control', ...state, ...where]);
+    await programs.until('no control plane', () => existsSync(socket));
     const words = 'capture apply --prove --inbound=all --outbound=all --exclude-inbound-ports=15020';
-    assert.match(run(pod.namespace, 0, process.execPath, weftBin, ...words.split(' ')), /IPv4[^]*IPv6 leaves/);
+    assert.match(programs.run(pod.namespace, 0, process.execPath, weftBin, ...words.split(' ')), /IPv4[^]*IPv6 leaves/);
     const tokenWords = `token create --admin-socket ${socket} --namespace shop --service shop`;
-    const token = run(outside.namespace, 0, process.execPath, weftBin, ...tokenWords.split(' '));
-    start(pod.namespace, APPLICATION, ['-e', application], { KEY: key, CERT: certificate });
+    const token = programs.run(outside.namespace, 0, process.execPath, weftBin, ...tokenWords.split(' '));
+    programs.start(pod.namespace, APPLICATION, ['-e', application], { KEY: key, CERT: certificate });
     const place = `--mesh-host ${pod[4]} --metrics-host ${pod[4]} --state ${join(folder, 'sidecar')}`;
     const ports =
       '--port http=8080 --port http-a=8081 --port http-b=8082 --port http-c=8083 --port http-d=8084 --port 9090';
     const flags = `--namespace shop --name shop --label app=shop --capture redirect --control ${outside[4]}:15012`;
-    start(pod.namespace, SIDECAR, [weftBin, 'proxy', ...`${flags} ${place} ${ports}`.split(' ')], {
+    programs.start(pod.namespace, SIDECAR, [weftBin, 'proxy', ...`${flags} ${place} ${ports}`.split(' ')], {
       WEFT_TOKEN: token.trim(),
       WEFT_APP_PROBES: JSON.stringify(probes),
       WEFT_APP_METRICS: '8081/metrics',
     });
-    await until('not ready', () => curl(outside, `http://${pod[4]}:15020/ready`) === 'ready\n');
+    await programs.until('not ready', () => curl(outside, `http://${pod[4]}:15020/ready`) === 'ready\n');
   });
 
-  after(() => {
-    for (const child of children) child.kill('SIGKILL');
-    for (const { namespace } of [pod, outside]) spawnSync('ip', ['netns', 'del', namespace]);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => programs.end([pod, outside].map(({ namespace }) => namespace)));
 
   it('is reached by its pod on all addresses, on that of its pod and on loopback, in both families', () => {
     const from = '(?:::ffff:)?127\\.0\\.0\\.6|::1';
     for (let round = 0; round < 2; round += 1) {
       for (const host of [pod[4], `[${pod[6]}]`]) {
-        assert.match(curl(outside, `http://${host}:8080/a`), new RegExp(`^8080 (?:${from}) nobody /a`), output);
+        assert.match(
+          curl(outside, `http://${host}:8080/a`),
+          new RegExp(`^8080 (?:${from}) nobody /a`),
+          programs.output,
+        );
         // A port is one place, whichever address of the pod a caller has dialled.
-        assert.match(curl(outside, `http://${host}:8081/b`), /^8081 127\.0\.0\.6 nobody \/b/, output);
-        assert.match(curl(outside, `http://${host}:8082/c`), /^8082 127\.0\.0\.1 nobody \/c/, output);
-        assert.match(curl(outside, `http://${host}:8084/e`), /^8084 ::1 nobody \/e/, output);
+        assert.match(curl(outside, `http://${host}:8081/b`), /^8081 127\.0\.0\.6 nobody \/b/, programs.output);
+        assert.match(curl(outside, `http://${host}:8082/c`), /^8082 127\.0\.0\.1 nobody \/c/, programs.output);
+        assert.match(curl(outside, `http://${host}:8084/e`), /^8084 ::1 nobody \/e/, programs.output);
       }
-      assert.match(curl(outside, `http://[${pod[6]}]:8083/d`), /^8083 ::1 nobody \/d/, output);
-      assert.match(curl(outside, `http://${pod[4]}:8083/d`), /^8083 ::1 nobody \/d/, output);
+      assert.match(curl(outside, `http://[${pod[6]}]:8083/d`), /^8083 ::1 nobody \/d/, programs.output);
+      assert.match(curl(outside, `http://${pod[4]}:8083/d`), /^8083 ::1 nobody \/d/, programs.output);
     }
-    assert.equal(curl(outside, `telnet://${pod[4]}:9090`), 'bytes 127.0.0.6\n', output);
+    assert.equal(curl(outside, `telnet://${pod[4]}:9090`), 'bytes 127.0.0.6\n', programs.output);
   });
 
   it('reaches itself through the mesh once and no more, with its own identity', () => {
     for (let count = 0; count < 3; count += 1) {
       const answer = curl(pod, `http://${SERVICE}/self`);
-      assert.match(answer, /^8081 127\.0\.0\.6 spiffe:\/\/cluster\.local\/ns\/shop\/sa\/shop \/self/, output);
+      assert.match(answer, /^8081 127\.0\.0\.6 spiffe:\/\/cluster\.local\/ns\/shop\/sa\/shop \/self/, programs.output);
     }
     // Past the mesh, what a pod sends to itself never leaves it.
     assert.match(curl(pod, `http://${pod[4]}:8081/direct`), new RegExp(`^8081 ${pod[4]} nobody`));
@@ -220,13 +180,13 @@ describe('the application of a captured pod', { skip }, () => {
   });
 
   it('is handed nothing twice by rules of another release, which know of no source address', () => {
-    const held = run(pod.namespace, 0, 'nft', 'list', 'table', 'inet', 'weft');
+    const held = programs.run(pod.namespace, 0, 'nft', 'list', 'table', 'inet', 'weft');
     const older = held.replaceAll(/ip6? saddr != \S+ (?=ip6? daddr)/g, '');
     assert.notEqual(older, held);
     const write = (text: string): void => {
       const file = join(folder, 'rules.nft');
       writeFileSync(file, `delete table inet weft\n${text}`);
-      assert.equal(run(pod.namespace, 0, 'nft', '-f', file), '');
+      assert.equal(programs.run(pod.namespace, 0, 'nft', '-f', file), '');
     };
     write(older);
     // A port that nobody has called yet: what was learned of the others is of the rules before.
@@ -237,7 +197,3 @@ describe('the application of a captured pod', { skip }, () => {
     assert.match(curl(outside, `http://${pod[4]}:8081/again`), /^8081 127\.0\.0\.6/);
   });
 });
-
-function ip(...args: readonly string[]): void {
-  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] });
-}

@@ -3,25 +3,17 @@
  * their own, a control plane in the router. The applications know of nothing.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { NamespacePrograms, ip, namespaceLack } from './namespace-programs.ts';
 
 const weftBin = fileURLToPath(new URL('../../packages/cli/bin/weft.cjs', import.meta.url));
-const PATIENCE_MS = 20_000;
 const SIDECAR = 15_001;
 const APPLICATION = 1_000;
 const ORDERS = '10.99.0.5';
 const LEDGER = '10.99.0.6';
-const tools = ['ip', 'nft', 'curl', 'setpriv'].filter((tool) => spawnSync('which', [tool]).status !== 0);
-const skip =
-  process.getuid?.() !== 0
-    ? 'makes network namespaces; run it as root'
-    : tools.length > 0 && `needs ${tools.join(', ')}; install iproute2, nftables, curl and util-linux`;
-
 const router = `weft-e2e-router-${process.pid}`;
 const pods = {
   cart: { namespace: `weft-e2e-cart-${process.pid}`, address: '10.78.1.2', gateway: '10.78.1.1' },
@@ -63,43 +55,21 @@ require('net').createServer((s) => s.end('ledger\\n')).listen(9090);
 require('http').createServer((q, r) => r.end('hidden')).listen(7070);
 `;
 
-describe('captured pods', { skip }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-captured-'));
-  const children: ChildProcess[] = [];
-  let output = '';
-
-  function start(namespace: string, user: number, command: string, args: readonly string[], env = {}): void {
-    const inside = ['netns', 'exec', namespace, 'setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
-    const child = spawn('ip', [...inside, command, ...args], {
-      env: { ...process.env, HOME: folder, NODE_DISABLE_COMPILE_CACHE: '1', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => void (output += `${namespace}: ${chunk.toString()}`));
-    }
-    children.push(child);
-  }
-
-  function run(namespace: string, user: number, ...command: readonly string[]): string {
-    const inside = ['netns', 'exec', namespace, 'setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
-    const { stdout, stderr, status } = spawnSync('ip', [...inside, ...command], {
-      encoding: 'utf8',
-      timeout: PATIENCE_MS,
-    });
-    return status === 0 ? stdout : `ended with ${status}: ${stdout}${stderr}`;
-  }
+describe('captured pods', { skip: namespaceLack }, () => {
+  const programs = new NamespacePrograms('captured');
+  const { folder } = programs;
 
   /** As an application of the pod, or from outside of all pods. */
   const curl = (from: Pod | 'outside', ...args: readonly string[]): string =>
-    run(from === 'outside' ? router : pods[from].namespace, APPLICATION, 'curl', '-sS', '--max-time', '5', ...args);
-
-  async function until(what: string, holds: () => boolean): Promise<void> {
-    const deadlineMs = performance.now() + PATIENCE_MS;
-    while (!holds()) {
-      assert.ok(performance.now() < deadlineMs, `${what}\n${output}`);
-      await new Promise((resolve) => void setTimeout(resolve, 100));
-    }
-  }
+    programs.run(
+      from === 'outside' ? router : pods[from].namespace,
+      APPLICATION,
+      'curl',
+      '-sS',
+      '--max-time',
+      '5',
+      ...args,
+    );
 
   before(async () => {
     ip('netns', 'add', router);
@@ -137,14 +107,14 @@ describe('captured pods', { skip }, () => {
       socket,
     ];
     const where = ['--host', '0.0.0.0', '--port', '15012', '--advertised-host', pods.cart.gateway];
-    start(router, 0, process.execPath, [weftBin, ...control, ...where, '--metrics-port', '-1']);
-    start(router, APPLICATION, process.execPath, [
+    programs.start(router, 0, [weftBin, ...control, ...where, '--metrics-port', '-1']);
+    programs.start(router, APPLICATION, [
       '-e',
       "require('http').createServer((q, r) => r.end('outside')).listen(9000)",
     ]);
-    await until('no control plane', () => existsSync(socket));
+    await programs.until('no control plane', () => existsSync(socket));
     for (const [name, { namespace, address, gateway }] of Object.entries(pods)) {
-      const applied = run(
+      const applied = programs.run(
         namespace,
         0,
         process.execPath,
@@ -152,7 +122,7 @@ describe('captured pods', { skip }, () => {
         ...'capture apply --prove --inbound=all --outbound=all --exclude-inbound-ports=15020'.split(' '),
       );
       assert.match(applied, /rules written with nft\nproven: IPv4 leaves by port 15001\n/);
-      const token = run(
+      const token = programs.run(
         router,
         0,
         process.execPath,
@@ -179,38 +149,32 @@ describe('captured pods', { skip }, () => {
           timeoutMs: 1_000,
         },
       };
-      start(namespace, SIDECAR, process.execPath, [weftBin, 'proxy', ...flags.split(' ')], {
+      programs.start(namespace, SIDECAR, [weftBin, 'proxy', ...flags.split(' ')], {
         WEFT_TOKEN: token.trim(),
         WEFT_DRAIN_KEY: 'key',
         WEFT_APP_PROBES: JSON.stringify(probes),
       });
-      start(namespace, APPLICATION, process.execPath, ['-e', application]);
+      programs.start(namespace, APPLICATION, ['-e', application]);
     }
     const ready = (name: Pod): boolean => curl('outside', `http://${pods[name].address}:15020/ready`) === 'ready\n';
-    await until('the sidecars are not ready', () => ready('cart') && ready('orders'));
+    await programs.until('the sidecars are not ready', () => ready('cart') && ready('orders'));
   });
 
-  after(() => {
-    for (const child of children) child.kill('SIGKILL');
-    for (const name of [router, ...Object.values(pods).map(({ namespace }) => namespace)]) {
-      spawnSync('ip', ['netns', 'del', name]);
-    }
-    rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => programs.end([router, ...Object.values(pods).map(({ namespace }) => namespace)]));
 
   it('call a service by its virtual address, whatever host they name, and are known by their identity', () => {
     for (const host of ['orders', 'anything.example']) {
       const answer = curl('cart', '-H', `Host: ${host}`, `http://${ORDERS}/a?b=c`);
-      assert.equal(answer, `${host} spiffe://cluster.local/ns/shop/sa/cart /a?b=c`, output);
+      assert.equal(answer, `${host} spiffe://cluster.local/ns/shop/sa/cart /a?b=c`, programs.output);
     }
   });
 
   it('carry what is no HTTP to the service of the address', () => {
-    assert.equal(curl('cart', `telnet://${LEDGER}:5432`), 'ledger\n', output);
+    assert.equal(curl('cart', `telnet://${LEDGER}:5432`), 'ledger\n', programs.output);
   });
 
   it('reach what is outside of the mesh as it is', () => {
-    assert.equal(curl('cart', `http://${pods.cart.gateway}:9000/`), 'outside', output);
+    assert.equal(curl('cart', `http://${pods.cart.gateway}:9000/`), 'outside', programs.output);
   });
 
   it('serve nobody in plaintext under Strict, and no port that is not declared', () => {
@@ -234,17 +198,13 @@ describe('captured pods', { skip }, () => {
   it('hold a stop back until callers know, for whoever has the key of the pod', () => {
     const wait = `http://${pods.orders.address}:15020/drain/wait`;
     assert.match(curl('outside', wait), /^only for the kubelet/);
-    assert.match(curl('cart', `http://${ORDERS}/`), /^10\.99\.0\.5 /, output);
+    assert.match(curl('cart', `http://${ORDERS}/`), /^10\.99\.0\.5 /, programs.output);
     const startMs = performance.now();
-    assert.equal(curl('outside', '-H', 'weft-drain-key: key', wait), 'callers know\n', output);
+    assert.equal(curl('outside', '-H', 'weft-drain-key: key', wait), 'callers know\n', programs.output);
     // Under Strict nobody else is waited for.
     assert.ok(performance.now() - startMs < 4_000);
     assert.match(curl('outside', `http://${pods.orders.address}:15020/ready`), /^not ready: draining/);
     const refused = curl('cart', '-i', `http://${ORDERS}/`);
-    assert.match(refused, /^HTTP\/1\.1 503 [^]*weft-refused: no-endpoint/, output);
+    assert.match(refused, /^HTTP\/1\.1 503 [^]*weft-refused: no-endpoint/, programs.output);
   });
 });
-
-function ip(...args: readonly string[]): void {
-  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] });
-}

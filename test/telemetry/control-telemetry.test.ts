@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Receiver, findJaeger, freePorts, getJson, missing } from './receiver-tools.ts';
+import { Receiver, findJaeger, freePorts, getJson, missing, startJaeger } from './receiver-tools.ts';
 
 const program = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
 const PATIENCE_MS = 60_000;
@@ -20,22 +20,8 @@ describe('the telemetry of a control plane', () => {
     const tool = findJaeger();
     const reason = missing(tool);
     if (reason !== undefined) return context.skip(reason);
-    const [grpc, http, query, queryGrpc, collect, collectHttp, admin] = await freePorts(7);
-    const jaeger = new Receiver(
-      (tool as { path: string }).path,
-      [
-        `--collector.otlp.grpc.host-port=127.0.0.1:${grpc}`,
-        `--collector.otlp.http.host-port=127.0.0.1:${http}`,
-        `--query.http-server.host-port=127.0.0.1:${query}`,
-        `--query.grpc-server.host-port=127.0.0.1:${queryGrpc}`,
-        `--collector.grpc-server.host-port=127.0.0.1:${collect}`,
-        `--collector.http-server.host-port=127.0.0.1:${collectHttp}`,
-        `--admin.http.host-port=127.0.0.1:${admin}`,
-      ],
-      { SPAN_STORAGE_TYPE: 'memory' },
-    );
+    const { receiver: jaeger, grpc, http, api } = await startJaeger((tool as { path: string }).path);
     context.after(() => jaeger.stop());
-    const api = `http://127.0.0.1:${query}/api`;
     await eventually(() => getJson(`${api}/services`), jaeger);
     for (const target of [`http://127.0.0.1:${http}`, `otlp-grpc://127.0.0.1:${grpc}`]) {
       const mesh = await startMesh(context, ['--otlp', target], {});

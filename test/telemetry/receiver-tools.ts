@@ -126,6 +126,35 @@ export class Receiver {
   }
 }
 
+/** Jaeger in memory: where it takes OTLP by each protocol, and where it is asked. */
+export async function startJaeger(
+  path: string,
+): Promise<{ readonly receiver: Receiver; readonly grpc: number; readonly http: number; readonly api: string }> {
+  const [grpc, http, query, queryGrpc, collect, collectHttp, admin] = (await freePorts(7)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const receiver = new Receiver(
+    path,
+    [
+      `--collector.otlp.grpc.host-port=127.0.0.1:${grpc}`,
+      `--collector.otlp.http.host-port=127.0.0.1:${http}`,
+      `--query.http-server.host-port=127.0.0.1:${query}`,
+      `--query.grpc-server.host-port=127.0.0.1:${queryGrpc}`,
+      `--collector.grpc-server.host-port=127.0.0.1:${collect}`,
+      `--collector.http-server.host-port=127.0.0.1:${collectHttp}`,
+      `--admin.http.host-port=127.0.0.1:${admin}`,
+    ],
+    { SPAN_STORAGE_TYPE: 'memory' },
+  );
+  return { receiver, grpc, http, api: `http://127.0.0.1:${query}/api` };
+}
+
 /** Ports that are free now. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(

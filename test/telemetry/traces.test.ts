@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { type TestMesh, startMesh } from '@weft/mesh-test';
 import { readExportTarget } from '@weft/telemetry';
 import { eventually } from '@weft/testkit';
-import { Receiver, findJaeger, findZipkin, freePorts, getJson, missing } from './receiver-tools.ts';
+import { Receiver, findJaeger, findZipkin, freePorts, getJson, missing, startJaeger } from './receiver-tools.ts';
 
 /** Zipkin takes a minute on a busy machine. */
 const START_MS = 150_000;
@@ -27,22 +27,8 @@ describe('a trace of four hops', () => {
     const tool = findJaeger();
     const reason = missing(tool);
     if (reason !== undefined) return context.skip(reason);
-    const [grpc, http, query, queryGrpc, collect, collectHttp, admin] = await freePorts(7);
-    const jaeger = new Receiver(
-      (tool as { path: string }).path,
-      [
-        `--collector.otlp.grpc.host-port=127.0.0.1:${grpc}`,
-        `--collector.otlp.http.host-port=127.0.0.1:${http}`,
-        `--query.http-server.host-port=127.0.0.1:${query}`,
-        `--query.grpc-server.host-port=127.0.0.1:${queryGrpc}`,
-        `--collector.grpc-server.host-port=127.0.0.1:${collect}`,
-        `--collector.http-server.host-port=127.0.0.1:${collectHttp}`,
-        `--admin.http.host-port=127.0.0.1:${admin}`,
-      ],
-      { SPAN_STORAGE_TYPE: 'memory' },
-    );
+    const { receiver: jaeger, grpc, http, api } = await startJaeger((tool as { path: string }).path);
     try {
-      const api = `http://127.0.0.1:${query}/api`;
       await arrives(
         () => getJson(`${api}/services`),
         START_MS,

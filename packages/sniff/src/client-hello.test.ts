@@ -1,44 +1,13 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { once } from 'node:events';
-import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { before, describe, test } from 'node:test';
-import { type ConnectionOptions, connect } from 'node:tls';
 import { ClientHelloReader } from './client-hello.ts';
-
-/** The ClientHello that this Node's own TLS client sends, as one record. */
-async function captureHello(options: ConnectionOptions): Promise<Buffer> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const client = connect({ ...options, host: '127.0.0.1', port: (server.address() as AddressInfo).port });
-  client.on('error', () => {});
-  const [socket] = (await once(server, 'connection')) as [Socket];
-  let bytes = Buffer.alloc(0);
-  while (bytes.length < 5 || bytes.length < 5 + bytes.readUInt16BE(3)) {
-    const [chunk] = (await once(socket, 'data')) as [Buffer];
-    bytes = Buffer.concat([bytes, chunk]);
-  }
-  client.destroy();
-  socket.destroy();
-  server.close();
-  return bytes;
-}
+import { captureHello, inRecords } from './fixture/captured-hello.ts';
 
 function readWhole(bytes: Buffer): ClientHelloReader {
   const reader = new ClientHelloReader();
   reader.feed(bytes, 0, bytes.length);
   return reader;
-}
-
-/** The same handshake bytes cut into records of `size` bytes. */
-function inRecords(hello: Buffer, size: number): Buffer {
-  const payload = hello.subarray(5);
-  const records: Buffer[] = [];
-  for (let offset = 0; offset < payload.length; offset += size) {
-    const part = payload.subarray(offset, offset + size);
-    records.push(Buffer.from([0x16, 0x03, 0x01, part.length >> 8, part.length & 0xff]), part);
-  }
-  return Buffer.concat(records);
 }
 
 /** A ClientHello built field by field, for what no library would send. */

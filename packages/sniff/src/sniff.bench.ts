@@ -1,11 +1,9 @@
 /** What sniffing costs a new connection, in nanoseconds: `node packages/sniff/src/sniff.bench.ts`. Best and median of 15 rounds. */
 import { Buffer } from 'node:buffer';
-import { once } from 'node:events';
-import { type AddressInfo, type Socket, createServer } from 'node:net';
-import { connect } from 'node:tls';
 import { systemClock } from '@weft/kernel';
 import { ClientHelloReader } from './client-hello.ts';
 import { sniffFirstBytes } from './first-bytes.ts';
+import { captureHello } from './fixture/captured-hello.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
 
 const ROUNDS = 15;
@@ -26,22 +24,7 @@ function measure(name: string, run: (calls: number) => number): void {
   console.log(`${name.padEnd(52)} ${best.toFixed(1).padStart(9)} ns best ${median.toFixed(1).padStart(9)} ns median`);
 }
 
-/** A ClientHello of this Node's own TLS client; loopback hands over its first flight whole. */
-async function captureHello(): Promise<Buffer> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const client = connect({ host: '127.0.0.1', port, servername: 'orders.shop.svc', ALPNProtocols: ['weft-h2'] });
-  client.on('error', () => {});
-  const [socket] = (await once(server, 'connection')) as [Socket];
-  const [bytes] = (await once(socket, 'data')) as [Buffer];
-  client.destroy();
-  socket.destroy();
-  server.close();
-  return bytes;
-}
-
-const hello = await captureHello();
+const hello = await captureHello({ servername: 'orders.shop.svc', ALPNProtocols: ['weft-h2'] });
 const request = Buffer.from('GET /api/orders HTTP/1.1\r\nhost: orders\r\n\r\n');
 const proxy = Buffer.from('0d0a0d0a000d0a515549540a2111000cc0000201c6336407c35001bb', 'hex');
 

@@ -1,9 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
-import { connect } from 'node:tls';
-import type { ConnectionOptions } from 'node:tls';
+import { captureHello, inRecords } from '../fixture/captured-hello.ts';
 import { writeProxyHeader } from '../proxy-header-writer.ts';
 
 /** Beginnings of connections as they are met in the field; what mutation starts from. */
@@ -41,31 +37,3 @@ const plain: readonly string[] = [
   '\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64',
   'HTTP/1.1 200 OK\r\n\r\n',
 ];
-
-/** The first flight of this Node's own TLS client. */
-async function captureHello(options: ConnectionOptions): Promise<Buffer> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const client = connect({ ...options, host: '127.0.0.1', port: (server.address() as AddressInfo).port });
-  client.on('error', () => {});
-  const [socket] = (await once(server, 'connection')) as [Socket];
-  let bytes = Buffer.alloc(0);
-  while (bytes.length < 5 || bytes.length < 5 + bytes.readUInt16BE(3)) {
-    const [chunk] = (await once(socket, 'data')) as [Buffer];
-    bytes = Buffer.concat([bytes, chunk]);
-  }
-  client.destroy();
-  socket.destroy();
-  server.close();
-  return bytes;
-}
-
-function inRecords(hello: Buffer, size: number): Buffer {
-  const payload = hello.subarray(5);
-  const records: Buffer[] = [];
-  for (let at = 0; at < payload.length; at += size) {
-    const part = payload.subarray(at, at + size);
-    records.push(Buffer.from([0x16, 0x03, 0x01, part.length >> 8, part.length & 0xff]), part);
-  }
-  return Buffer.concat(records);
-}

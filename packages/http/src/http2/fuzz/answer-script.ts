@@ -2,10 +2,10 @@ import { Buffer } from 'node:buffer';
 import type { Random } from '@weft/kernel';
 import { frame, literals } from '../event-recorder.ts';
 import { FrameFlag, FrameType } from '../frame/frame-type.ts';
-import { mutateFields } from './frame-script.ts';
+import { mutateFields, putMessage, putter } from './frame-script.ts';
 import type { FrameScript, ScriptFrame } from './frame-script.ts';
 
-const { EndStream, EndHeaders, Padded, Ack } = FrameFlag;
+const { EndHeaders, Ack } = FrameFlag;
 
 /** Streams that the client has opened, each with a GET that is whole. */
 export const ASKED = [1, 3, 5] as const;
@@ -14,30 +14,14 @@ export const ASKED = [1, 3, 5] as const;
 export function makeAnswers(random: Random): ScriptFrame[] {
   const below = (limit: number): number => Math.floor(random() * limit);
   const script: ScriptFrame[] = [];
-  const put = (type: number, flags: number, streamId: number, payload: Buffer | string = Buffer.alloc(0)): void => {
-    const bytes = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload;
-    script.push({ type, flags, streamId, payload: bytes });
-  };
+  const put = putter(script);
   for (const id of ASKED) {
     if (random() < 0.15) put(FrameType.Headers, EndHeaders, id, literals([[':status', '103']]));
     const fields: [string, string][] = [[':status', ['200', '404', '204', '304', '500'][below(5)]!]];
     for (let count = below(3); count > 0; count -= 1) fields.push([`x-${below(5)}`, `v${below(9)}`]);
     if (random() < 0.2) fields.push(['content-length', String(below(4) * 3)]);
     if (random() < 0.3) mutateFields(fields, random);
-    const block = literals(fields);
-    const body = random() < 0.6;
-    const ends = body ? 0 : EndStream;
-    if (random() < 0.15) {
-      const cut = below(block.length);
-      put(FrameType.Headers, ends, id, block.subarray(0, cut));
-      put(FrameType.Continuation, EndHeaders, id, block.subarray(cut));
-    } else put(FrameType.Headers, ends | EndHeaders, id, block);
-    if (!body) continue;
-    for (let count = below(3); count > 0; count -= 1) put(FrameType.Data, 0, id, 'd'.repeat(1 + below(40)));
-    if (random() < 0.2) put(FrameType.Data, Padded, id, Buffer.from('\x03pad\0\0\0', 'latin1'));
-    if (random() < 0.1) put(FrameType.RstStream, 0, id, Buffer.from([0, 0, 0, 8]));
-    else if (random() < 0.3) put(FrameType.Headers, EndHeaders | EndStream, id, literals([['x-sum', '1']]));
-    else put(FrameType.Data, EndStream, id, 'end');
+    putMessage(script, random, id, fields);
   }
   if (random() < 0.2) put(FrameType.Ping, 0, 0, '12345678');
   if (random() < 0.2) put(FrameType.WindowUpdate, 0, [0, 1][below(2)]!, Buffer.from([0, 0, 1, 0]));

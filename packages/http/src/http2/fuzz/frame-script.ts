@@ -82,40 +82,54 @@ export function makeScript(random: Random): ScriptFrame[] {
   const below = (limit: number): number => Math.floor(random() * limit);
   const pick = <T>(from: readonly T[]): T => from[below(from.length)]!;
   const script: ScriptFrame[] = [];
-  const put = (type: number, flags: number, streamId: number, payload: Buffer | string = Buffer.alloc(0)): void => {
-    script.push({
-      type,
-      flags,
-      streamId,
-      payload: typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload,
-    });
-  };
+  const put = putter(script);
   const streams = 1 + below(4);
   for (let id = 1; id <= streams * 2; id += 2) {
     const fields = basic();
     for (let count = below(3); count > 0; count -= 1) fields.push([`x-${below(5)}`, `v${below(9)}`]);
     if (random() < 0.35) mutateFields(fields, random);
-    const block = literals(fields);
-    const body = random() < 0.6;
-    const ends = body ? 0 : EndStream;
-    if (random() < 0.15) {
-      const cut = below(block.length);
-      put(FrameType.Headers, ends, id, block.subarray(0, cut));
-      put(FrameType.Continuation, EndHeaders, id, block.subarray(cut));
-    } else put(FrameType.Headers, ends | EndHeaders, id, block);
-    if (!body) continue;
-    for (let count = below(3); count > 0; count -= 1) put(FrameType.Data, 0, id, 'd'.repeat(1 + below(40)));
-    if (random() < 0.2)
-      put(FrameType.Data, Padded, id, Buffer.concat([Buffer.from([3]), Buffer.from('pad'), Buffer.alloc(3)]));
-    if (random() < 0.1) put(FrameType.RstStream, 0, id, Buffer.from([0, 0, 0, 8]));
-    else if (random() < 0.3) put(FrameType.Headers, EndHeaders | EndStream, id, literals([['x-sum', '1']]));
-    else put(FrameType.Data, EndStream, id, 'end');
+    putMessage(script, random, id, fields);
   }
   if (random() < 0.3) put(FrameType.Ping, 0, 0, '12345678');
   if (random() < 0.3) put(FrameType.WindowUpdate, 0, pick([0, 1]), Buffer.from([0, 0, 1, 0]));
   if (random() < 0.2) put(FrameType.Settings, 0, 0, Buffer.from([0, pick([1, 3, 4, 5, 9]), 0, 0, 0x40, 0]));
   if (random() < 0.1) put(FrameType.Settings, Ack, 0);
   return script;
+}
+
+/** Adds frames to a script; texts are octets. */
+export function putter(
+  script: ScriptFrame[],
+): (type: number, flags: number, streamId: number, payload?: Buffer | string) => void {
+  return (type, flags, streamId, payload = Buffer.alloc(0)) => {
+    const bytes = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload;
+    script.push({ type, flags, streamId, payload: bytes });
+  };
+}
+
+/** A head of these fields, in one frame or two, and mostly a body, padded and ended in any way that there is. */
+export function putMessage(
+  script: ScriptFrame[],
+  random: Random,
+  id: number,
+  fields: readonly (readonly [string, string])[],
+): void {
+  const below = (limit: number): number => Math.floor(random() * limit);
+  const put = putter(script);
+  const block = literals(fields);
+  const body = random() < 0.6;
+  const ends = body ? 0 : EndStream;
+  if (random() < 0.15) {
+    const cut = below(block.length);
+    put(FrameType.Headers, ends, id, block.subarray(0, cut));
+    put(FrameType.Continuation, EndHeaders, id, block.subarray(cut));
+  } else put(FrameType.Headers, ends | EndHeaders, id, block);
+  if (!body) return;
+  for (let count = below(3); count > 0; count -= 1) put(FrameType.Data, 0, id, 'd'.repeat(1 + below(40)));
+  if (random() < 0.2) put(FrameType.Data, Padded, id, '\x03pad\0\0\0');
+  if (random() < 0.1) put(FrameType.RstStream, 0, id, Buffer.from([0, 0, 0, 8]));
+  else if (random() < 0.3) put(FrameType.Headers, EndHeaders | EndStream, id, literals([['x-sum', '1']]));
+  else put(FrameType.Data, EndStream, id, 'end');
 }
 
 /** A few changes that may break any rule. */
