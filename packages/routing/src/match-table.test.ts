@@ -513,6 +513,31 @@ test('the table finds what trying every rule finds, for thousands of random rule
   assert.ok(matched > 3000 && matched < 9900, `${matched} of ${compared} matched`);
 });
 
+test('requests of one authority that differ in path alone find the same entry where their paths have the same place', () => {
+  let shared = 0;
+  let untold = 0;
+  for (let round = 0; round < 400; round += 1) {
+    const words = new Words(seededRandom(5_000 + round));
+    const table = compile(Array.from({ length: 1 + words.below(14) }, () => words.rule()));
+    const first = words.request();
+    const paths = table.pathsOf(first.authority);
+    const found = new Map<object, number>();
+    for (let turn = 0; turn < 40; turn += 1) {
+      const { path } = words.request();
+      const place = paths?.placeOf(path) ?? null;
+      if (place === null) {
+        untold += 1;
+        continue;
+      }
+      const order = table.find({ ...first, path })?.order ?? -1;
+      if (found.has(place)) shared += 1;
+      else found.set(place, order);
+      assert.equal(order, found.get(place), `round ${round}: ${first.authority}${path}`);
+    }
+  }
+  assert.ok(shared > 1_000 && untold > 1_000, `${shared} shared a place, ${untold} had none`);
+});
+
 test('the table finds what the precedence of GRPCRoute asks for, for thousands of random rules and requests', () => {
   let matched = 0;
   for (let round = 0; round < 300; round += 1) {

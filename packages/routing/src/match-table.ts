@@ -1,6 +1,6 @@
 import { type Result, fail, ok } from '@weft/kernel';
 import type { RouteRule } from '@weft/model';
-import { hostOf } from './host-pattern.ts';
+import { hostMatches, hostOf } from './host-pattern.ts';
 import type { LookupSteps } from './lookup-steps.ts';
 import { PathIndex } from './path-index.ts';
 import type { RequestView } from './request-view.ts';
@@ -55,6 +55,20 @@ export class MatchTable {
     return this.#anyHost === null ? undefined : this.#anyHost.find(view, steps);
   }
 
+  /**
+   * What tells the paths of one authority apart, for who looks up many: requests of that authority which differ in path alone
+   * find the same entry where `placeOf` gives the same object. Null when that depends on several hostnames, or on none.
+   */
+  pathsOf(authority: string): PathPlaces | null {
+    const indexes = this.#anyHost === null ? [] : [this.#anyHost];
+    if (this.#exact.size > 0 || this.#wildcards.size > 0) {
+      const host = hostOf(authority);
+      for (const [name, index] of this.#exact) if (name === host) indexes.push(index);
+      for (const [suffix, index] of this.#wildcards) if (hostMatches(`*${suffix}`, host)) indexes.push(index);
+    }
+    return indexes.length === 1 ? indexes[0]! : null;
+  }
+
   #findByHost(host: string, view: RequestView, steps: LookupSteps): RouteEntry | undefined {
     steps.count += 1;
     const found = this.#exact.get(host)?.find(view, steps);
@@ -68,6 +82,12 @@ export class MatchTable {
     }
     return undefined;
   }
+}
+
+/** See `MatchTable.pathsOf`. */
+export interface PathPlaces {
+  /** Null where only a lookup tells. */
+  placeOf(path: string): object | null;
 }
 
 /** Compiles rules in order of preference among equals. Every problem of every rule is told, not only the first. */

@@ -96,6 +96,16 @@ export class PathIndex {
     return undefined;
   }
 
+  /**
+   * An object that is one and the same for all paths which the same entries match; null where patterns would have to be
+   * tried to tell.
+   */
+  placeOf(path: string): object | null {
+    if (this.#patternLengths !== null) return null;
+    // An exact path is below one node only, so it stands for that one as well.
+    return this.#exact?.get(path) ?? this.#deepest(path, uncounted);
+  }
+
   #deepest(path: string, steps: LookupSteps): PrefixNode {
     // `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7): only what takes every path takes it.
     if (path.charCodeAt(0) !== SLASH) return path === '*' ? this.#root : nothing;
@@ -211,6 +221,8 @@ interface PatternCandidates {
   readonly entry: RouteEntry;
   readonly candidates: CandidateSet;
 }
+
+const uncounted: LookupSteps = { count: 0 };
 
 /** What a target without a leading slash finds (`*` of OPTIONS): no prefix. */
 const nothing: PrefixNode = { prefix: '', candidates: null, above: null, sameHash: null };
