@@ -30,6 +30,11 @@ export interface MadeUpMesh {
 }
 
 const STEPS = 360;
+/** One of two that answers, and one that does not. */
+const REPLICAS = [
+  { replica: 'one', silent: '' },
+  { replica: 'two', silent: 'no answer within 2000 ms' },
+];
 const STEP_MS = 5_000;
 
 export async function startMadeUpMesh({ services, edges, hostile = '' }: MadeUpOptions): Promise<MadeUpMesh> {
@@ -53,6 +58,7 @@ export async function startMadeUpMesh({ services, edges, hostile = '' }: MadeUpO
       coveredMs: windowMs,
       nodes: ids.map((id): NodeJson => ({ id, kind: 'workload', proxies: 3, bytesPerS: 90_000, ...signals(chance) })),
       edges: unique.map(([source, destination], index) => edgeOf(source, destination, index, chance)),
+      replicas: REPLICAS,
     };
   };
   const now = Date.now();
@@ -78,8 +84,9 @@ export async function startMadeUpMesh({ services, edges, hostile = '' }: MadeUpO
           proxies: proxies.length,
           objects: objects.length,
           objectsRefused: 1,
+          replicas: REPLICAS,
         }),
-      listProxies: () => ok({ proxies }),
+      listProxies: () => ok({ proxies, replicas: REPLICAS }),
       getVersions: () =>
         ok({
           resources: ids.slice(0, 12).map((id, index) => ({
@@ -90,9 +97,14 @@ export async function startMadeUpMesh({ services, edges, hostile = '' }: MadeUpO
             error: index === 5 ? `cannot be compiled${hostile}` : '',
           })),
         }),
-      listObjects: ({ name }) => ok({ objects: name === '' ? objects : objects.filter((each) => each.name === name) }),
-      watchEvents: (emit) => {
+      listObjects: ({ name }) =>
+        ok({
+          objects: name === '' ? objects : objects.filter((each) => each.name === name),
+          replicas: REPLICAS,
+        }),
+      watchEvents: (_noFollow, emit, ended) => {
         for (let index = 0; index < 30; index += 1) emit(eventOf(index, hostile, now));
+        ended();
         return () => undefined;
       },
       why: ({ request }) =>
@@ -103,30 +115,76 @@ export async function startMadeUpMesh({ services, edges, hostile = '' }: MadeUpO
               : { hops: hopsOf(ids, hostile, now), rings: ringsOf(proxies) },
           ),
         ),
+      endpoints: (id) =>
+        Promise.resolve(
+          ok({
+            id,
+            silent: [],
+            replicas: REPLICAS,
+            views: [
+              {
+                proxy: proxies[0]!.name,
+                backends: [
+                  {
+                    backend: `${id}:80`,
+                    facts: FACTS,
+                    endpoints: ['healthy', 'ejected', 'slow-start'].map((state, index) => ({
+                      endpoint: `${id}-${index}`,
+                      address: `10.0.0.${index}:8080`,
+                      zone: '',
+                      weight: 100,
+                      state,
+                      forMs: state === 'healthy' ? -1 : 12_000,
+                      score: 3 + index * 4.2,
+                      latencyMs: 3 + index,
+                      inFlight: index,
+                      tries: 4_000,
+                      failures: index * 11,
+                      ejections: index,
+                    })),
+                  },
+                ],
+              },
+            ],
+          }),
+        ),
+      tap: (_request, emit) => {
+        const timer = setInterval(() => {
+          const hop = hopsOf(ids, hostile, Date.now())[0]!.hop;
+          emit({
+            proxy: proxies[0]!.name,
+            dropped: 1,
+            replicas: [],
+            requests: [{ ...hop, atMs: Date.now(), attempts: 1, endpoint: '', secured: true, fields: [] }],
+          });
+        }, 50);
+        return ok(() => clearInterval(timer));
+      },
     },
     observation: {
+      topology,
+      service: (id: string, windowMs: number) => ({
+        id,
+        atMs: Date.now(),
+        windowMs,
+        signals: signals(chance),
+        series: {
+          startMs: now - STEPS * STEP_MS,
+          stepMs: STEP_MS,
+          requestsPerS: series(() => 30 + chance() * 8),
+          failuresPerS: series(() => chance()),
+          retriesPerS: series(() => chance() * 2),
+          p50Ms: series(() => 4 + chance()),
+          p90Ms: series(() => 12 + chance() * 4),
+          p99Ms: series(() => (chance() < 0.05 ? null : 30 + chance() * 20)),
+        },
+        callers: unique.filter(([, to]) => to === id).map(([from, to], index) => edgeOf(from, to, index, chance)),
+        callees: unique.filter(([from]) => from === id).map(([from, to], index) => edgeOf(from, to, index, chance)),
+        routes: [{ source: ids[0]!, route: `team-0/route${hostile}`, rule: '0', ...signals(chance) }],
+        proxies: [`${id}-1`],
+        replicas: REPLICAS,
+      }),
       report: {
-        topology,
-        service: (id: string, windowMs: number) => ({
-          id,
-          atMs: Date.now(),
-          windowMs,
-          signals: signals(chance),
-          series: {
-            startMs: now - STEPS * STEP_MS,
-            stepMs: STEP_MS,
-            requestsPerS: series(() => 30 + chance() * 8),
-            failuresPerS: series(() => chance()),
-            retriesPerS: series(() => chance() * 2),
-            p50Ms: series(() => 4 + chance()),
-            p90Ms: series(() => 12 + chance() * 4),
-            p99Ms: series(() => (chance() < 0.05 ? null : 30 + chance() * 20)),
-          },
-          callers: unique.filter(([, to]) => to === id).map(([from, to], index) => edgeOf(from, to, index, chance)),
-          callees: unique.filter(([from]) => from === id).map(([from, to], index) => edgeOf(from, to, index, chance)),
-          routes: [{ source: ids[0]!, route: `team-0/route${hostile}`, rule: '0', ...signals(chance) }],
-          proxies: [`${id}-1`],
-        }),
         gauges: (proxy: string) => ({
           proxy,
           startMs: now - STEPS * STEP_MS,
@@ -136,47 +194,6 @@ export async function startMadeUpMesh({ services, edges, hostile = '' }: MadeUpO
           connections: series(() => Math.round(chance() * 10)),
         }),
       } as unknown as DashboardServerOptions['observation']['report'],
-      endpoints: (id) =>
-        Promise.resolve({
-          id,
-          silent: [],
-          views: [
-            {
-              proxy: proxies[0]!.name,
-              backends: [
-                {
-                  backend: `${id}:80`,
-                  facts: FACTS,
-                  endpoints: ['healthy', 'ejected', 'slow-start'].map((state, index) => ({
-                    endpoint: `${id}-${index}`,
-                    address: `10.0.0.${index}:8080`,
-                    zone: '',
-                    weight: 100,
-                    state,
-                    forMs: state === 'healthy' ? -1 : 12_000,
-                    score: 3 + index * 4.2,
-                    latencyMs: 3 + index,
-                    inFlight: index,
-                    tries: 4_000,
-                    failures: index * 11,
-                    ejections: index,
-                  })),
-                },
-              ],
-            },
-          ],
-        }),
-      tap: (_request, emit) => {
-        const timer = setInterval(() => {
-          const hop = hopsOf(ids, hostile, Date.now())[0]!.hop;
-          emit({
-            proxy: proxies[0]!.name,
-            dropped: 1,
-            requests: [{ ...hop, atMs: Date.now(), attempts: 1, endpoint: '', secured: true, fields: [] }],
-          });
-        }, 50);
-        return ok(() => clearInterval(timer));
-      },
     },
   };
   const server = new DashboardServer(options);
@@ -331,6 +348,7 @@ function eventOf(index: number, hostile: string, now: number): MeshEvent {
     severity,
     subject: 'x',
     message: `service-${index} connected${hostile}`,
+    replica: 'one',
   };
 }
 

@@ -36,6 +36,7 @@ const serverInfo: ServerInfo = {
   proxies: 0,
   objects: 0,
   objectsRefused: 0,
+  replicas: [],
 };
 
 interface Place {
@@ -78,7 +79,7 @@ async function place(t: TestContext): Promise<Place> {
     getConfig: () => ({ ok: false, error: nothing }),
     why: () => ok({ hops: [], rings: [] }),
     tap: (_request: TapRequest, emit: (event: object) => void) => {
-      emit({ proxy: 'shop/cart-1', requests: [], dropped: 3 });
+      emit({ proxy: 'shop/cart-1', requests: [], dropped: 3, replicas: [] });
       return ok(() => void stopped.push('tap'));
     },
   } as unknown as AdminService;

@@ -80,9 +80,9 @@ export class CallersDesk implements AdminService {
       : ok(given);
   }
 
-  watchEvents(emit: (event: MeshEvent) => void): () => void {
-    const stop = this.options.service.watchEvents(emit);
-    return this.whileAllowed('status', stop, () => undefined);
+  watchEvents(noFollow: boolean, emit: (event: MeshEvent) => void, ended: () => void): () => void {
+    const stop = this.options.service.watchEvents(noFollow, emit, ended);
+    return this.whileAllowed('status', stop, ended);
   }
 
   tap(

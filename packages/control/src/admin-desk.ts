@@ -10,11 +10,11 @@ import type {
   GetDashboardResponse,
   GetTrafficRequest,
   GetTrafficResponse,
+  GetVersionsResponse,
   ListObjectsRequest,
+  ListObjectsResponse,
+  ListProxiesResponse,
   MeshEvent,
-  ObjectStatus,
-  ProxyStatus,
-  ResourceVersion,
   ServerInfo,
   TapEvent,
   TapRequest,
@@ -48,7 +48,7 @@ export interface AdminDeskOptions {
 const QUERY_MS = 5000;
 const MOST_NAMES = 40;
 
-/** What people and tools ask, answered. */
+/** What people and tools ask, answered of what this replica knows by itself; of the whole mesh, `MeshDesk` answers. */
 export class AdminDesk implements AdminService {
   private readonly options: AdminDeskOptions;
 
@@ -60,9 +60,10 @@ export class AdminDesk implements AdminService {
     return ok(this.options.server());
   }
 
-  listProxies(): Result<{ readonly proxies: readonly ProxyStatus[] }, CallFault> {
+  listProxies(): Result<ListProxiesResponse, CallFault> {
     const proxies = Array.from(this.options.registry.records, reportProxy);
-    return ok({ proxies: proxies.sort((left, right) => byCodeUnit(left.name, right.name)) });
+    const { replicas } = this.options.server();
+    return ok({ proxies: proxies.sort((left, right) => byCodeUnit(left.name, right.name)), replicas });
   }
 
   getConfig({ proxy, keyPrefix }: GetConfigRequest): Promise<Result<GetConfigResponse, CallFault>> {
@@ -81,22 +82,23 @@ export class AdminDesk implements AdminService {
     });
   }
 
-  getVersions({
-    proxy,
-  }: {
-    readonly proxy: string;
-  }): Result<{ readonly resources: readonly ResourceVersion[] }, CallFault> {
+  getVersions({ proxy }: { readonly proxy: string }): Result<GetVersionsResponse, CallFault> {
     const found = this.find(proxy);
     if (!found.ok) return found;
     return ok({ resources: found.value.session.versions().sort((left, right) => byCodeUnit(left.key, right.key)) });
   }
 
-  listObjects(request: ListObjectsRequest): Result<{ readonly objects: readonly ObjectStatus[] }, CallFault> {
-    return ok({ objects: this.options.objects.list(request) });
+  listObjects(request: ListObjectsRequest): Result<ListObjectsResponse, CallFault> {
+    return ok({ objects: this.options.objects.list(request), replicas: this.options.server().replicas });
   }
 
-  watchEvents(emit: (event: MeshEvent) => void): () => void {
-    return this.options.events.watch(emit);
+  watchEvents(noFollow: boolean, emit: (event: MeshEvent) => void, ended: () => void): () => void {
+    const stop = this.options.events.watch(emit);
+    if (noFollow) {
+      stop();
+      ended();
+    }
+    return stop;
   }
 
   /** A token is for something that configuration names: a Service, a WorkloadEntry or a Gateway. */
@@ -143,20 +145,34 @@ export class AdminDesk implements AdminService {
     return this.options.observation.tap(request, emit, ended);
   }
 
+  /** Whether a proxy of exactly this name has its stream here. */
+  isConnected(name: string): boolean {
+    return this.options.registry.find(name)?.isConnected === true;
+  }
+
   private find(name: string): Result<ProxyRecord, CallFault> {
     const { registry } = this.options;
-    const found = registry.find(name);
-    if (found !== undefined) return ok(found);
-    const names = Array.from(registry.records, (record) => record.name).sort(byCodeUnit);
-    // `cart` for `shop/cart-x7` is what people type.
-    const meant = names.filter((known) => known.split('/')[1] === name);
-    const only = meant.length === 1 ? registry.find(meant[0]!) : undefined;
-    if (only !== undefined) return ok(only);
-    const nearest = nearestWord(name, names);
-    const hint = names.length === 0 ? 'no proxy is connected' : `connected: ${listed(names)}`;
-    const guess = nearest === undefined ? '' : `; did you mean ${nearest}?`;
-    return fail({ code: 'NotFound', message: `no proxy ${name}; ${hint}${guess}` });
+    const chosen = chooseProxy(
+      name,
+      Array.from(registry.records, (record) => record.name),
+    );
+    if (!chosen.ok) return chosen;
+    const found = registry.find(chosen.value);
+    return found === undefined ? fail({ code: 'NotFound', message: `no proxy ${name}` }) : ok(found);
   }
+}
+
+/** The proxy that somebody means, of those there are; the fault names what is near. */
+export function chooseProxy(name: string, names: readonly string[]): Result<string, CallFault> {
+  if (names.includes(name)) return ok(name);
+  // `cart` for `shop/cart-x7` is what people type.
+  const meant = names.filter((known) => known.split('/')[1] === name);
+  if (meant.length === 1) return ok(meant[0]!);
+  const sorted = names.toSorted(byCodeUnit);
+  const nearest = nearestWord(name, sorted);
+  const hint = sorted.length === 0 ? 'no proxy is connected' : `connected: ${listed(sorted)}`;
+  const guess = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  return fail({ code: 'NotFound', message: `no proxy ${name}; ${hint}${guess}` });
 }
 
 function namesIn(model: Model, namespace: string): Set<string> {

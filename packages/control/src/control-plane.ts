@@ -50,7 +50,9 @@ import { openIdentityDesk } from './identity-desk.ts';
 import type { Log } from './log.ts';
 import { ObjectReport } from './object-report.ts';
 import { ObservationRoom } from './observation/observation-room.ts';
+import { MeshDesk } from './peers/mesh-desk.ts';
 import { PeerRoom } from './peers/peer-room.ts';
+import { ReplicaDesk } from './peers/replica-desk.ts';
 import { ProxyRegistry } from './proxy-registry.ts';
 import { reportProxy } from './proxy-report.ts';
 import { PushProgress, type PushResult } from './push-progress.ts';
@@ -180,6 +182,8 @@ export class ControlStartError extends Error {
 /** Proxies are told to come back within this long, and their streams ended after it. */
 const MOVE_WITHIN_MS = 1000;
 const STOP_GRACE_MS = 500;
+/** An answer of another replica is on its way for so long. */
+const PEER_RETURN_MS = 50;
 
 /** Rejects with a `ControlStartError`; then nothing is left open. */
 export async function startControlPlane(options: ControlOptions): Promise<ControlPlane> {
@@ -203,7 +207,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
 
   const index = new ResourceIndex();
   const store = new ConfigStore();
-  const events = new EventLog(clock, log);
+  const events = new EventLog(options.name, clock, log);
   const totals = { transactions: 0, acknowledgements: 0 };
   let server: ControlServer<PeerIdentity> | null = null;
   const gauges: ControlGauges = {
@@ -243,6 +247,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
   const book = new InstanceBook({ feed, memory, wheel, ...(options.cluster === undefined ? {} : { pods }) });
   closers.push(() => book.stop());
   let peers: PeerRoom | null = null;
+  let replicaDesk: ReplicaDesk | null = null;
   const registry = new ProxyRegistry({
     feed,
     book,
@@ -258,7 +263,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     },
   });
   closers.push(() => registry.stop());
-  const observation = new ObservationRoom({ registry, model: index.model, clock, wheel });
+  const observation = new ObservationRoom({ replica: options.name, registry, model: index.model, clock, wheel });
   closers.push(() => observation.stop());
 
   const room =
@@ -406,11 +411,13 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       return issued;
     },
     trustBundle: () => identity.trustBundle,
-    tell: (request, peer) =>
-      peers?.told(request, peer.id) ?? fail({ code: 'Unimplemented', message: 'this control plane has no replicas' }),
-    why: (request, peer) =>
-      peers?.asked(request, peer.id, (id, awaitMs) => observation.whyHere(id, awaitMs)) ??
-      fail({ code: 'Unimplemented', message: 'this control plane has no replicas' }),
+    peers: (peer) => {
+      if (peers === null || replicaDesk === null) {
+        return fail({ code: 'Unimplemented', message: 'this control plane has no replicas' });
+      }
+      const admitted = peers.admits(peer.id);
+      return admitted.ok ? ok(replicaDesk) : admitted;
+    },
     refused: (address, reason) => {
       const kind = reason.split(':')[0] ?? reason;
       metrics.connectionRefused(kind);
@@ -436,26 +443,6 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     return control.close(MOVE_WITHIN_MS, STOP_GRACE_MS);
   });
   const address = `${bracketed(advertisedHost(options))}:${port}`;
-  if (options.cluster !== undefined) {
-    const { replica, namespace } = options.cluster;
-    const tls = (): ClientTls => identity.peerTls();
-    const others = new PeerRoom({
-      replica,
-      namespace,
-      pods,
-      book,
-      registry,
-      tls,
-      identity: identity.identity,
-      wheel,
-      log,
-    });
-    peers = others;
-    observation.askElsewhere = (request, awaitMs) => others.why(request, awaitMs);
-    closers.push(() => others.stop());
-    await others.begin(port);
-  }
-
   const objects = new ObjectReport(store, index, feed.followers);
   const serverInfo = (): ServerInfo => {
     const { inForce, refused } = countObjects(store);
@@ -470,6 +457,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       proxies: registry.size,
       objects: inForce,
       objectsRefused: refused,
+      replicas: [{ replica: options.name, silent: '' }],
     };
   };
   if (room !== null) {
@@ -498,7 +486,34 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     dashboard: () => dashboard,
     address: () => address,
   });
-  const admin = new AdminServer(desk);
+  if (options.cluster !== undefined) {
+    const { replica, namespace } = options.cluster;
+    const others = new PeerRoom({
+      replica,
+      namespace,
+      pods,
+      book,
+      registry,
+      tls: (): ClientTls => identity.peerTls(),
+      identity: identity.identity,
+      window: observation.window,
+      clock,
+      wheel,
+      log,
+    });
+    peers = others;
+    replicaDesk = new ReplicaDesk({ room: others, desk, observation, objects });
+    observation.elsewhere = {
+      why: (request, awaitMs) =>
+        others.ask((client) => client.why({ replica, request, awaitMs }), awaitMs + PEER_RETURN_MS),
+      counted: (reporter, counters) => others.counted(reporter, counters),
+      traffic: (windowMs) => others.traffic(windowMs),
+    };
+    closers.push(() => others.stop());
+    await others.begin(port);
+  }
+  const meshDesk = new MeshDesk({ replica: options.name, desk, objects, observation, peers, clock });
+  const admin = new AdminServer(meshDesk);
   const bound = await admin.listen(options.adminSocket);
   if (!bound.ok) throw new ControlStartError(`the admin socket cannot be opened: ${bound.error}`);
   closers.push(() => admin.close());
@@ -511,7 +526,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
       dashboard === undefined || ownToken === null
         ? undefined
         : { address: dashboard.address, token: ownToken.grant(mayTap ? 'all' : 'calm') };
-    const guarded = new AdminServer(new AdminAccess({ service: desk, client, clock, wheel, dashboard: given }));
+    const guarded = new AdminServer(new AdminAccess({ service: meshDesk, client, clock, wheel, dashboard: given }));
     adminPort = await guarded.listenPort(options.adminPort, '127.0.0.1').catch((error: unknown) => {
       throw listenError(error, '127.0.0.1', options.adminPort ?? 0, '--admin-port');
     });
@@ -524,7 +539,7 @@ async function assemble(options: ControlOptions, closers: Closer[]): Promise<Con
     if (!token.ok) throw new ControlStartError(token.error);
     ownToken = token.value;
     const pages = new DashboardServer({
-      desk,
+      desk: meshDesk,
       observation,
       model: index.model,
       clock,

@@ -6,7 +6,7 @@ import { EventLog } from './event-log.ts';
 
 test('the newest events are remembered, said in the log, and told to those who watch until they stop', () => {
   const log = new RecordedLog();
-  const events = new EventLog(new FakeClock(), log, 3);
+  const events = new EventLog('one', new FakeClock(), log, 3);
   for (let count = 0; count < 5; count += 1) events.add('warning', 'type', 'subject', `message ${count}`);
   const seen: string[] = [];
   const stop = events.watch(({ message }) => seen.push(message));

@@ -4,13 +4,15 @@ import type { Log } from './log.ts';
 
 /** What happened lately, for people who ask and for those who watch. */
 export class EventLog {
+  private readonly replica: string;
   private readonly clock: Clock;
   private readonly log: Log;
   private readonly ring: RingBuffer<MeshEvent>;
   private readonly watchers: Set<(event: MeshEvent) => void>;
 
   /** A thousand: an hour of a busy mesh, in a third of a megabyte. */
-  constructor(clock: Clock, log: Log, capacity = 1000) {
+  constructor(replica: string, clock: Clock, log: Log, capacity = 1000) {
+    this.replica = replica;
     this.clock = clock;
     this.log = log;
     this.ring = new RingBuffer(capacity);
@@ -19,7 +21,7 @@ export class EventLog {
 
   /** Remembers an event, says it in the log, and tells those who watch. `type` is a stable token. */
   add(severity: 'info' | 'warning' | 'error', type: string, subject: string, message: string): void {
-    const event: MeshEvent = { atMs: this.clock.wallMs(), type, severity, subject, message };
+    const event: MeshEvent = { atMs: this.clock.wallMs(), type, severity, subject, message, replica: this.replica };
     this.ring.push(event);
     const level = severity === 'warning' ? 'warn' : severity;
     this.log[level](message, { event: type, subject });

@@ -10,7 +10,7 @@ import {
   statusOf,
   statusOfRefused,
 } from '@weft/model';
-import type { Condition, ListObjectsRequest, ObjectProblem, ObjectStatus } from '@weft/wire';
+import type { Condition, ListObjectsRequest, ObjectHolders, ObjectProblem, ObjectStatus } from '@weft/wire';
 import { stringify } from 'yaml';
 import type { ConfigStore, ObjectRecord } from './config-store.ts';
 import { resourcesOf } from './object-resources.ts';
@@ -21,6 +21,9 @@ import type { ResourceIndex } from './resource-index.ts';
 const FILE_KIND = 'File';
 /** YAML of an object that is larger than this is cut out of the answer's reach, not the answer. */
 const MAX_YAML = 1024 * 1024;
+/** Refusals that are told of one object. */
+const MOST_REASONS = 3;
+const nowhere: HeldElsewhere = { holders: 0, behind: 0, reasons: [] };
 
 /** Who of the connected proxies uses a resource, and who of them does not have its newest version. */
 export interface Use {
@@ -38,6 +41,9 @@ export interface Standing extends ModelStatus {
   readonly programmed: ModelCondition | undefined;
 }
 
+/** What proxies of other replicas make of an object. */
+export type HeldElsewhere = Pick<ObjectHolders, 'holders' | 'behind' | 'reasons'>;
+
 export class ObjectReport {
   private readonly store: ConfigStore;
   private readonly index: ResourceIndex;
@@ -49,15 +55,16 @@ export class ObjectReport {
     this.followers = followers;
   }
 
-  /** Sorted by kind, namespace, name. The YAML is written when the request names one object. */
-  list({ kind, namespace, name }: ListObjectsRequest): ObjectStatus[] {
+  /**
+   * Sorted by kind, namespace, name. The YAML is written when the request names one object. `elsewhere` are the proxies of other
+   * replicas, by `holdersKey`.
+   */
+  list(request: ListObjectsRequest, elsewhere: ReadonlyMap<string, HeldElsewhere> = new Map()): ObjectStatus[] {
+    const { kind, namespace, name } = request;
     const uses = new Map<ResourceKey, Use>();
     const statuses: ObjectStatus[] = [];
-    for (const record of this.store.records.values()) {
-      const { ref } = record;
-      if (kind !== '' && ref.kind.toLowerCase() !== kind.toLowerCase()) continue;
-      if ((namespace !== '' && ref.namespace !== namespace) || (name !== '' && ref.name !== name)) continue;
-      statuses.push(this.report(record, uses, name !== ''));
+    for (const record of this.meant(request)) {
+      statuses.push(this.report(record, uses, name !== '', elsewhere.get(holdersKey(record.ref)) ?? nowhere));
     }
     if (namespace === '') statuses.push(...this.files(kind, name));
     return statuses.sort(
@@ -66,6 +73,20 @@ export class ObjectReport {
         byCodeUnit(left.namespace, right.namespace) ||
         byCodeUnit(left.name, right.name),
     );
+  }
+
+  /** How many connected proxies use each object that is meant and used by any. */
+  holders(request: ListObjectsRequest): ObjectHolders[] {
+    const uses = new Map<ResourceKey, Use>();
+    const found: ObjectHolders[] = [];
+    for (const { ref, object } of this.meant(request)) {
+      if (object === undefined) continue;
+      const { holders, behind, reasons } = this.count(resourcesOf(this.index.model, object), uses);
+      if (holders === 0) continue;
+      const { kind, namespace, name } = ref;
+      found.push({ kind, namespace, name, holders, behind, reasons: reasons.slice(0, MOST_REASONS) });
+    }
+    return found;
   }
 
   /** Connected proxies that use an object, and those of them that do not have its newest version. */
@@ -96,7 +117,21 @@ export class ObjectReport {
     return { ...status, programmed: programmedCondition(count, generation) };
   }
 
-  private report(record: ObjectRecord, uses: Map<ResourceKey, Use>, withYaml: boolean): ObjectStatus {
+  private *meant({ kind, namespace, name }: ListObjectsRequest): Generator<ObjectRecord> {
+    for (const record of this.store.records.values()) {
+      const { ref } = record;
+      if (kind !== '' && ref.kind.toLowerCase() !== kind.toLowerCase()) continue;
+      if ((namespace !== '' && ref.namespace !== namespace) || (name !== '' && ref.name !== name)) continue;
+      yield record;
+    }
+  }
+
+  private report(
+    record: ObjectRecord,
+    uses: Map<ResourceKey, Use>,
+    withYaml: boolean,
+    elsewhere: HeldElsewhere,
+  ): ObjectStatus {
     const { ref, problems } = record;
     const generation = record.object?.metadata.generation ?? 0;
     const conditions: Condition[] = [];
@@ -111,11 +146,14 @@ export class ObjectReport {
       for (const condition of own) conditions.push({ ...pick(condition), about: `listener ${name}` });
     }
     const keys = record.object === undefined ? [] : resourcesOf(this.index.model, record.object);
-    const { holders, behind, reasons } = this.count(keys, uses);
+    const here = this.count(keys, uses);
+    const holders = here.holders + elsewhere.holders;
+    const behind = here.behind + elsewhere.behind;
+    const reasons = [...here.reasons, ...elsewhere.reasons];
     if (keys.length > 0) {
       const count = { subscribers: holders, acknowledged: holders - behind, tooOld: 0 };
       const programmed = pick(programmedCondition(count, generation));
-      const why = reasons.length === 0 ? '' : `; refused: ${reasons.slice(0, 3).join('; ')}`;
+      const why = reasons.length === 0 ? '' : `; refused: ${reasons.slice(0, MOST_REASONS).join('; ')}`;
       const kept = record.isRefused ? '; this is the last good version' : '';
       conditions.push({ ...programmed, message: `${programmed.message}${why}${kept}`, about: '' });
     }
@@ -193,6 +231,11 @@ export class ObjectReport {
       };
     });
   }
+}
+
+/** What tells objects apart between replicas. */
+export function holdersKey({ kind, namespace, name }: Pick<ObjectHolders, 'kind' | 'namespace' | 'name'>): string {
+  return `${kind}/${namespace}/${name}`;
 }
 
 function pick(condition: Omit<Condition, 'about'>): Omit<Condition, 'about'> {

@@ -37,6 +37,24 @@ export interface ServerInfo {
   readonly proxies: number;
   readonly objects: number;
   readonly objectsRefused: number;
+  readonly replicas: readonly AskedReplica[];
+}
+
+/** One replica of the control plane, and whether what it knows is part of an answer. */
+export interface AskedReplica {
+  readonly replica: string;
+  /** Why it, or a part of what it knows, is missing; empty: it is not. */
+  readonly silent: string;
+}
+
+export interface ListProxiesResponse {
+  readonly proxies: readonly ProxyStatus[];
+  /** The replica that was asked and all others, by name; so in the other answers. */
+  readonly replicas: readonly AskedReplica[];
+}
+
+export interface GetVersionsResponse {
+  readonly resources: readonly ResourceVersion[];
 }
 
 export type ProxyState = 'Synced' | 'Behind' | 'Refusing' | 'Draining' | 'Lost';
@@ -120,12 +138,20 @@ export interface ObjectStatus {
   readonly yaml: string;
 }
 
+export interface ListObjectsResponse {
+  readonly objects: readonly ObjectStatus[];
+  /** Those whose proxies are counted. */
+  readonly replicas: readonly AskedReplica[];
+}
+
 export interface MeshEvent {
   readonly atMs: number;
   readonly type: string;
   readonly severity: string;
   readonly subject: string;
   readonly message: string;
+  /** Where it happened. */
+  readonly replica: string;
 }
 
 export interface CreateTokenRequest {
@@ -205,6 +231,7 @@ export interface GetTrafficResponse {
   readonly coveredMs: number;
   readonly proxies: number;
   readonly edges: readonly Traffic[];
+  readonly replicas: readonly AskedReplica[];
 }
 
 export interface TapRequest {
@@ -216,9 +243,12 @@ export interface TapRequest {
 }
 
 export interface TapEvent {
+  /** Empty in an event that only tells of replicas. */
   readonly proxy: string;
   readonly requests: readonly TappedRequest[];
   readonly dropped: number;
+  /** Those whose proxies are not, or no longer, tapped. */
+  readonly replicas: readonly AskedReplica[];
 }
 
 export interface GetDashboardResponse {
@@ -240,6 +270,11 @@ const name = (number: number) => text(number, NAME_BYTES);
 export const getServerRequest: Message<Nothing> = message<Nothing>('GetServerRequest', {});
 export const listProxiesRequest: Message<Nothing> = message<Nothing>('ListProxiesRequest', {});
 
+/** Of a control plane: many more than there ever are. */
+const MOST_REPLICAS = 1_000;
+
+const askedReplica = message<AskedReplica>('AskedReplica', { replica: name(1), silent: prose(2, 4096) });
+
 export const serverInfoMessage: Message<ServerInfo> = message<ServerInfo>('ServerInfo', {
   server: name(1),
   mesh: name(2),
@@ -251,6 +286,7 @@ export const serverInfoMessage: Message<ServerInfo> = message<ServerInfo>('Serve
   proxies: count(8),
   objects: count(9),
   objectsRefused: count(10),
+  replicas: list(11, askedReplica, MOST_REPLICAS),
 });
 
 const proxyStatus = message<ProxyStatus>('ProxyStatus', {
@@ -273,9 +309,10 @@ const proxyStatus = message<ProxyStatus>('ProxyStatus', {
   destinations: texts(17, NAME_BYTES, MAX_DESTINATIONS),
 });
 
-export const listProxiesResponse: Message<{ readonly proxies: readonly ProxyStatus[] }> = message<{
-  readonly proxies: readonly ProxyStatus[];
-}>('ListProxiesResponse', { proxies: list(1, proxyStatus, 100_000) });
+export const listProxiesResponse: Message<ListProxiesResponse> = message<ListProxiesResponse>('ListProxiesResponse', {
+  proxies: list(1, proxyStatus, 100_000),
+  replicas: list(2, askedReplica, MOST_REPLICAS),
+});
 
 export const getConfigRequest: Message<GetConfigRequest> = message<GetConfigRequest>('GetConfigRequest', {
   proxy: name(1),
@@ -300,9 +337,9 @@ export const getVersionsRequest: Message<{ readonly proxy: string }> = message<{
   { proxy: name(1) },
 );
 
-export const getVersionsResponse: Message<{ readonly resources: readonly ResourceVersion[] }> = message<{
-  readonly resources: readonly ResourceVersion[];
-}>('GetVersionsResponse', { resources: list(1, resourceVersion, MAX_RESOURCES) });
+export const getVersionsResponse: Message<GetVersionsResponse> = message<GetVersionsResponse>('GetVersionsResponse', {
+  resources: list(1, resourceVersion, MAX_RESOURCES),
+});
 
 export const listObjectsRequest: Message<ListObjectsRequest> = message<ListObjectsRequest>('ListObjectsRequest', {
   kind: name(1),
@@ -344,9 +381,10 @@ const objectStatus = message<ObjectStatus>('ObjectStatus', {
   yaml: prose(11, 4 * 1024 * 1024),
 });
 
-export const listObjectsResponse: Message<{ readonly objects: readonly ObjectStatus[] }> = message<{
-  readonly objects: readonly ObjectStatus[];
-}>('ListObjectsResponse', { objects: list(1, objectStatus, 200_000) });
+export const listObjectsResponse: Message<ListObjectsResponse> = message<ListObjectsResponse>('ListObjectsResponse', {
+  objects: list(1, objectStatus, 200_000),
+  replicas: list(2, askedReplica, MOST_REPLICAS),
+});
 
 export const watchEventsRequest: Message<{ readonly noFollow: boolean }> = message<{ readonly noFollow: boolean }>(
   'WatchEventsRequest',
@@ -359,6 +397,7 @@ export const eventMessage: Message<MeshEvent> = message<MeshEvent>('Event', {
   severity: name(3),
   subject: text(4, 2048),
   message: prose(5, 32_768),
+  replica: name(6),
 });
 
 export const createTokenRequest: Message<CreateTokenRequest> = message<CreateTokenRequest>('CreateTokenRequest', {
@@ -423,6 +462,7 @@ export const getTrafficResponse: Message<GetTrafficResponse> = message<GetTraffi
   coveredMs: large(1),
   proxies: count(2),
   edges: list(3, trafficMessage, 200_000),
+  replicas: list(4, askedReplica, MOST_REPLICAS),
 });
 
 export const getDashboardRequest: Message<Nothing> = message<Nothing>('GetDashboardRequest', {});
@@ -442,4 +482,5 @@ export const tapEvent: Message<TapEvent> = message<TapEvent>('TapEvent', {
   proxy: name(1),
   requests: list(2, tappedRequestMessage, 1_000),
   dropped: large(3),
+  replicas: list(4, askedReplica, MOST_REPLICAS),
 });

@@ -37,17 +37,26 @@ export {
   type WorkloadFacts,
 } from './sync-message.ts';
 export {
+  type CountHoldersResponse,
+  type CountRequest,
+  type CountedProxy,
   type FoundHop,
+  type ObjectHolders,
   type PeerWhyRequest,
   type PeerWhyResponse,
+  type ServiceCall,
+  type ServiceView,
   type TellRequest,
   type TellResponse,
   type ToldInstance,
+  type ViewServicesRequest,
+  type ViewServicesResponse,
   readTold,
   writeTold,
 } from './peer-message.ts';
 export type { ExistingCertificate, IssueRequest, IssueResponse } from './identity-message.ts';
 export type {
+  AskedReplica,
   AskedRing,
   Condition,
   CreateTokenRequest,
@@ -57,8 +66,12 @@ export type {
   GetDashboardResponse,
   GetTrafficRequest,
   GetTrafficResponse,
+  GetVersionsResponse,
   ListObjectsRequest,
+  ListObjectsResponse,
+  ListProxiesResponse,
   MeshEvent,
+  Nothing,
   ObjectProblem,
   ObjectStatus,
   ProxyHop,
@@ -121,6 +134,7 @@ export {
 export { type Progress, SyncHub } from './sync-hub.ts';
 export { type AdminCall, type AdminGuard, AdminServer, type AdminService } from './grpc/admin-server.ts';
 export { AdminClient } from './grpc/admin-client.ts';
+export type { PeerService } from './grpc/peer-methods.ts';
 export { PeerClient } from './grpc/peer-client.ts';
 export type { ClientTls } from './grpc/client-tls.ts';
 export { issueCertificate, syncConnector } from './grpc/control-client.ts';

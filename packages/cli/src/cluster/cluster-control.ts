@@ -5,13 +5,12 @@
 import { type Result, systemClock } from '@weft/kernel';
 import { ADMIN_AUDIENCE } from '@weft/control';
 import { type ClusterAccess, KubeClient, type KubeFault, type PodPort, requestToken } from '@weft/kube';
-import { AdminClient } from '@weft/wire';
+import { AdminClient, type CallFault } from '@weft/wire';
 import { type ControlAdmin, type Sight, Unanswered } from '../control-admin.ts';
 import type { ControlPlace } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { accessOf } from './cluster-access.ts';
 import { ForwardListener } from './forward-listener.ts';
-import { JoinedAdmin } from './joined-admin.ts';
 
 export type ClusterPlace = Extract<ControlPlace, { type: 'cluster' }>;
 
@@ -31,28 +30,42 @@ const SELECTOR = encodeURIComponent('app.kubernetes.io/name=weft-control');
 /** The least that an API server gives. */
 const TOKEN_S = 600;
 
-/** Asks all control planes of a cluster as one. */
+/** Asks one control plane of a cluster, the first that answers: it asks the others itself. */
 export async function withClusterControl<T>(
   place: ClusterPlace,
   sight: Sight,
   ask: (admin: ControlAdmin) => Promise<T>,
 ): Promise<T> {
   const { access, pods, token } = await reachCluster(place, sight);
-  const opened = await Promise.all(pods.map((pod) => ForwardListener.onSocket(access, portOf(place, pod))));
-  const listeners = opened.flatMap((each) => (each.ok ? [each.value] : []));
-  if (listeners.length === 0) throw forwardFault(opened, place);
-  const admins = listeners.map(({ path }) => new AdminClient(path, token));
-  try {
-    return await ask(admins.length === 1 ? admins[0]! : new JoinedAdmin(admins));
-  } catch (error) {
-    if (!(error instanceof Unanswered)) throw error;
-    const where = `${place.namespace} of ${access.description}`;
-    const message = `the control plane in ${where} does not answer on its port ${ADMIN_PORT}; is it of an older version? (${error.message})`;
-    throw new CommandFault(exitCodes.unreachable, message);
-  } finally {
-    for (const admin of admins) admin.close();
-    await Promise.all(listeners.map((listener) => listener.close()));
+  const faults: Result<unknown, KubeFault>[] = [];
+  let silence = '';
+  for (const pod of pods) {
+    const opened = await ForwardListener.onSocket(access, portOf(place, pod));
+    if (!opened.ok) {
+      faults.push(opened);
+      continue;
+    }
+    const admin = new AdminClient(opened.value.path, token);
+    try {
+      const server = await admin.getServer();
+      if (server.ok && server.value.replicas.length === 0 && pods.length > 1) {
+        // It is older than this program and knows only its own proxies.
+        process.stderr.write(`weft: ${pod} is of an older version and speaks of its own sidecars only\n`);
+      }
+      if (server.ok || !isAway(server.error.code)) return await ask(admin);
+      silence = server.error.message;
+    } catch (error) {
+      if (!(error instanceof Unanswered)) throw error;
+      silence = error.message;
+    } finally {
+      admin.close();
+      await opened.value.close();
+    }
   }
+  if (silence === '') throw forwardFault(faults, place);
+  const where = `${place.namespace} of ${access.description}`;
+  const message = `the control plane in ${where} does not answer on its port ${ADMIN_PORT}; is it of an older version? (${silence})`;
+  throw new CommandFault(exitCodes.unreachable, message);
 }
 
 /** Finds the control planes, and something to show them. */
@@ -79,6 +92,10 @@ export function forwardFault(opened: readonly Result<unknown, KubeFault>[], { na
     exitCodes.unreachable,
     `no way to the control plane: ${fault?.message ?? 'it is gone'}${hint}`,
   );
+}
+
+function isAway(code: CallFault['code']): boolean {
+  return code === 'Unavailable' || code === 'DeadlineExceeded';
 }
 
 async function readyPods(client: KubeClient, { namespace }: ClusterPlace, access: ClusterAccess): Promise<string[]> {

@@ -6,6 +6,7 @@ import type { ControlAdmin } from '../control-admin.ts';
 import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
 import type { HeldTable } from '../get/held-config.ts';
+import { replicaNote } from '../output/replica-note.ts';
 import { type OutputFormat, writeStructured } from '../output/structured-output.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { writeTable } from '../output/text-table.ts';
@@ -80,7 +81,9 @@ async function getHeld(
     import('../get/held-config.ts'),
     import('@weft/wire'),
   ]);
-  const proxy = chooseProxy(answerOf(await admin.listProxies()).proxies, name).name;
+  const { proxies, replicas } = answerOf(await admin.listProxies());
+  terminal.err(replicaNote(replicas));
+  const proxy = chooseProxy(proxies, name).name;
   if (proxy !== name) terminal.err(`weft: of ${proxy}\n`);
   if (what === 'config' && output === 'table') {
     const versions = answerOf(await admin.getVersions(proxy)).resources;
@@ -135,7 +138,8 @@ async function getPolicy(
 async function getObjects(admin: ControlAdmin, options: GetOptions, terminal: Terminal): Promise<ExitCode> {
   const { describeObject, isRefused, objectsTable } = await import('../get/object-status.ts');
   const { namespace, output } = options;
-  const { objects } = answerOf(await admin.listObjects({ kind: '', namespace, name: '' }));
+  const { objects, replicas } = answerOf(await admin.listObjects({ kind: '', namespace, name: '' }));
+  terminal.err(replicaNote(replicas));
   const refused = objects.filter(isRefused);
   if (output === 'table') {
     showTable(objectsTable(objects), terminal);
@@ -154,7 +158,8 @@ async function getObject(
   const slash = what.indexOf('/');
   const kind = what.slice(0, Math.max(0, slash));
   const request = { kind, namespace, name: what.slice(slash + 1) };
-  const { objects } = answerOf(await admin.listObjects(request));
+  const { objects, replicas } = answerOf(await admin.listObjects(request));
+  terminal.err(replicaNote(replicas));
   if (objects.length === 0) {
     const where = namespace === '' ? '' : ` in namespace ${namespace}`;
     throw new CommandFault(exitCodes.unwell, `no object ${what}${where}; weft get objects shows all`);

@@ -15,6 +15,7 @@ const server: ServerInfo = {
   proxies: 0,
   objects: 1,
   objectsRefused: 0,
+  replicas: [],
 };
 
 function proxy(instance: string, changes: Partial<ProxyStatus> = {}): ProxyStatus {

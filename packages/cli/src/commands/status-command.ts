@@ -4,6 +4,7 @@ import { answerOf, withControlPlane } from '../admin-connection.ts';
 import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { type ExitCode, exitCodes } from '../exit-code.ts';
 import { humaneAgo, humaneDuration, humaneUntil } from '../output/humane-time.ts';
+import { replicaNote } from '../output/replica-note.ts';
 import { type OutputFormat, writeStructured } from '../output/structured-output.ts';
 import { type Colour, type Terminal, paint } from '../output/terminal.ts';
 import { type Cell, writeTable } from '../output/text-table.ts';
@@ -24,7 +25,8 @@ export function statusCommand(terminal: Terminal, finish: Finish): Command {
       `
 States: Synced has the newest configuration; Behind is getting it; Refusing could not take a part of it and serves what it
 had before; Draining leaves; Lost has ended its stream within the last 10 s. Proxies with the same version hold the same.
-Exit code 1 when a proxy refuses something, is lost or has no valid certificate, or an object is refused.
+Exit code 1 when a proxy refuses something, is lost or has no valid certificate, an object is refused, or a replica of the
+control plane did not answer for its proxies.
 
 Examples:
   weft status
@@ -32,13 +34,14 @@ Examples:
     )
     .action(async (options: StatusOptions) => {
       const { output } = options;
-      const { server, proxies } = await withControlPlane(options, async (admin) => ({
-        server: answerOf(await admin.getServer()),
-        proxies: answerOf(await admin.listProxies()).proxies,
-      }));
+      const { server, proxies } = await withControlPlane(options, async (admin) => {
+        const { proxies: all, replicas } = answerOf(await admin.listProxies());
+        return { server: { ...answerOf(await admin.getServer()), replicas }, proxies: all };
+      });
       const nowMs = Date.now();
       if (output === 'table') terminal.out(describeStatus(server, proxies, nowMs, terminal.coloured));
       else terminal.out(await writeStructured({ server, proxies }, output));
+      terminal.err(replicaNote(server.replicas));
       finish(healthOf(server, proxies, nowMs));
     });
 }
@@ -94,5 +97,6 @@ function healthOf(server: ServerInfo, proxies: readonly ProxyStatus[], nowMs: nu
     ({ state, report }) =>
       state === 'Refusing' || state === 'Lost' || (report !== null && report.certificateNotAfterMs <= nowMs),
   );
-  return unwell || server.objectsRefused > 0 ? exitCodes.unwell : exitCodes.ok;
+  const isPartial = server.replicas.some(({ silent }) => silent !== '');
+  return unwell || isPartial || server.objectsRefused > 0 ? exitCodes.unwell : exitCodes.ok;
 }

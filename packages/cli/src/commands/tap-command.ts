@@ -62,7 +62,10 @@ Examples:
           const show = options.output === 'json' ? jsonLines : textLines(terminal);
           const stop = admin.tap(
             { target: target.replace(/^svc\//, ''), filter, lastsMs },
-            (event) => terminal.out(show(event)),
+            (event) => {
+              terminal.out(show(event));
+              terminal.err(silences(event));
+            },
             (fault) => {
               if (fault === null) resolve();
               else {
@@ -125,6 +128,15 @@ function durationOf(flag: string, text: string, mostMs: number): number {
     throw new CommandFault(exitCodes.usage, `${flag} "${text}": expected a duration up to 1h, like 250ms or 5m`);
   }
   return Math.ceil(read);
+}
+
+function silences({ replicas }: TapEvent): string {
+  return replicas
+    .filter(({ silent }) => silent !== '')
+    .map(
+      ({ replica, silent }) => `weft: sidecars of the control plane's replica ${replica} are not tapped: ${silent}\n`,
+    )
+    .join('');
 }
 
 function jsonLines({ proxy, requests, dropped }: TapEvent): string {

@@ -6,6 +6,7 @@ import type { ControlAdmin } from '../control-admin.ts';
 import { type ControlFlags, withControlFlags } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { type TrafficTable, edgesTable, routesTable, statTable } from '../observe/traffic-table.ts';
+import { replicaNote } from '../output/replica-note.ts';
 import { type OutputFormat, writeStructured } from '../output/structured-output.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { writeTable } from '../output/text-table.ts';
@@ -57,6 +58,7 @@ export function topCommand(terminal: Terminal, finish: Finish): Command {
           const traffic = await ask(admin, service, options);
           const clear = options.once ? '' : '\u001b[H\u001b[2J';
           terminal.out(`${clear}${describe(traffic)}\n${show(edgesTable(traffic), service, terminal)}`);
+          terminal.err(replicaNote(traffic.replicas));
           if (options.once || (await Promise.race([interrupted, pause()]))) break;
         }
       });
@@ -89,6 +91,7 @@ function trafficCommand(
       const traffic = await withControlPlane(options, (admin) => ask(admin, service, options));
       if (options.output !== 'table') terminal.out(await writeStructured(traffic, options.output));
       else terminal.out(`${describe(traffic)}\n${show(table(traffic), service, terminal)}`);
+      terminal.err(replicaNote(traffic.replicas));
       finish(exitCodes.ok);
     });
 }

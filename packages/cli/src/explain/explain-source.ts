@@ -15,6 +15,7 @@ import { answerOf, withControlPlane } from '../admin-connection.ts';
 import type { ControlFlags } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { chooseProxy } from '../get/proxy-choice.ts';
+import { replicaNote } from '../output/replica-note.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { readModel } from './config-model.ts';
 
@@ -52,7 +53,9 @@ export function explainByFiles(asked: AskedRequest, place: ExplainPlace, termina
 export async function explainByProxy(asked: AskedRequest, place: ExplainPlace, terminal: Terminal): Promise<Explained> {
   return withControlPlane(place, async (admin) => {
     const { from, proxy } = place;
-    const chosen = chooseProxy(answerOf(await admin.listProxies()).proxies, proxy === '' ? from : proxy);
+    const { proxies, replicas } = answerOf(await admin.listProxies());
+    terminal.err(replicaNote(replicas));
+    const chosen = chooseProxy(proxies, proxy === '' ? from : proxy);
     if (proxy !== '' && !isOf(chosen, from)) {
       throw new CommandFault(
         exitCodes.usage,

@@ -28,7 +28,7 @@ function edge(changed: Partial<Traffic> = {}): Traffic {
 }
 
 function traffic(...edges: Traffic[]): GetTrafficResponse {
-  return { coveredMs: 60_000, proxies: 2, edges };
+  return { coveredMs: 60_000, proxies: 2, edges, replicas: [] };
 }
 
 function texts(rows: readonly (readonly Cell[])[]): string[][] {

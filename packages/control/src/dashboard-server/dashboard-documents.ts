@@ -1,9 +1,9 @@
 import { type Result, fail, ok } from '@weft/kernel';
 import { type Model, byCodeUnit } from '@weft/model';
-import type { CallFault, MeshEvent, ObjectStatus, ProxyStatus, WhyResponse } from '@weft/wire';
-import type { AdminDesk } from '../admin-desk.ts';
-import type { ObservationRoom } from '../observation/observation-room.ts';
+import type { AdminService, CallFault, MeshEvent, ObjectStatus, ProxyStatus, Reply, WhyResponse } from '@weft/wire';
 import type { WhyJson } from '../observation/observation-json.ts';
+import type { ObservationRoom } from '../observation/observation-room.ts';
+import type { MeshDesk } from '../peers/mesh-desk.ts';
 import type {
   EventsJson,
   ObjectsJson,
@@ -17,8 +17,12 @@ import type {
 
 /** What the documents are read from. */
 export interface DocumentSources {
-  readonly desk: Pick<AdminDesk, 'getServer' | 'listProxies' | 'getVersions' | 'listObjects' | 'watchEvents' | 'why'>;
-  readonly observation: Pick<ObservationRoom, 'report' | 'endpoints'>;
+  readonly desk: Pick<
+    AdminService,
+    'getServer' | 'listProxies' | 'getVersions' | 'listObjects' | 'watchEvents' | 'why'
+  > &
+    Pick<MeshDesk, 'endpoints'>;
+  readonly observation: Pick<ObservationRoom, 'report' | 'topology' | 'service'>;
   readonly model: Model;
 }
 
@@ -62,21 +66,21 @@ function match(segments: readonly string[], windowMs: number, sources: DocumentS
     case 'overview':
       return count === 1 ? now(CONFIG_MS, () => overview(sources)) : undefined;
     case 'topology':
-      return count === 1 ? now(TRAFFIC_MS, () => ok(observation.report.topology(windowMs))) : undefined;
+      return count === 1 ? now(TRAFFIC_MS, () => ok(observation.topology(windowMs))) : undefined;
     case 'services':
       if (count === 1) return now(CONFIG_MS, () => ok(services(sources.model)));
-      if (count === 3) return now(TRAFFIC_MS, () => ok(observation.report.service(id, windowMs)));
+      if (count === 3) return now(TRAFFIC_MS, () => ok(observation.service(id, windowMs)));
       if (count !== 4 || third !== 'endpoints') return undefined;
-      return { refreshMs: ASKING_MS, read: async () => ok(await observation.endpoints(id)) };
+      return { refreshMs: ASKING_MS, read: () => desk.endpoints(id) };
     case 'proxies':
-      if (count === 1) return now(CONFIG_MS, () => mapped(desk.listProxies(), (all): ProxiesJson => all));
+      if (count === 1) return now(CONFIG_MS, () => desk.listProxies() satisfies Reply<ProxiesJson>);
       return count === 3 ? now(CONFIG_MS, () => proxy(sources, id, windowMs)) : undefined;
     case 'objects':
       if (count === 1) return now(CONFIG_MS, () => desk.listObjects({ kind: '', namespace: '', name: '' }));
       if (count !== 4) return undefined;
       return now(CONFIG_MS, () => object(sources, first, second === '-' ? '' : second, third));
     case 'events':
-      return count === 1 ? now(CONFIG_MS, () => ok(events(sources))) : undefined;
+      return count === 1 ? now(CONFIG_MS, () => events(sources)) : undefined;
     case 'why':
       if (count !== 2 || first === '') return undefined;
       return { refreshMs: 0, read: async () => mapped(await desk.why({ request: first }), why(first)) };
@@ -85,16 +89,18 @@ function match(segments: readonly string[], windowMs: number, sources: DocumentS
   }
 }
 
-function now(refreshMs: number, read: () => Result<object, CallFault>): DashboardDocument {
-  return { refreshMs, read: () => Promise.resolve(read()) };
+function now(refreshMs: number, read: () => Reply<object>): DashboardDocument {
+  return { refreshMs, read: async () => read() };
 }
 
-function overview({ desk }: DocumentSources): Result<OverviewJson, CallFault> {
-  const server = desk.getServer();
+async function overview({ desk }: DocumentSources): Promise<Result<OverviewJson, CallFault>> {
+  const [server, listed, objects] = await Promise.all([
+    desk.getServer(),
+    desk.listProxies(),
+    desk.listObjects({ kind: '', namespace: '', name: '' }),
+  ]);
   if (!server.ok) return server;
-  const listed = desk.listProxies();
   if (!listed.ok) return listed;
-  const objects = desk.listObjects({ kind: '', namespace: '', name: '' });
   if (!objects.ok) return objects;
   const { proxies } = listed.value;
   const problems = objects.value.objects
@@ -145,32 +151,40 @@ function services(model: Model): ServicesJson {
   return { services: all.sort(byCodeUnit) };
 }
 
-function proxy({ desk, observation }: DocumentSources, name: string, windowMs: number): Result<ProxyJson, CallFault> {
-  const listed = desk.listProxies();
+async function proxy(
+  { desk, observation }: DocumentSources,
+  name: string,
+  windowMs: number,
+): Promise<Result<ProxyJson, CallFault>> {
+  const listed = await desk.listProxies();
   if (!listed.ok) return listed;
   const status = listed.value.proxies.find((one) => one.name === name);
   if (status === undefined) {
-    return fail({ code: 'NotFound', message: `no proxy ${name} is connected, nor was one in the last seconds` });
+    const silent = listed.value.replicas.filter((one) => one.silent !== '');
+    const away = silent.map(({ replica }) => `; replica ${replica} of the control plane was not reached`).join('');
+    return fail({ code: 'NotFound', message: `no proxy ${name} is connected, nor was one in the last seconds${away}` });
   }
-  const versions = desk.getVersions({ proxy: name });
+  const versions = await desk.getVersions({ proxy: name });
   if (!versions.ok) return versions;
   const gauges = observation.report.gauges(name, windowMs) ?? null;
   return ok({ status, versions: versions.value.resources, gauges });
 }
 
-function object(
+async function object(
   { desk }: DocumentSources,
   kind: string,
   namespace: string,
   name: string,
-): Result<ObjectsJson, CallFault> {
-  const listed = desk.listObjects({ kind, namespace, name });
+): Promise<Result<ObjectsJson, CallFault>> {
+  const listed = await desk.listObjects({ kind, namespace, name });
   if (!listed.ok) return listed;
   // The list takes an empty namespace for any.
   const objects = listed.value.objects
     .filter((one) => one.namespace === namespace && one.name === name)
     .map(withoutSecrets);
-  return objects.length > 0 ? ok({ objects }) : fail({ code: 'NotFound', message: `there is no ${kind} ${name}` });
+  return objects.length > 0
+    ? ok({ ...listed.value, objects })
+    : fail({ code: 'NotFound', message: `there is no ${kind} ${name}` });
 }
 
 /** A Secret is read by the control plane and shown by nobody. */
@@ -178,10 +192,10 @@ function withoutSecrets(status: ObjectStatus): ObjectStatus {
   return status.kind === 'Secret' ? { ...status, yaml: '' } : status;
 }
 
-function events({ desk }: DocumentSources): EventsJson {
+async function events({ desk }: DocumentSources): Promise<Result<EventsJson, CallFault>> {
   const seen: MeshEvent[] = [];
-  desk.watchEvents((event) => void seen.push(event))();
-  return { events: seen.slice(-MOST_EVENTS).toReversed() };
+  await new Promise<void>((resolve) => void desk.watchEvents(true, (event) => void seen.push(event), resolve));
+  return ok({ events: seen.slice(-MOST_EVENTS).toReversed() });
 }
 
 function why(request: string): (found: WhyResponse) => WhyJson {

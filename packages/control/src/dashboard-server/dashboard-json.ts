@@ -2,11 +2,12 @@
  * What the dashboard is told of configuration and proxies, as JSON; live traffic stands in `observation/observation-json.ts`.
  * Times are Unix milliseconds, 0 where there was none.
  */
-import type { MeshEvent, ObjectStatus, ProxyStatus, ResourceVersion, ServerInfo } from '@weft/wire';
+import type { AskedReplica, MeshEvent, ObjectStatus, ProxyStatus, ResourceVersion, ServerInfo } from '@weft/wire';
 import type { ProxyGaugesJson } from '../observation/observation-json.ts';
 
 /** `GET /api/v1/overview`. */
 export interface OverviewJson {
+  /** With `replicas` as in `ProxiesJson`. */
   readonly server: ServerInfo;
   readonly proxies: ProxyCountsJson;
   /** Those with an error or warning, worst first, at most 50. */
@@ -41,6 +42,8 @@ export interface ServicesJson {
 /** `GET /api/v1/proxies`. */
 export interface ProxiesJson {
   readonly proxies: readonly ProxyStatus[];
+  /** Every replica of the control plane, the one that was asked first. `silent`: why its proxies are missing; empty: they are not. */
+  readonly replicas: readonly AskedReplica[];
 }
 
 /** `GET /api/v1/proxies/NAMESPACE/INSTANCE?window=1800000`. */
@@ -54,6 +57,8 @@ export interface ProxyJson {
 /** `GET /api/v1/objects`, without YAML, and `GET /api/v1/objects/KIND/NAMESPACE/NAME`, with it; `-` stands for no namespace. */
 export interface ObjectsJson {
   readonly objects: readonly ObjectStatus[];
+  /** Those whose proxies are counted, as in `ProxiesJson`. */
+  readonly replicas: readonly AskedReplica[];
 }
 
 /** `GET /api/v1/events`, newest first. */

@@ -15,8 +15,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import type { Clock, Timer, TimerWheel } from '@weft/kernel';
-import type { CallFault, TapEvent } from '@weft/wire';
-import type { ObservationRoom } from '../observation/observation-room.ts';
+import type { AdminService, CallFault, TapEvent } from '@weft/wire';
 import type { TapJson } from '../observation/observation-json.ts';
 import { type DocumentSources, findDocument } from './dashboard-documents.ts';
 import type { FaultJson } from './dashboard-json.ts';
@@ -26,7 +25,7 @@ import { type StaticFile, readStaticFiles } from './static-files.ts';
 import { readTapQuery } from './tap-query.ts';
 
 export interface DashboardServerOptions extends DocumentSources {
-  readonly observation: Pick<ObservationRoom, 'report' | 'endpoints' | 'tap'>;
+  readonly desk: DocumentSources['desk'] & Pick<AdminService, 'tap'>;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly token: DashboardToken;
@@ -160,10 +159,10 @@ export class DashboardServer {
     let send: Send | null = null;
     let unsaid = 0;
     let end: () => void = () => undefined;
-    const tapped = this.options.observation.tap(
+    const tapped = this.options.desk.tap(
       request.value,
-      ({ proxy, requests, dropped }: TapEvent) => {
-        const event: TapJson = { proxy, requests, dropped: dropped + unsaid };
+      ({ proxy, requests, dropped, replicas }: TapEvent) => {
+        const event: TapJson = { proxy, requests, dropped: dropped + unsaid, replicas };
         unsaid = send?.('tap', JSON.stringify(event)) === true ? 0 : unsaid + requests.length + dropped;
       },
       (ended) => {

@@ -3,7 +3,7 @@
  * null, which is not zero: nobody reported then, or there was nothing to measure. Rates are per second, shares 0 to 1,
  * durations milliseconds, times Unix milliseconds.
  */
-import type { AskedRing, BackendView, ProxyHop, TappedRequest, TrafficDirection } from '@weft/wire';
+import type { AskedReplica, AskedRing, BackendView, ProxyHop, TappedRequest, TrafficDirection } from '@weft/wire';
 
 /** The golden signals over a window. */
 export interface SignalsJson {
@@ -61,6 +61,11 @@ export interface TopologyJson {
   readonly coveredMs: number;
   readonly nodes: readonly NodeJson[];
   readonly edges: readonly EdgeJson[];
+  /**
+   * Every replica of the control plane, the one that was asked first. `silent`: why figures lack something that its sidecars
+   * carried; empty where they do not.
+   */
+  readonly replicas: readonly AskedReplica[];
 }
 
 export interface RouteTrafficJson extends SignalsJson {
@@ -83,6 +88,8 @@ export interface ServiceJson {
   readonly routes: readonly RouteTrafficJson[];
   /** Names of the proxies beside it. */
   readonly proxies: readonly string[];
+  /** As in `TopologyJson`. */
+  readonly replicas: readonly AskedReplica[];
 }
 
 /** `GET /api/v1/services/NAMESPACE/NAME/endpoints`: as the balancers of its callers see it, asked now. */
@@ -91,6 +98,8 @@ export interface ServiceEndpointsJson {
   readonly views: readonly { readonly proxy: string; readonly backends: readonly BackendView[] }[];
   /** Callers that did not answer. */
   readonly silent: readonly string[];
+  /** Every replica of the control plane; `silent`: why its callers were not asked. */
+  readonly replicas: readonly AskedReplica[];
 }
 
 /** `GET /api/v1/proxies/NAMESPACE/INSTANCE`, beside what `Admin.ListProxies` says. */
@@ -115,4 +124,6 @@ export interface TapJson {
   readonly proxy: string;
   readonly requests: readonly TappedRequest[];
   readonly dropped: number;
+  /** Replicas of the control plane whose sidecars are not, or no longer, tapped; told when it happens. */
+  readonly replicas: readonly AskedReplica[];
 }

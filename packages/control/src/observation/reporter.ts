@@ -7,13 +7,14 @@ export function workloadOf({ workload, gateway }: Hello): string {
   return `${workload.namespace}/${workload.service === '' ? workload.name : workload.service}`;
 }
 
-/** A proxy as the one who counts. */
-export function reporterOf(proxy: string, hello: Hello): Reporter {
+/** A proxy as the one who counts; `entry` is the key of its workload in the configuration, empty without one. */
+export function reporterOf(proxy: string, hello: Hello, entry: string): Reporter {
   const { namespace, serviceAccount } = hello.workload;
   return {
     proxy,
     workload: workloadOf(hello),
     account: `${namespace}/${serviceAccount}`,
     gateway: hello.gateway !== '',
+    entry,
   };
 }

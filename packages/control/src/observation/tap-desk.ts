@@ -51,7 +51,7 @@ export class TapDesk {
       stops.push(
         session.tap(filter, lastsMs, (tapped) => {
           if (!isOpen) return;
-          if (tapped !== null) emit({ proxy: name, requests: tapped.requests, dropped: tapped.dropped });
+          if (tapped !== null) emit({ proxy: name, requests: tapped.requests, dropped: tapped.dropped, replicas: [] });
           else if ((left -= 1) === 0) {
             stop();
             ended({ code: 'Unavailable', message: 'no proxy that is tapped is connected any more' });

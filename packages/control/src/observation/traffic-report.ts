@@ -86,7 +86,7 @@ export class TrafficReport {
     };
   }
 
-  topology(windowMs: number): TopologyJson {
+  topology(windowMs: number): Omit<TopologyJson, 'replicas'> {
     const { from, to } = this.window.range(windowMs);
     const covered = this.window.coveredSteps(from, to);
     const places = this.places();
@@ -100,7 +100,7 @@ export class TrafficReport {
     };
   }
 
-  service(id: string, windowMs: number): ServiceJson {
+  service(id: string, windowMs: number): Omit<ServiceJson, 'replicas'> {
     const { from, to } = this.window.range(windowMs);
     const covered = this.window.coveredSteps(from, to);
     const places = this.places();

@@ -31,6 +31,7 @@ const reporters = Array.from({ length: sidecars }, (_, index) => ({
   workload: `shop/service-${index}`,
   account: `shop/account-${index}`,
   gateway: false,
+  entry: '',
 }));
 
 const before = measured();

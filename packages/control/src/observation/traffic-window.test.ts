@@ -7,8 +7,20 @@ import { BUCKETS, PointStore, TrafficSum, percentileMs } from './point-store.ts'
 import { TrafficReport } from './traffic-report.ts';
 import { type Reporter, STEPS, STEP_MS, TrafficWindow } from './traffic-window.ts';
 
-const web: Reporter = { proxy: 'shop/web-1', workload: 'shop/web', account: 'shop/web-account', gateway: false };
-const orders: Reporter = { proxy: 'shop/orders-1', workload: 'shop/orders', account: 'shop/orders', gateway: false };
+const web: Reporter = {
+  proxy: 'shop/web-1',
+  workload: 'shop/web',
+  account: 'shop/web-account',
+  gateway: false,
+  entry: '',
+};
+const orders: Reporter = {
+  proxy: 'shop/orders-1',
+  workload: 'shop/orders',
+  account: 'shop/orders',
+  gateway: false,
+  entry: '',
+};
 
 function edge(changed: Partial<EdgeCounters> = {}): EdgeCounters {
   const latencies = Array.from({ length: BUCKETS }, () => 0);

@@ -22,6 +22,8 @@ export interface Reporter {
   /** `namespace/service-account`. */
   readonly account: string;
   readonly gateway: boolean;
+  /** Key of its workload in the configuration; empty: it stands for none. */
+  readonly entry: string;
 }
 
 /** What one proxy counted of one peer and rule. */
@@ -90,16 +92,16 @@ export class TrafficWindow {
     return Math.floor(this.clock.wallMs() / STEP_MS);
   }
 
-  /** Takes in what a proxy counted since it did so last. */
-  take(reporter: Reporter, counters: Counters): void {
-    const step = this.step;
+  /** Takes in what a proxy counted since it did so last, and said `ageMs` ago: less than the window. */
+  take(reporter: Reporter, counters: Counters, ageMs = 0): void {
+    const step = Math.floor((this.clock.wallMs() - ageMs) / STEP_MS);
     const proxy = this.proxyOf(reporter);
     // Steps without a word are unknown, not empty.
     for (let missed = Math.max(proxy.lastStep + 1, step - RING_STEPS + 1); missed < step; missed += 1) {
       forget(proxy, missed % RING_STEPS);
     }
     const place = step % RING_STEPS;
-    proxy.lastStep = step;
+    proxy.lastStep = Math.max(proxy.lastStep, step);
     proxy.residentBytes[place] = counters.residentBytes;
     proxy.loopDelays[place] = counters.loopDelayP99Ms;
     proxy.connections[place] = counters.connections;

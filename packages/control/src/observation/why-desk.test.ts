@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fail, ok } from '@weft/kernel';
 import { FakeClock } from '@weft/testkit';
 import type { Answer, Hop } from '@weft/wire';
 import type { ProxyRegistry } from '../proxy-registry.ts';
@@ -76,8 +77,8 @@ test('proxies of other replicas are asked through them, in the time that is left
     const rings = ['shop/b', 'shop/moved'].map((proxy) => ({ proxy, silent: '', reach: REACH }));
     const hop = { proxy: 'shop/b', workload: 'shop/b', identity: 'spiffe://example/shop/b', addresses: [], hop: other };
     return Promise.resolve([
-      { replica: 'two', found: { hops: request === 't1' ? [] : [hop], rings }, fault: '' },
-      { replica: 'three', found: null, fault: 'no connection' },
+      { replica: 'two', answer: ok({ hops: request === 't1' ? [] : [hop], rings }) },
+      { replica: 'three', answer: fail({ code: 'Unavailable', message: 'no connection' }) },
     ]);
   });
   const { hops, rings } = await desk.find('r1');

@@ -1,6 +1,6 @@
-import type { Clock, TimerWheel } from '@weft/kernel';
+import type { Clock, Result, TimerWheel } from '@weft/kernel';
 import { byCodeUnit } from '@weft/model';
-import type { Answer, AskedRing, FoundHop, PeerWhyResponse, WhyResponse } from '@weft/wire';
+import type { Answer, AskedRing, CallFault, FoundHop, PeerWhyResponse, WhyResponse } from '@weft/wire';
 import type { ProxyRecord, ProxyRegistry } from '../proxy-registry.ts';
 import { orderHops } from './hop-order.ts';
 import { workloadOf } from './reporter.ts';
@@ -12,11 +12,10 @@ const WAY_MS = 100;
 /** Hops of one answer; a trace that has more is shown in part. */
 const MOST_HOPS = 5_000;
 
-/** What another replica's proxies remember; `found` null: it did not answer, and `fault` says why. */
+/** What another replica's proxies remember, or why it did not say. */
 export interface ElsewhereAnswer {
   readonly replica: string;
-  readonly found: PeerWhyResponse | null;
-  readonly fault: string;
+  readonly answer: Result<PeerWhyResponse, CallFault>;
 }
 
 /** Asks the other replicas; each answers within `awaitMs`, or not at all. */
@@ -129,14 +128,15 @@ function takeAnswer(record: ProxyRecord, answer: Answer | null, found: Found): v
 }
 
 function takeElsewhere(answers: readonly ElsewhereAnswer[], found: Found): void {
-  for (const { replica, found: theirs, fault } of answers) {
-    if (theirs === null) {
-      const silent = `this replica of the control plane did not answer, so its sidecars were not asked: ${fault}`;
+  for (const { replica, answer } of answers) {
+    if (!answer.ok) {
+      const { message } = answer.error;
+      const silent = `this replica of the control plane did not answer, so its sidecars were not asked: ${message}`;
       putRing(found, { proxy: `replica ${replica}`, silent, reach: null });
       continue;
     }
-    for (const ring of theirs.rings) putRing(found, ring);
-    for (const hop of theirs.hops) putHop(found, hop);
+    for (const ring of answer.value.rings) putRing(found, ring);
+    for (const hop of answer.value.hops) putHop(found, hop);
   }
 }
 

@@ -1,14 +1,6 @@
-import type { Result, Timer, TimerWheel } from '@weft/kernel';
+import type { Timer, TimerWheel } from '@weft/kernel';
 import type { WorkloadInstance } from '@weft/model';
-import {
-  type CallFault,
-  type ClientTls,
-  PeerClient,
-  type PeerWhyResponse,
-  type TellRequest,
-  type TellResponse,
-  writeTold,
-} from '@weft/wire';
+import { type ClientTls, PeerClient, type TellRequest, type TellResponse, writeTold } from '@weft/wire';
 import type { InstanceBook } from '../instance-book.ts';
 import type { Log } from '../log.ts';
 import type { Acknowledged } from '../proxy-registry.ts';
@@ -49,6 +41,7 @@ export class PeerLink {
   private isWholeDue: boolean;
   private isSending: boolean;
   private failures: number;
+  private fault: string;
   private isClosed: boolean;
 
   constructor(options: PeerLinkOptions) {
@@ -61,6 +54,7 @@ export class PeerLink {
     this.isWholeDue = true;
     this.isSending = false;
     this.failures = 0;
+    this.fault = '';
     this.isClosed = false;
     this.timer.reschedule(0);
   }
@@ -83,13 +77,18 @@ export class PeerLink {
     if (told?.ok === true) return told.value;
     const why = told === null ? `no answer within ${withinMs} ms` : told.error.message;
     log.warn(`callers of ${instance.workload} at replica ${peer} were not waited for: ${why}`);
-    this.sayAllAgain();
+    this.sayAllAgain(why);
     return { subscribers: 0, acknowledged: 0 };
   }
 
-  /** What its proxies remember of a request; it answers within `awaitMs`, and the call takes a little longer. */
-  why(request: string, awaitMs: number): Promise<Result<PeerWhyResponse, CallFault>> {
-    return this.connected().why({ replica: this.options.replica, request, awaitMs });
+  /** Why the last message did not arrive; empty: it did. Another is tried soon. */
+  get trouble(): string {
+    return this.failures === 0 ? '' : this.fault;
+  }
+
+  /** Asks it something, over the one connection. */
+  ask<T>(question: (client: PeerClient) => T): T {
+    return question(this.connected());
   }
 
   close(): void {
@@ -121,7 +120,7 @@ export class PeerLink {
     if (this.isClosed) return;
     if (!told.ok) {
       if (this.failures === 0) log.warn(`replica ${peer} at ${this.address} is not reached: ${told.error.message}`);
-      this.sayAllAgain();
+      this.sayAllAgain(told.error.message);
       return;
     }
     if (this.failures > 0) log.info(`replica ${peer} is reached again`);
@@ -130,8 +129,12 @@ export class PeerLink {
     if (this.due.size > 0 || this.isWholeDue) this.timer.reschedule(QUIET_MS);
   }
 
-  private sayAllAgain(): void {
+  private sayAllAgain(fault: string): void {
     if (this.isClosed) return;
+    this.fault = fault;
+    // A connection that failed keeps trying in its own time, up to two minutes; the next one begins at once.
+    this.client?.close();
+    this.client = null;
     this.isWholeDue = true;
     const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.failures, 10));
     this.failures += 1;

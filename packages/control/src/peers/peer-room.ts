@@ -2,14 +2,17 @@
  * Replicas of the control plane among themselves. They find each other as pods of the same account and name, and take each other's
  * word by the one identity that nobody but a control plane is issued. What they say only sharpens what each sees for itself.
  */
-import { type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
+import { type Clock, type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
 import type { PodFacts } from '@weft/kube';
 import type { WorkloadInstance } from '@weft/model';
 import {
+  type AskedReplica,
   type CallFault,
   type ClientTls,
-  type PeerWhyRequest,
-  type PeerWhyResponse,
+  type CountRequest,
+  type Counters,
+  type Nothing,
+  type PeerClient,
   type TellRequest,
   type TellResponse,
   readTold,
@@ -19,7 +22,9 @@ import type { PodSource } from '../expected-instance.ts';
 import type { InstanceBook } from '../instance-book.ts';
 import type { Log } from '../log.ts';
 import type { Acknowledged, ProxyRegistry } from '../proxy-registry.ts';
-import type { ElsewhereAnswer } from '../observation/why-desk.ts';
+import type { Reporter, TrafficWindow } from '../observation/traffic-window.ts';
+import { CounterFeed } from './counter-feed.ts';
+import { CounterIntake } from './counter-intake.ts';
 import { PeerLink } from './peer-link.ts';
 
 export interface PeerRoomOptions {
@@ -32,21 +37,36 @@ export interface PeerRoomOptions {
   /** TLS towards other replicas, and the identity that they and we have. */
   readonly tls: () => ClientTls;
   readonly identity: string;
+  /** What other replicas' proxies count goes there too. */
+  readonly window: TrafficWindow;
+  readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly log: Log;
+}
+
+/** What another replica answered, or why it did not. */
+export interface ReplicaAnswer<T> {
+  readonly replica: string;
+  readonly answer: Result<T, CallFault>;
+}
+
+interface Connected {
+  readonly link: PeerLink;
+  readonly feed: CounterFeed;
 }
 
 const NAME_LABEL = 'app.kubernetes.io/name';
 /** After a replica is gone its sidecars come to another one; until then its word stands. */
 const GONE_MS = 10_000;
-/** An answer of another replica is on its way for so long. */
-const RETURN_MS = 50;
+/** Somebody waits for the answer. */
+const ASK_MS = 2_000;
 /** A replica that starts waits so long for what the others know. */
 const GREET_MS = 2000;
 
 export class PeerRoom {
   private readonly options: PeerRoomOptions;
-  private readonly links: Map<string, PeerLink>;
+  private readonly links: Map<string, Connected>;
+  private readonly intake: CounterIntake;
   /** Replicas that told us something, and when that is forgotten where their pod is gone. */
   private readonly speakers: Map<string, Timer | null>;
   private port: number;
@@ -54,10 +74,11 @@ export class PeerRoom {
   constructor(options: PeerRoomOptions) {
     this.options = options;
     this.links = new Map();
+    this.intake = new CounterIntake(options.window, options.clock);
     this.speakers = new Map();
     this.port = 0;
     options.book.onOwn = (workload) => {
-      for (const link of this.links.values()) link.changed(workload);
+      for (const { link } of this.links.values()) link.changed(workload);
     };
   }
 
@@ -82,7 +103,7 @@ export class PeerRoom {
 
   /** How many of the callers elsewhere know that an instance leaves. */
   async tellLeaving(instance: WorkloadInstance, withinMs: number): Promise<Acknowledged> {
-    const answers = await Promise.all(Array.from(this.links.values(), (link) => link.leaving(instance, withinMs)));
+    const answers = await Promise.all(Array.from(this.links.values(), ({ link }) => link.leaving(instance, withinMs)));
     let subscribers = 0;
     let acknowledged = 0;
     for (const answer of answers) {
@@ -92,10 +113,16 @@ export class PeerRoom {
     return { subscribers, acknowledged };
   }
 
-  /** Another replica speaks; `peer` is whom its certificate names. */
-  async told(request: TellRequest, peer: string): Promise<Result<TellResponse, CallFault>> {
+  /** Whether the bearer of a certificate may speak here: the control plane itself, and nobody else. */
+  admits(peer: string): Result<true, CallFault> {
+    if (peer === this.options.identity) return ok(true);
+    return fail({ code: 'PermissionDenied', message: `${peer} is no control plane of this mesh` });
+  }
+
+  /** Another replica speaks. */
+  async told(request: TellRequest): Promise<Result<TellResponse, CallFault>> {
     const { registry, book } = this.options;
-    const fault = this.judge(request.replica, peer);
+    const fault = this.judge(request.replica);
     if (fault !== undefined) return fail(fault);
     this.heard(request.replica);
     const instances = request.instances.map(readTold);
@@ -103,44 +130,91 @@ export class PeerRoom {
     return ok({ ...counts, instances: request.asks ? Array.from(book.allNews(), writeTold) : [] });
   }
 
-  /** Asks every other replica what its proxies remember of a request. None fails: what did not answer says so. */
-  why(request: string, awaitMs: number): Promise<readonly ElsewhereAnswer[]> {
+  /** What a proxy with its stream here has counted is told to all. */
+  counted(reporter: Reporter, counters: Counters): void {
+    for (const { feed } of this.links.values()) feed.counted(reporter, counters);
+  }
+
+  /** Another replica tells what its proxies have counted. */
+  count(request: CountRequest): Result<Nothing, CallFault> {
+    const fault = this.judge(request.replica);
+    if (fault !== undefined) return fail(fault);
+    this.intake.take(request);
+    return ok({});
+  }
+
+  /** All other replicas, and what of their proxies' traffic of the last `windowMs` is not known. */
+  traffic(windowMs: number): AskedReplica[] {
+    return Array.from(this.others(), ({ name }) => ({ replica: name, silent: this.intake.silence(name, windowMs) }));
+  }
+
+  /**
+   * Asks every other replica. None fails: what did not answer within `withinMs` says why. One that is known to be away
+   * costs no time.
+   */
+  async ask<T>(
+    question: (client: PeerClient) => Promise<Result<T, CallFault>>,
+    withinMs: number = ASK_MS,
+  ): Promise<readonly ReplicaAnswer<T>[]> {
     return Promise.all(
-      Array.from(this.links, async ([replica, link]): Promise<ElsewhereAnswer> => {
-        const { promise: late, resolve } = Promise.withResolvers<null>();
-        const timer = this.options.wheel.schedule(awaitMs + RETURN_MS, () => resolve(null));
-        const answer = await Promise.race([link.why(request, awaitMs), late]);
-        timer.cancel();
-        if (answer?.ok === true) return { replica, found: answer.value, fault: '' };
-        return { replica, found: null, fault: answer === null ? 'no answer in time' : answer.error.message };
-      }),
+      Array.from(this.others(), async ({ name }) => ({
+        replica: name,
+        answer: await this.askOne(name, question, withinMs),
+      })),
     );
   }
 
-  /** Another replica asks; `peer` is whom its certificate names. */
-  async asked(
-    { replica, request, awaitMs }: PeerWhyRequest,
-    peer: string,
-    find: (request: string, awaitMs: number) => Promise<PeerWhyResponse>,
-  ): Promise<Result<PeerWhyResponse, CallFault>> {
-    const fault = this.judge(replica, peer);
-    return fault === undefined ? ok(await find(request, awaitMs)) : fail(fault);
+  /** Asks one of them, by its name. */
+  async askOne<T>(
+    replica: string,
+    question: (client: PeerClient) => Promise<Result<T, CallFault>>,
+    withinMs: number = ASK_MS,
+  ): Promise<Result<T, CallFault>> {
+    const link = this.reach(replica);
+    if (!link.ok) return link;
+    const { promise: late, resolve } = Promise.withResolvers<Result<never, CallFault>>();
+    const message = `no answer within ${withinMs} ms`;
+    const timer = this.options.wheel.schedule(withinMs, () => resolve(fail({ code: 'DeadlineExceeded', message })));
+    const answer = await Promise.race([link.value.ask(question), late]);
+    timer.cancel();
+    if (answer.ok || answer.error.code !== 'Unimplemented') return answer;
+    return fail({ code: 'Unimplemented', message: 'it is of an older version' });
+  }
+
+  /** Begins to listen to every other replica that can be reached; the returned function ends it all. */
+  follow(
+    begin: (client: PeerClient, replica: string) => () => void,
+    unreached: (replica: string, fault: CallFault) => void,
+  ): () => void {
+    const stops: (() => void)[] = [];
+    for (const { name } of this.others()) {
+      const link = this.reach(name);
+      if (link.ok) stops.push(link.value.ask((client) => begin(client, name)));
+      else unreached(name, link.error);
+    }
+    return () => {
+      for (const stop of stops) stop();
+    };
   }
 
   stop(): void {
-    for (const link of this.links.values()) link.close();
+    for (const connected of this.links.values()) close(connected);
     for (const timer of this.speakers.values()) timer?.cancel();
     this.links.clear();
     this.speakers.clear();
     this.port = 0;
   }
 
-  private judge(replica: string, peer: string): CallFault | undefined {
-    if (peer !== this.options.identity) {
-      return { code: 'PermissionDenied', message: `${peer} is no control plane of this mesh` };
-    }
+  private judge(replica: string): CallFault | undefined {
     if (replica !== this.options.replica) return undefined;
     return { code: 'FailedPrecondition', message: `two replicas are named ${replica}` };
+  }
+
+  private reach(replica: string): Result<PeerLink, CallFault> {
+    const found = this.links.get(replica);
+    if (found === undefined) return fail({ code: 'Unavailable', message: 'its pod is not ready' });
+    const { trouble } = found.link;
+    return trouble === '' ? ok(found.link) : fail({ code: 'Unavailable', message: trouble });
   }
 
   private greeted: () => void = () => undefined;
@@ -152,12 +226,12 @@ export class PeerRoom {
 
   /** Which replicas there are now. */
   private look(): void {
-    const { replica, book, registry, tls, wheel, log } = this.options;
+    const { replica, book, registry, tls, clock, wheel, log } = this.options;
     const found = new Map<string, string>();
-    for (const pod of this.peers()) if (pod.isReady) found.set(pod.name, `${bracketed(pod.address)}:${this.port}`);
-    for (const [peer, link] of this.links) {
-      if (found.get(peer) === link.address) continue;
-      link.close();
+    for (const pod of this.others()) if (pod.isReady) found.set(pod.name, `${bracketed(pod.address)}:${this.port}`);
+    for (const [peer, connected] of this.links) {
+      if (found.get(peer) === connected.link.address) continue;
+      close(connected);
       this.links.delete(peer);
     }
     for (const [peer, address] of found) {
@@ -167,7 +241,10 @@ export class PeerRoom {
         void registry.told(peer, instances.map(readTold), [], true, 0);
         this.greeted();
       };
-      this.links.set(peer, new PeerLink({ replica, peer, address, book, tls, wheel, log, onAnswer }));
+      const link = new PeerLink({ replica, peer, address, book, tls, wheel, log, onAnswer });
+      const send = (request: CountRequest): Promise<Result<Nothing, CallFault>> =>
+        link.ask((client) => client.count(request));
+      this.links.set(peer, { link, feed: new CounterFeed({ replica, clock, wheel, send }) });
     }
     for (const speaker of this.speakers.keys()) this.watchOver(speaker);
   }
@@ -183,13 +260,15 @@ export class PeerRoom {
     } else if (timer === null) {
       const forget = (): void => {
         this.speakers.delete(replica);
+        this.intake.forget(replica);
         void registry.told(replica, [], [], true, 0);
       };
       this.speakers.set(replica, wheel.schedule(GONE_MS, forget));
     }
   }
 
-  private *peers(): Generator<PodFacts> {
+  /** Pods of the other replicas, ready or not. */
+  private *others(): Generator<PodFacts> {
     const { pods, namespace, replica } = this.options;
     const own = pods.get(`${namespace}/${replica}`);
     if (own === undefined) return;
@@ -200,6 +279,11 @@ export class PeerRoom {
       if (pod.serviceAccount === own.serviceAccount && pod.labels[NAME_LABEL] === own.labels[NAME_LABEL]) yield pod;
     }
   }
+}
+
+function close({ link, feed }: Connected): void {
+  feed.close();
+  link.close();
 }
 
 function bracketed(host: string): string {

@@ -1,4 +1,4 @@
-import { Client, Metadata, type ServiceError, credentials } from '@grpc/grpc-js';
+import { Client, Metadata, credentials } from '@grpc/grpc-js';
 import type { Result } from '@weft/kernel';
 import type {
   CreateTokenRequest,
@@ -8,17 +8,17 @@ import type {
   GetDashboardResponse,
   GetTrafficRequest,
   GetTrafficResponse,
+  GetVersionsResponse,
   ListObjectsRequest,
+  ListObjectsResponse,
+  ListProxiesResponse,
   MeshEvent,
-  ObjectStatus,
-  ProxyStatus,
-  ResourceVersion,
   ServerInfo,
   TapEvent,
   TapRequest,
   WhyResponse,
 } from '../admin-message.ts';
-import { GRPC_OPTIONS, ask } from './grpc-calls.ts';
+import { GRPC_OPTIONS, ask, follow } from './grpc-calls.ts';
 import {
   ADMIN_CREATE_TOKEN,
   ADMIN_GET_CONFIG,
@@ -33,7 +33,6 @@ import {
   ADMIN_WHY,
   type CallFault,
   type Method,
-  faultOf,
 } from './method.ts';
 
 /** `Admin` over the control plane's UNIX socket. */
@@ -51,7 +50,7 @@ export class AdminClient {
     return this.ask(ADMIN_GET_SERVER, {});
   }
 
-  listProxies(): Promise<Result<{ readonly proxies: readonly ProxyStatus[] }, CallFault>> {
+  listProxies(): Promise<Result<ListProxiesResponse, CallFault>> {
     return this.ask(ADMIN_LIST_PROXIES, {});
   }
 
@@ -59,11 +58,11 @@ export class AdminClient {
     return this.ask(ADMIN_GET_CONFIG, request);
   }
 
-  getVersions(proxy: string): Promise<Result<{ readonly resources: readonly ResourceVersion[] }, CallFault>> {
+  getVersions(proxy: string): Promise<Result<GetVersionsResponse, CallFault>> {
     return this.ask(ADMIN_GET_VERSIONS, { proxy });
   }
 
-  listObjects(request: ListObjectsRequest): Promise<Result<{ readonly objects: readonly ObjectStatus[] }, CallFault>> {
+  listObjects(request: ListObjectsRequest): Promise<Result<ListObjectsResponse, CallFault>> {
     return this.ask(ADMIN_LIST_OBJECTS, request);
   }
 
@@ -119,28 +118,7 @@ export class AdminClient {
     event: (event: S) => void,
     ended: (fault: CallFault | null) => void,
   ): () => void {
-    const call = this.client.makeServerStreamRequest(
-      method.path,
-      (request: Q) => method.request.encode(request),
-      (bytes) => method.response.decode(bytes),
-      asked,
-      this.metadata(),
-    );
-    let open = true;
-    const end = (fault: CallFault | null): void => {
-      if (!open) return;
-      open = false;
-      ended(fault);
-    };
-    call.on('data', (decoded: Result<S, { readonly message: string }>) => {
-      if (open && decoded.ok) event(decoded.value);
-    });
-    call.on('error', (error: ServiceError) => end(faultOf(error.code, error.details)));
-    call.on('end', () => end(null));
-    return () => {
-      open = false;
-      call.cancel();
-    };
+    return follow(this.client, method, asked, event, ended, this.metadata());
   }
 }
 

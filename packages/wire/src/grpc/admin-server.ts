@@ -20,11 +20,11 @@ import type {
   GetDashboardResponse,
   GetTrafficRequest,
   GetTrafficResponse,
+  GetVersionsResponse,
   ListObjectsRequest,
+  ListObjectsResponse,
+  ListProxiesResponse,
   MeshEvent,
-  ObjectStatus,
-  ProxyStatus,
-  ResourceVersion,
   ServerInfo,
   TapEvent,
   TapRequest,
@@ -47,17 +47,18 @@ import {
   type CallFault,
   type Method,
 } from './method.ts';
+import { serveEvents, serveTap } from './served-stream.ts';
 import { type Received, type Reply, callback, errorOf, unary } from './unary.ts';
 
 /** What a control plane answers to people and tools. */
 export interface AdminService {
   getServer(): Reply<ServerInfo>;
-  listProxies(): Reply<{ readonly proxies: readonly ProxyStatus[] }>;
+  listProxies(): Reply<ListProxiesResponse>;
   getConfig(request: GetConfigRequest): Reply<GetConfigResponse>;
-  getVersions(request: { readonly proxy: string }): Reply<{ readonly resources: readonly ResourceVersion[] }>;
-  listObjects(request: ListObjectsRequest): Reply<{ readonly objects: readonly ObjectStatus[] }>;
-  /** Says the events remembered at once, then new ones until the returned function is called. */
-  watchEvents(emit: (event: MeshEvent) => void): () => void;
+  getVersions(request: { readonly proxy: string }): Reply<GetVersionsResponse>;
+  listObjects(request: ListObjectsRequest): Reply<ListObjectsResponse>;
+  /** Says the events remembered, then new ones until the returned function is called; calls `ended` when there are no more. */
+  watchEvents(noFollow: boolean, emit: (event: MeshEvent) => void, ended: () => void): () => void;
   createToken(request: CreateTokenRequest): Reply<CreateTokenResponse>;
   why(request: WhyRequest): Reply<WhyResponse>;
   getTraffic(request: GetTrafficRequest): Reply<GetTrafficResponse>;
@@ -92,9 +93,6 @@ export interface AdminGuard {
 
 /** `sun_path` of unix(7) has 108 bytes on Linux and 104 on macOS, one of them the closing NUL. */
 const MAX_PATH_BYTES = 103;
-/** Events a watcher may be behind before its stream is ended: it can ask again. */
-const MAX_EVENTS_BEHIND = 4096;
-const MAX_TAPS_BEHIND = 64;
 
 /** `Admin` on a UNIX socket that only its owner may open, or on a port behind a guard. */
 export class AdminServer {
@@ -139,10 +137,10 @@ export class AdminServer {
     serve('GetTraffic', ADMIN_GET_TRAFFIC, (own, request) => own.getTraffic(request));
     definitions['Tap'] = unary(ADMIN_TAP, true);
     handlers['Tap'] = (call: ServerWritableStream<Received<TapRequest>, TapEvent>) =>
-      this.stream('Tap', call, (own) => this.tap(own, call));
+      this.stream('Tap', call, (own) => serveTap(call, (...asked) => own.tap(...asked)));
     definitions['WatchEvents'] = unary(ADMIN_WATCH_EVENTS, true);
     handlers['WatchEvents'] = (call: ServerWritableStream<Received<{ noFollow: boolean }>, MeshEvent>) =>
-      this.stream('WatchEvents', call, (own) => this.watch(own, call));
+      this.stream('WatchEvents', call, (own) => serveEvents(call, (...asked) => own.watchEvents(...asked)));
     this.grpc.addService(definitions as ServiceDefinition, handlers as UntypedServiceImplementation);
     this.connections = this.grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.sockets = new Set();
@@ -214,50 +212,6 @@ export class AdminServer {
       if (admitted.ok) begin(admitted.value);
       else call.emit('error', errorOf(admitted.error));
     });
-  }
-
-  private tap(service: AdminService, call: ServerWritableStream<Received<TapRequest>, TapEvent>): void {
-    const refuse = (fault: CallFault): void => void call.emit('error', errorOf(fault));
-    if (!call.request.ok) {
-      refuse({ code: 'InvalidArgument', message: `${call.request.error.path}: ${call.request.error.message}` });
-      return;
-    }
-    let unsaid = 0;
-    const emit = (event: TapEvent): void => {
-      const { requests, dropped } = event;
-      // A watcher that reads too slowly is told how much it has missed.
-      if (call.writableLength > MAX_TAPS_BEHIND) unsaid += requests.length + dropped;
-      else {
-        call.write({ ...event, dropped: dropped + unsaid });
-        unsaid = 0;
-      }
-    };
-    const tapped = service.tap(call.request.value, emit, (fault) => {
-      if (fault === null) call.end();
-      else refuse(fault);
-    });
-    if (!tapped.ok) {
-      refuse(tapped.error);
-      return;
-    }
-    call.on('cancelled', tapped.value);
-    call.on('close', tapped.value);
-  }
-
-  private watch(service: AdminService, call: ServerWritableStream<Received<{ noFollow: boolean }>, MeshEvent>): void {
-    if (!call.request.ok) {
-      call.emit('error', errorOf({ code: 'InvalidArgument', message: call.request.error.message }));
-      return;
-    }
-    const stop = service.watchEvents((event) => {
-      if (call.writableLength > MAX_EVENTS_BEHIND) call.destroy();
-      else call.write(event);
-    });
-    call.on('cancelled', stop);
-    call.on('close', stop);
-    if (!call.request.value.noFollow) return;
-    stop();
-    call.end();
   }
 }
 

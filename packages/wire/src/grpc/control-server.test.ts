@@ -236,17 +236,26 @@ function adminService(): AdminService {
         proxies: 3,
         objects: 4,
         objectsRefused: 0,
+        replicas: [{ replica: 'control-0', silent: '' }],
       }),
-    listProxies: () => ok({ proxies: [] }),
+    listProxies: () => ok({ proxies: [], replicas: [] }),
     getConfig: ({ proxy }) => fail({ code: 'NotFound', message: `no proxy ${proxy}` }),
     getVersions: () => ok({ resources: [] }),
-    listObjects: () => ok({ objects: [] }),
+    listObjects: () => ok({ objects: [], replicas: [] }),
     why: () => ok({ hops: [], rings: [] }),
-    getTraffic: () => ok({ coveredMs: 0, proxies: 0, edges: [] }),
+    getTraffic: () => ok({ coveredMs: 0, proxies: 0, edges: [], replicas: [] }),
     getDashboard: () => ok({ address: 'http://127.0.0.1:15080', token: 'x' }),
     tap: () => ok(() => undefined),
-    watchEvents: (emit) => {
-      emit({ atMs: 1, type: 'proxy-connected', severity: 'info', subject: 'shop/cart', message: '' });
+    watchEvents: (noFollow, emit, ended) => {
+      emit({
+        atMs: 1,
+        type: 'proxy-connected',
+        severity: 'info',
+        subject: 'shop/cart',
+        message: '',
+        replica: 'control-0',
+      });
+      if (noFollow) ended();
       return () => undefined;
     },
     createToken: ({ namespace, service }) =>

@@ -15,6 +15,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
+  type UntypedServiceImplementation,
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { type Clock, type Result, type TimerWheel, fail } from '@weft/kernel';
@@ -29,8 +30,8 @@ import {
 } from '../sync-message.ts';
 import { SyncHub } from '../sync-hub.ts';
 import { SyncSession, type View } from '../sync-session.ts';
-import type { PeerWhyRequest, PeerWhyResponse, TellRequest, TellResponse } from '../peer-message.ts';
-import { type CallFault, IDENTITY_ISSUE, MESH_SYNC, PEERS_TELL, PEERS_WHY } from './method.ts';
+import { type CallFault, IDENTITY_ISSUE, MESH_SYNC } from './method.ts';
+import { type PeerService, peerMethods } from './peer-methods.ts';
 import { type Received, type Reply, callback, errorOf, unary } from './unary.ts';
 
 export type { Reply } from './unary.ts';
@@ -52,9 +53,7 @@ export interface ControlService<P> {
   closed(session: SyncSession, reason: string): void;
   issue(request: IssueRequest, peer: P | null, address: string): Reply<IssueResponse>;
   /** Another replica speaks, or somebody who would like to be one: `peer` is to be judged. Absent: there are no others. */
-  tell?(request: TellRequest, peer: P): Reply<TellResponse>;
-  /** Another replica asks what the proxies here remember of a request. Goes with `tell`. */
-  why?(request: PeerWhyRequest, peer: P): Reply<PeerWhyResponse>;
+  peers?(peer: P): Result<PeerService, CallFault>;
   /** The roots as of now, for Welcome. */
   trustBundle(): TrustBundleMessage | null;
   /** A connection was refused by `authenticate`. */
@@ -123,9 +122,9 @@ export class ControlServer<P> {
     this.known.addService({ Sync: MESH_SYNC }, { Sync: (call: ServerDuplexStream<Buffer, Buffer>) => this.sync(call) });
     const issue = { Issue: unary(IDENTITY_ISSUE) };
     this.known.addService(issue, { Issue: this.issue });
-    if (options.service.tell !== undefined) {
-      const peers = { Tell: unary(PEERS_TELL), Why: unary(PEERS_WHY) };
-      this.known.addService(peers, { Tell: this.tell, Why: this.why });
+    if (options.service.peers !== undefined) {
+      const { definitions, handlers } = peerMethods((address) => this.peersFor(address));
+      this.known.addService(definitions, handlers as UntypedServiceImplementation);
     }
     this.unknown = new Server(GRPC_OPTIONS);
     this.unknown.addService(issue, { Issue: this.issue });
@@ -218,31 +217,12 @@ export class ControlServer<P> {
     callback(call.request, done, (request) => this.options.service.issue(request, peer, address));
   };
 
-  private readonly tell = (
-    call: ServerUnaryCall<Received<TellRequest>, TellResponse>,
-    done: sendUnaryData<TellResponse>,
-  ): void => {
-    const peer = this.connections.get(call.getPeer())?.peer;
-    callback(call.request, done, (request) => {
-      if (peer === undefined) return fail({ code: 'Unauthenticated', message: 'the connection is gone' });
-      return (
-        this.options.service.tell?.(request, peer) ?? fail({ code: 'Unimplemented', message: 'there are no replicas' })
-      );
-    });
-  };
-
-  private readonly why = (
-    call: ServerUnaryCall<Received<PeerWhyRequest>, PeerWhyResponse>,
-    done: sendUnaryData<PeerWhyResponse>,
-  ): void => {
-    const peer = this.connections.get(call.getPeer())?.peer;
-    callback(call.request, done, (request) => {
-      if (peer === undefined) return fail({ code: 'Unauthenticated', message: 'the connection is gone' });
-      return (
-        this.options.service.why?.(request, peer) ?? fail({ code: 'Unimplemented', message: 'there are no replicas' })
-      );
-    });
-  };
+  private peersFor(address: string): Result<PeerService, CallFault> {
+    const connection = this.connections.get(address);
+    if (connection === undefined) return fail({ code: 'Unauthenticated', message: 'the connection is gone' });
+    const { peers } = this.options.service;
+    return peers?.(connection.peer) ?? fail({ code: 'Unimplemented', message: 'this control plane has no replicas' });
+  }
 
   private sync(call: ServerDuplexStream<Buffer, Buffer>): void {
     const address = call.getPeer();

@@ -107,6 +107,39 @@ export function ask<Q, S>(
   });
 }
 
+/** Hands over what the server says until it ends, the returned function is called, or something breaks. */
+export function follow<Q, S>(
+  client: Client,
+  method: Method<Q, S>,
+  asked: Q,
+  event: (event: S) => void,
+  ended: (fault: CallFault | null) => void,
+  metadata: Metadata = new Metadata(),
+): () => void {
+  const call = client.makeServerStreamRequest(
+    method.path,
+    (request: Q) => method.request.encode(request),
+    (bytes) => method.response.decode(bytes),
+    asked,
+    metadata,
+  );
+  let open = true;
+  const end = (fault: CallFault | null): void => {
+    if (!open) return;
+    open = false;
+    ended(fault);
+  };
+  call.on('data', (decoded: Result<S, { readonly message: string }>) => {
+    if (open && decoded.ok) event(decoded.value);
+  });
+  call.on('error', (error: ServiceError) => end(faultOf(error.code, error.details)));
+  call.on('end', () => end(null));
+  return () => {
+    open = false;
+    call.cancel();
+  };
+}
+
 export function tlsCredentials(tls: ClientTls): ChannelCredentials {
   return credentials.createFromSecureContext(tls.context, {
     rejectUnauthorized: true,

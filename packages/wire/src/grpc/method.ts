@@ -26,7 +26,17 @@ import {
 } from '../admin-message.ts';
 import { issueRequest, issueResponse } from '../identity-message.ts';
 import type { Message } from '../message/message.ts';
-import { peerWhyRequest, peerWhyResponse, tellRequest, tellResponse } from '../peer-message.ts';
+import {
+  countHoldersResponse,
+  countRequest,
+  countResponse,
+  peerWhyRequest,
+  peerWhyResponse,
+  tellRequest,
+  tellResponse,
+  viewServicesRequest,
+  viewServicesResponse,
+} from '../peer-message.ts';
 
 /** How a call ended, when not well. */
 export interface CallFault {
@@ -57,6 +67,14 @@ export const MESH_SYNC: MethodDefinition<Buffer, Buffer> = {
 export const IDENTITY_ISSUE = method('/weft.v1.Identity/Issue', issueRequest, issueResponse);
 export const PEERS_TELL = method('/weft.v1.Peers/Tell', tellRequest, tellResponse);
 export const PEERS_WHY = method('/weft.v1.Peers/Why', peerWhyRequest, peerWhyResponse);
+export const PEERS_COUNT = method('/weft.v1.Peers/Count', countRequest, countResponse);
+export const PEERS_LIST_PROXIES = method('/weft.v1.Peers/ListProxies', listProxiesRequest, listProxiesResponse);
+export const PEERS_GET_CONFIG = method('/weft.v1.Peers/GetConfig', getConfigRequest, getConfigResponse);
+export const PEERS_GET_VERSIONS = method('/weft.v1.Peers/GetVersions', getVersionsRequest, getVersionsResponse);
+export const PEERS_WATCH_EVENTS = method('/weft.v1.Peers/WatchEvents', watchEventsRequest, eventMessage);
+export const PEERS_TAP = method('/weft.v1.Peers/Tap', tapRequest, tapEvent);
+export const PEERS_COUNT_HOLDERS = method('/weft.v1.Peers/CountHolders', listObjectsRequest, countHoldersResponse);
+export const PEERS_VIEW_SERVICES = method('/weft.v1.Peers/ViewServices', viewServicesRequest, viewServicesResponse);
 export const ADMIN_GET_SERVER = method('/weft.v1.Admin/GetServer', getServerRequest, serverInfoMessage);
 export const ADMIN_LIST_PROXIES = method('/weft.v1.Admin/ListProxies', listProxiesRequest, listProxiesResponse);
 export const ADMIN_GET_CONFIG = method('/weft.v1.Admin/GetConfig', getConfigRequest, getConfigResponse);

@@ -1,0 +1,65 @@
+/** Streams on the server's side that one caller reads: who reads too slowly is told so or let go, and never waited for. */
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { Result } from '@weft/kernel';
+import type { MeshEvent, TapEvent, TapRequest } from '../admin-message.ts';
+import type { CallFault } from './method.ts';
+import { type Received, errorOf } from './unary.ts';
+
+/** Begins a tap: says what is tapped until the returned function is called or `ended` was. */
+export type BeginTap = (
+  request: TapRequest,
+  emit: (event: TapEvent) => void,
+  ended: (fault: CallFault | null) => void,
+) => Result<() => void, CallFault>;
+
+/** Says the events remembered, then new ones until the returned function is called; calls `ended` when there are no more. */
+export type WatchEvents = (noFollow: boolean, emit: (event: MeshEvent) => void, ended: () => void) => () => void;
+
+/** Events a watcher may be behind before its stream is ended: it can ask again. */
+const MAX_EVENTS_BEHIND = 4096;
+const MAX_TAPS_BEHIND = 64;
+
+export function serveTap(call: ServerWritableStream<Received<TapRequest>, TapEvent>, begin: BeginTap): void {
+  const refuse = (fault: CallFault): void => void call.emit('error', errorOf(fault));
+  if (!call.request.ok) {
+    refuse({ code: 'InvalidArgument', message: `${call.request.error.path}: ${call.request.error.message}` });
+    return;
+  }
+  let unsaid = 0;
+  const emit = (event: TapEvent): void => {
+    const { requests, dropped } = event;
+    // A watcher that reads too slowly is told how much it has missed.
+    if (call.writableLength > MAX_TAPS_BEHIND) unsaid += requests.length + dropped;
+    else {
+      call.write({ ...event, dropped: dropped + unsaid });
+      unsaid = 0;
+    }
+  };
+  const tapped = begin(call.request.value, emit, (fault) => {
+    if (fault === null) call.end();
+    else refuse(fault);
+  });
+  if (!tapped.ok) {
+    refuse(tapped.error);
+    return;
+  }
+  call.on('cancelled', tapped.value);
+  call.on('close', tapped.value);
+}
+
+export function serveEvents(
+  call: ServerWritableStream<Received<{ readonly noFollow: boolean }>, MeshEvent>,
+  watch: WatchEvents,
+): void {
+  if (!call.request.ok) {
+    call.emit('error', errorOf({ code: 'InvalidArgument', message: call.request.error.message }));
+    return;
+  }
+  const emit = (event: MeshEvent): void => {
+    if (call.writableLength > MAX_EVENTS_BEHIND) call.destroy();
+    else call.write(event);
+  };
+  const stop = watch(call.request.value.noFollow, emit, () => call.end());
+  call.on('cancelled', stop);
+  call.on('close', stop);
+}
