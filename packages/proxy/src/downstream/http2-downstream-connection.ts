@@ -213,6 +213,10 @@ export class Http2DownstreamConnection
     for (let index = this.seats.length - 1; index >= 0; index -= 1) this.seats[index]?.onConnectionDrained();
   }
 
+  get shared(): boolean {
+    return this.codec.streams > 1;
+  }
+
   onPipeTook(): void {
     this.codec.written(this.engine.nowMs);
     if (this.readPaused && !this.codec.congested) {

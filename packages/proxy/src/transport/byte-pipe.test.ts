@@ -7,12 +7,13 @@ import { connect, createServer as createPlainServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { http2MeshLimits } from '@weft/http';
-import { seededRandom } from '@weft/kernel';
+import { ByteWriter, seededRandom } from '@weft/kernel';
 import type { Random } from '@weft/kernel';
 import { eventually } from '@weft/testkit';
 import { SidecarPair } from '../fixture/mesh-fixture.ts';
 import { PlaneFixture, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
 import { BytePipe } from './byte-pipe.ts';
+import type { PipeOwner } from './byte-pipe.ts';
 
 const MIB = 1 << 20;
 
@@ -264,3 +265,56 @@ describe('a slow peer', () => {
     });
   }
 });
+
+describe('output of a source', () => {
+  const cases = [
+    { what: 'little of it on a connection of several streams', bytes: 100, shared: true, writes: 1 },
+    { what: 'little of it on a connection of one stream', bytes: 100, shared: false, writes: 2 },
+    { what: 'much of it', bytes: 1_000, shared: true, writes: 2 },
+  ];
+  for (const { what, bytes, shared, writes } of cases) {
+    it(`${what}, made twice in a turn of the loop, is sent in ${writes === 1 ? 'one write' : 'two writes'}`, async () => {
+      let received = 0;
+      const listening = createPlainServer((socket) =>
+        socket.on('data', (chunk: Buffer) => void (received += chunk.length)),
+      );
+      await once(listening.listen(0, '127.0.0.1'), 'listening');
+      const client = connect({ port: (listening.address() as AddressInfo).port, host: '127.0.0.1' });
+      await once(client, 'connect');
+      const pipe = new BytePipe(client, false, silentOwner);
+      let taken = 0;
+      const output = new ByteWriter(4_096);
+      pipe.source = {
+        output,
+        shared,
+        onPipeTook: () => {
+          taken += 1;
+          output.reset();
+        },
+      };
+      const speak = (): void => {
+        output.copy(Buffer.alloc(bytes), 0, bytes);
+        pipe.signal();
+      };
+      try {
+        // From a timer, so that what waits for the end of the turn of the loop has a whole turn before it.
+        await new Promise<void>((resolve) => {
+          setTimeout(() => {
+            speak();
+            void Promise.resolve()
+              .then(() => Promise.resolve())
+              .then(speak)
+              .then(resolve);
+          }, 1);
+        });
+        await eventually(() => received === 2 * bytes, 5_000);
+        assert.equal(taken, writes);
+      } finally {
+        client.destroy();
+        listening.close();
+      }
+    });
+  }
+});
+
+const silentOwner: PipeOwner = { onPipeBytes() {}, onPipeEnd() {}, onPipeDrained() {}, onPipeClose() {} };

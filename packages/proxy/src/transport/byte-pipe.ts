@@ -20,12 +20,15 @@ export interface PipeOwner {
 }
 
 /**
- * Output that a codec gathers in a buffer of its own (HTTP/2: frames of all streams). At the end of a turn the pipe hands
- * that buffer to the kernel whole, without a copy, once a turn and only while no write is under way.
+ * Output that a codec gathers in a buffer of its own (HTTP/2: frames of all streams). The pipe hands that buffer to the
+ * kernel whole, without a copy, and only while no write is under way: when its turn ends, or, when little is in it and more
+ * may come, when every socket that can be read has been.
  */
 export interface PipeSource {
   /** What is to be sent. The pipe replaces its `buffer` when the kernel keeps it. */
   readonly output: ByteWriter;
+  /** Several streams are open: what other sockets hold at this moment may belong on this one. */
+  readonly shared: boolean;
   /** The output was handed over: it is to be emptied, and may be filled again at once with what waited. */
   onPipeTook(): void;
 }
@@ -42,6 +45,13 @@ const YIELD_BYTES = 262_144;
 /** Output of one turn is gathered in blocks of this size; a block is lent to a pipe only while it holds bytes. */
 const BLOCK_BYTES = 16_384;
 
+/**
+ * A source with less than this waits for the end of the turn of the loop. A write costs as much as all else that is done for
+ * a small call, so the calls of 32 connections that go on over one are worth a single one; what is much already is its own
+ * batch, and is worth more in the peer's hands while the rest is read.
+ */
+const GATHER_BYTES = 400;
+
 /** Blocks kept for the next turn. More than a turn's worth of pipes would only hold memory. */
 const SPARE_BLOCKS = 64;
 
@@ -54,6 +64,8 @@ export const pipeHighWaterBytes = 65_536;
 const sharedRead: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const spareBlocks: ByteWriter[] = [];
 const dirty: BytePipe[] = [];
+/** Pipes whose source waits for the end of the turn of the loop. */
+const gathering: BytePipe[] = [];
 /** True while a pipe's owner runs: what it gathers is sent when it returns. */
 let inTurn = false;
 
@@ -83,6 +95,8 @@ export class BytePipe {
   /** Set by an owner that gathers its output itself; then `signal` is called in place of `writer` and `send`. */
   source: PipeSource | null;
   private signalled: boolean;
+  /** In the list of those that wait for the end of the turn of the loop. */
+  private gathers: boolean;
   private block: ByteWriter | null;
   private inFlight: number;
   private ending: boolean;
@@ -105,6 +119,7 @@ export class BytePipe {
     this.bytesWritten = 0;
     this.source = null;
     this.signalled = false;
+    this.gathers = false;
     this.block = null;
     this.inFlight = 0;
     this.ending = false;
@@ -196,8 +211,10 @@ export class BytePipe {
 
   /** Hands the gathered bytes to the kernel. */
   flush(): void {
-    if (this.source !== null) {
-      this.flushSource(this.source);
+    const { source } = this;
+    if (source !== null) {
+      if (source.shared && source.output.length < GATHER_BYTES && !this.ending) this.gatherOn();
+      else this.flushSource(source);
       return;
     }
     const block = this.block;
@@ -270,6 +287,20 @@ export class BytePipe {
 
   private get sourceHolds(): boolean {
     return this.source !== null && this.source.output.length > 0;
+  }
+
+  /** Called when every socket that could be read in this turn of the loop has been. */
+  flushGathered(): void {
+    this.gathers = false;
+    // It may have been flushed meanwhile; what has come since then is at its own end of a turn.
+    if (this.source !== null) this.flushSource(this.source);
+  }
+
+  private gatherOn(): void {
+    if (this.gathers) return;
+    this.gathers = true;
+    if (gathering.length === 0) setImmediate(flushGathering);
+    gathering.push(this);
   }
 
   private flushSource(source: PipeSource): void {
@@ -377,6 +408,11 @@ function endTurn(): void {
 /** Sends what every pipe has gathered. */
 function flushPipes(): void {
   while (dirty.length > 0) dirty.pop()!.flush();
+}
+
+function flushGathering(): void {
+  // What is written here may drain others, whose output waits for the next turn.
+  for (const pipe of gathering.splice(0)) pipe.flushGathered();
 }
 
 function flushLater(pipe: BytePipe): void {

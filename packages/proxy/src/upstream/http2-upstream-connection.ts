@@ -284,6 +284,10 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
     return this.lifetimeMs > 0 && nowMs - this.createdMs >= this.lifetimeMs;
   }
 
+  get shared(): boolean {
+    return this.codec.streams > 1;
+  }
+
   onPipeTook(): void {
     const { codec } = this;
     codec.written(this.owner.now());
