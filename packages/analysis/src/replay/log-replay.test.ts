@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
 import { describe, test } from 'node:test';
+import { seededRandom } from '@weft/kernel';
 import type { Model } from '@weft/model';
 import { forEachSeed } from '@weft/testkit';
 import { callerResources, compileView } from '../caller-view.ts';
@@ -59,9 +61,15 @@ function line(rule: string, path = '/', more: object = {}): string {
   return `${JSON.stringify(fields)}\n`;
 }
 
-function replay(log: string, next: Model, against: Model | null, chunkChars = log.length): ReplayReport {
+function replay(log: string, next: Model, against: Model | null, chunkBytes = 1 << 20): ReplayReport {
   const run = new LogReplay({ next, against, gateway: '' });
-  for (let at = 0; at < log.length; at += chunkChars) run.feed(log.slice(at, at + chunkChars));
+  const bytes = Buffer.from(log);
+  // What was fed may be overwritten.
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    const chunk = Buffer.from(bytes.subarray(at, at + chunkBytes));
+    run.feed(chunk);
+    chunk.fill(0);
+  }
   return run.finish();
 }
 
@@ -141,6 +149,111 @@ describe('a replayed log', () => {
     const whole = replay(log, mesh('next'), mesh('orders'));
     assert.equal(whole.lines, 6);
     for (let size = 1; size < 40; size += 1) assert.deepEqual(replay(log, mesh('next'), mesh('orders'), size), whole);
+  });
+
+  test('decides a line that it knows by its parts as it decides one that it reads whole', async () => {
+    const seen = new Map<string, number>();
+    await forEachSeed(60, (random) => {
+      const dice = new Dice(random);
+      const [before, after] = [modelOf(generatedObjects(dice)), modelOf(generatedObjects(dice))];
+      const lines = Array.from({ length: 150 }, () => {
+        const { method, authority, target } = generatedRequest(dice, dice.oneIn(3));
+        const more = {
+          method,
+          authority: dice.oneIn(30) ? dice.of(['nobody', 'a "quoted" name', '']) : authority,
+          source: dice.of(['shop/web', 'shop/web', 'spiffe://mesh/ns/bank/sa/web', 'unknown', '']),
+          ...(dice.oneIn(12) ? { direction: 'inbound' } : {}),
+          ...(dice.oneIn(12) ? { protocol: 'tcp' } : {}),
+          ...(dice.oneIn(12) ? { route: '', termination: 'no-route' } : {}),
+          ...(dice.oneIn(12) ? { upstreamAddress: 'x","rule":"y' } : {}),
+        };
+        const path = dice.of([target, target, target, target.replace(/\?.*/, '?redacted'), `${target}ä`, `${target}"`]);
+        return line(dice.of(['0', '1', '2']), path, { route: `HTTPRoute shop/route-${dice.number(3)}`, ...more });
+      });
+      for (const against of [before, null]) {
+        const known = replay(lines.join(''), after, against);
+        // A line that begins otherwise than ours do is read whole.
+        const read = replay(lines.map((text) => ` ${text}`).join(''), after, against);
+        assert.deepEqual(known, read);
+        for (const [kind, count] of Object.entries(known.counts)) seen.set(kind, (seen.get(kind) ?? 0) + count);
+      }
+    });
+    for (const kind of ['same', 'elsewhere', 'otherwise', 'undecidable', 'arrived', 'connection'])
+      assert.ok((seen.get(kind) ?? 0) > 100, `${kind}: ${seen.get(kind)}`);
+  });
+
+  test('tells lines apart by path, rule, caller and query alike, whichever part of them was met before', () => {
+    const path = (type: string, value: string, query?: string): object => ({
+      path: { type, value },
+      ...(query === undefined ? {} : { queryParams: [{ name: 'q', value: query }] }),
+    });
+    const routes = (name: string, places: readonly (readonly [object, string])[]): unknown => ({
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'HTTPRoute',
+      metadata: { name, namespace: 'shop' },
+      spec: {
+        parentRefs: [{ group: '', kind: 'Service', name: 'orders' }],
+        rules: places.map(([match, target], index) => ({
+          name: `${index}`,
+          matches: [match],
+          backendRefs: [{ name: target, port: 80 }],
+        })),
+      },
+    });
+    const prefix = (value: string, query?: string): object => path('PathPrefix', value, query);
+    const services = ['orders', 'next', 'canary'].map(service);
+    const first = [prefix('/a'), path('Exact', '/a/b'), prefix('/c', '1'), { headers: [{ name: 'h', value: '1' }] }];
+    const second = [prefix('/a/b'), path('Exact', '/a/c'), prefix('/a', '1'), prefix('/c/d'), prefix('/c')];
+    const before = modelOf([
+      ...services,
+      routes(
+        'orders',
+        first.map((match) => [match, 'orders'] as const),
+      ),
+    ]);
+    const after = modelOf([
+      ...services,
+      routes(
+        'orders',
+        second.map((match, index) => [match, ['next', 'orders', 'canary'][index % 3]!] as const),
+      ),
+    ]);
+    const lines: string[] = [];
+    for (const where of ['/a', '/a/b', '/a/b/', '/a/c', '/a/c/d', '/c', '/c/d', '/c/d/e', '/d', '/']) {
+      for (const query of ['', '?', '?q=1', '?q=2', '?redacted', '?redacted&q=1']) {
+        for (const rule of ['0', '1', '2', '3', '4']) {
+          for (const source of ['shop/web', 'bank/web']) lines.push(line(rule, where + query, { source }));
+        }
+      }
+    }
+    const dice = new Dice(seededRandom(1));
+    const mixed = Array.from({ length: 4_000 }, () => dice.of(lines));
+    for (const against of [before, null]) {
+      // By one replay that remembers, and by one of its own for each line.
+      const counts = new Map<string, number>();
+      for (const text of lines) counts.set(text, 0);
+      for (const text of mixed) counts.set(text, counts.get(text)! + 1);
+      const expected = new Map<string, number>();
+      for (const [text, count] of counts) {
+        const { counts: one, verdicts } = replay(text, after, against);
+        const said = one.same === 1 ? 'same' : JSON.stringify([verdicts[0]!.kind, verdicts[0]!.from, verdicts[0]!.to]);
+        if (count > 0) expected.set(said, (expected.get(said) ?? 0) + count);
+      }
+      const report = replay(mixed.join(''), after, against);
+      const seen = new Map(
+        report.verdicts.map(({ kind, from, to, count }) => [JSON.stringify([kind, from, to]), count]),
+      );
+      if (report.counts.same > 0) seen.set('same', report.counts.same);
+      assert.deepEqual(new Map([...seen].sort()), new Map([...expected].sort()));
+      assert.ok(expected.size > 5, `${expected.size} different verdicts`);
+    }
+  });
+
+  test('counts what is longer than any line as one unreadable line, and goes on behind it', () => {
+    const log = `${line('main')}{"path":"${'x'.repeat(3 << 20)}"}\n${line('main')}${'y'.repeat(2 << 20)}`;
+    const report = replay(log, mesh('orders'), mesh('orders'), 1 << 16);
+    assert.equal(kinds(report), 'same 2, unreadable 2');
+    assert.equal(report.lines, 4);
   });
 
   test('never says elsewhere, or the same, of a generated request that is decided otherwise', async () => {

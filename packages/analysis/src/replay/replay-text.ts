@@ -1,4 +1,5 @@
-import type { ReplayReport, Verdict, VerdictKind } from './log-replay.ts';
+import type { ReplayReport } from './log-replay.ts';
+import type { Verdict, VerdictKind } from './verdict.ts';
 
 /** More of them are in the report. */
 const MOST_SHOWN = 20;
