@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { seededRandom } from '@weft/kernel';
+import { bundleCommandLine } from '../subjects/weft.ts';
 import type { Measure } from './measure.ts';
 
-const program = fileURLToPath(new URL('../../../packages/cli/src/main.ts', import.meta.url));
 const run = promisify(execFile);
 const LINES = 1_000_000;
 const SERVICES = 20;
@@ -20,7 +19,7 @@ interface Report {
 }
 
 /**
- * `weft simulate` as a person runs it: a process that reads a file of access log and two configurations of 20 routes with 16
+ * `weft simulate` as a person runs it, built: a process of one thread that reads a file of access log and two configurations of 20 routes with 16
  * rules each, start included. Smaller is better, so it is time a line: 5 us are 200,000 lines a second.
  */
 export const replay: Measure = {
@@ -28,6 +27,7 @@ export const replay: Measure = {
   what: `weft simulate on ${LINES.toLocaleString('en')} lines of access log: time a line, with calls that come again and with none that does`,
   byDefault: true,
   async take({ workbench, options, say }) {
+    const program = await bundleCommandLine(workbench);
     const folder = workbench.makeFolder('replay');
     const [before, next] = ['before', 'next'].map((name) => {
       const place = join(folder, name);

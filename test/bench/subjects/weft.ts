@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { proxyV8Flags } from '@weft/cli';
@@ -189,6 +189,11 @@ async function untilLocalPort(stateFolder: string): Promise<number> {
   const [port] = Object.values(localPorts);
   if (port === undefined) throw new Error('no local address');
   return port;
+}
+
+/** The command line, as `npm run build` makes it. */
+export async function bundleCommandLine(workbench: Workbench): Promise<string> {
+  return join(dirname(await bundleSidecar(workbench)), 'weft.mjs');
 }
 
 let bundled: Promise<string> | undefined;
