@@ -103,6 +103,10 @@ export async function startTestControl(t: TestContext, options: Partial<ControlO
 export interface TestProxyOptions {
   /** What it remembers of requests; absent: it keeps nothing. */
   readonly why?: NonNullable<SyncHandler['why']>;
+  /** How its balancers see a service. */
+  readonly backends?: NonNullable<SyncHandler['backends']>;
+  /** Told that live requests are wanted. */
+  readonly tap?: NonNullable<SyncHandler['tap']>;
   readonly service: string;
   readonly serviceAccount?: string;
   readonly namespace?: string;
@@ -219,6 +223,8 @@ export class TestProxy {
         drain: (drain) => this.drains.push(drain),
         connection: () => undefined,
         ...(options.why === undefined ? {} : { why: options.why }),
+        ...(options.backends === undefined ? {} : { backends: options.backends }),
+        ...(options.tap === undefined ? {} : { tap: options.tap }),
       },
     });
     this.client.start();

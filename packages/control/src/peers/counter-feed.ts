@@ -38,6 +38,8 @@ export class CounterFeed {
   private isSending: boolean;
   private isClosed: boolean;
   private saidAtMs: number;
+  /** Why the last message did not arrive; empty: it did, or there was none. One is sent every five seconds at least. */
+  trouble: string;
 
   constructor(options: CounterFeedOptions) {
     this.options = options;
@@ -47,6 +49,7 @@ export class CounterFeed {
     this.isSending = false;
     this.isClosed = false;
     this.saidAtMs = Number.NEGATIVE_INFINITY;
+    this.trouble = '';
     this.timer = options.wheel.create(() => this.beat());
     this.timer.reschedule(0);
   }
@@ -61,6 +64,16 @@ export class CounterFeed {
     }
     this.edges += edges;
     this.waiting.push({ reporter, counters, atMs: this.options.clock.nowMs() });
+  }
+
+  /** Reports that are still to be told. */
+  get waitingReports(): number {
+    return this.waiting.length;
+  }
+
+  /** Reports that were not told, and of which the other one does not know yet. */
+  get lostReports(): number {
+    return this.lost;
   }
 
   close(): void {
@@ -85,6 +98,8 @@ export class CounterFeed {
       this.lost = 0;
       this.saidAtMs = nowMs;
       const sent = await send({ replica, proxies, lost });
+      // An older version takes no counts, and is reached all the same.
+      this.trouble = sent.ok || sent.error.code === 'Unimplemented' ? '' : sent.error.message;
       if (!sent.ok) {
         this.lost += lost + proxies.length;
         break;

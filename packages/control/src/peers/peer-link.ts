@@ -91,11 +91,16 @@ export class PeerLink {
     return question(this.connected());
   }
 
+  /** The next message goes over a new connection: one that failed keeps trying in its own time, up to two minutes. */
+  renew(): void {
+    this.client?.close();
+    this.client = null;
+  }
+
   close(): void {
     this.isClosed = true;
     this.timer.cancel();
-    this.client?.close();
-    this.client = null;
+    this.renew();
   }
 
   private async flush(): Promise<void> {
@@ -132,9 +137,7 @@ export class PeerLink {
   private sayAllAgain(fault: string): void {
     if (this.isClosed) return;
     this.fault = fault;
-    // A connection that failed keeps trying in its own time, up to two minutes; the next one begins at once.
-    this.client?.close();
-    this.client = null;
+    this.renew();
     this.isWholeDue = true;
     const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.failures, 10));
     this.failures += 1;

@@ -145,7 +145,11 @@ export class PeerRoom {
 
   /** All other replicas, and what of their proxies' traffic of the last `windowMs` is not known. */
   traffic(windowMs: number): AskedReplica[] {
-    return Array.from(this.others(), ({ name }) => ({ replica: name, silent: this.intake.silence(name, windowMs) }));
+    return Array.from(this.others(), ({ name }) => {
+      const link = this.reach(name);
+      const silent = this.intake.silence(name, windowMs) || (link.ok ? '' : link.error.message);
+      return { replica: name, silent };
+    });
   }
 
   /**
@@ -213,7 +217,7 @@ export class PeerRoom {
   private reach(replica: string): Result<PeerLink, CallFault> {
     const found = this.links.get(replica);
     if (found === undefined) return fail({ code: 'Unavailable', message: 'its pod is not ready' });
-    const { trouble } = found.link;
+    const trouble = found.link.trouble || found.feed.trouble;
     return trouble === '' ? ok(found.link) : fail({ code: 'Unavailable', message: trouble });
   }
 
@@ -242,8 +246,11 @@ export class PeerRoom {
         this.greeted();
       };
       const link = new PeerLink({ replica, peer, address, book, tls, wheel, log, onAnswer });
-      const send = (request: CountRequest): Promise<Result<Nothing, CallFault>> =>
-        link.ask((client) => client.count(request));
+      const send = async (request: CountRequest): Promise<Result<Nothing, CallFault>> => {
+        const sent = await link.ask((client) => client.count(request));
+        if (!sent.ok) link.renew();
+        return sent;
+      };
       this.links.set(peer, { link, feed: new CounterFeed({ replica, clock, wheel, send }) });
     }
     for (const speaker of this.speakers.keys()) this.watchOver(speaker);
