@@ -150,8 +150,8 @@ async function size(tab: Tab): Promise<void> {
         return {
           paint,
           stops,
-          nodes: document.querySelectorAll('.node').length,
-          edges: document.querySelectorAll('.edge').length,
+          nodes: document.querySelector('.graph')?.dataset['nodes'],
+          edges: document.querySelector('.graph')?.dataset['edges'],
         };
       });
       const updates = mesh.topologyReads() - before;
@@ -217,7 +217,7 @@ async function demo(tab: Tab): Promise<void> {
   try {
     await tab.as(LOOKS[0]!);
     await tab.go(mesh.url, '/', '.graph .node');
-    await tab.page.waitForFunction(() => document.querySelectorAll('.edge').length >= 5);
+    await tab.page.waitForFunction(() => Number(document.querySelector('.graph')?.dataset['edges']) >= 5);
     const seen = await tab.page.evaluate(() => document.querySelector('main')?.textContent ?? '');
     check(
       'the topology shows the shop with its traffic',
@@ -236,7 +236,7 @@ async function demo(tab: Tab): Promise<void> {
     );
     check('the tap shows live requests, each with a way to its reasons', why === '' ? ['no link'] : []);
     const pages: readonly (readonly [string, string, string])[] = [
-      ['topology', '/', '.graph .edge'],
+      ['topology', '/', '.graph .node'],
       ['service', '/services/shop/stock', 'tbody .badge'],
       ['services', '/services', 'tbody a'],
       ['proxies', '/proxies', 'tbody a'],

@@ -115,7 +115,7 @@ function Shown({ route: { page, names, query }, theme }: { readonly route: Route
   const id = names.join('/');
   switch (page) {
     case 'topology':
-      return <TopologyPage query={query} />;
+      return <TopologyPage query={query} theme={theme} />;
     case 'services':
       return <ServicesPage query={query} />;
     case 'service':

@@ -28,6 +28,7 @@ const TOPOLOGY: TopologyJson = {
   atMs: 0,
   windowMs: 60_000,
   coveredMs: 60_000,
+  replicas: [],
   nodes: [
     node('a/one', { requestsPerS: 10, failureShare: 0 }),
     node('a/two', { requestsPerS: 30, failureShare: 0.2 }),
@@ -87,6 +88,7 @@ test('new figures do not change the shape; a new connection does', () => {
 test('the layout puts callers left of callees, the same each time, and names of the prototype are names', () => {
   const request = {
     id: 1,
+    aspect: 2,
     nodes: ['__proto__', 'constructor', 'c'],
     edges: [
       { from: '__proto__', to: 'constructor' },
@@ -97,4 +99,15 @@ test('the layout puts callers left of callees, the same each time, and names of 
   const { points } = layOut(request);
   assert.ok(points[0]!.x < points[1]!.x && points[1]!.x < points[2]!.x);
   assert.deepEqual(layOut(request).points, points);
+});
+
+test('what no eye can follow stands in rows: by namespace when it is many, as cards when it is dense', () => {
+  const many = Array.from({ length: 200 }, (_, index) => `team-${index % 3}/s-${index}`);
+  const blocks = layOut({ id: 1, nodes: many, edges: [], aspect: 2 });
+  assert.deepEqual([blocks.isGrid, blocks.blocks.map(({ name }) => name)], [true, ['team-0', 'team-1', 'team-2']]);
+  const few = many.slice(0, 12);
+  const edges = few.flatMap((from) => few.map((to) => ({ from, to })));
+  const dense = layOut({ id: 1, nodes: few, edges, aspect: 2 });
+  assert.deepEqual([dense.isGrid, dense.blocks.length], [true, 0]);
+  assert.equal(layOut({ id: 1, nodes: few, edges: edges.slice(0, 30), aspect: 2 }).isGrid, false);
 });

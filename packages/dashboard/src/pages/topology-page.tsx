@@ -9,6 +9,7 @@ import { Loaded, Panel } from '../parts/panel.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { ServiceName, bytesColumns, securedColumn, signalColumns } from '../parts/traffic-columns.tsx';
 import { type Route, withQuery } from '../route.ts';
+import type { Theme } from '../theme.ts';
 import { WindowChoice, windowOf } from '../parts/window-choice.tsx';
 
 const COLUMNS: readonly Column<EdgeJson>[] = [
@@ -21,13 +22,21 @@ const COLUMNS: readonly Column<EdgeJson>[] = [
 ];
 
 /** Who talks to whom, now. */
-export function TopologyPage({ query }: { readonly query: Route['query'] }) {
+export function TopologyPage({ query, theme }: { readonly query: Route['query']; readonly theme: Theme }) {
   const windowMs = windowOf(query);
   const live = useDocument<TopologyJson>(`/api/v1/topology?window=${windowMs}`);
-  return <Topology live={live} query={query} />;
+  return <Topology live={live} query={query} theme={theme} />;
 }
 
-function Topology({ live, query }: { readonly live: Live<TopologyJson>; readonly query: Route['query'] }) {
+function Topology({
+  live,
+  query,
+  theme,
+}: {
+  readonly live: Live<TopologyJson>;
+  readonly query: Route['query'];
+  readonly theme: Theme;
+}) {
   const [words, setWords] = useState('');
   return (
     <>
@@ -38,7 +47,7 @@ function Topology({ live, query }: { readonly live: Live<TopologyJson>; readonly
       <Loaded live={live}>
         {(topology) => (
           <>
-            <Picture topology={topology} query={query} />
+            <Picture topology={topology} query={query} theme={theme} />
             <Panel
               title="Connections"
               wide
@@ -78,7 +87,15 @@ function Topology({ live, query }: { readonly live: Live<TopologyJson>; readonly
   );
 }
 
-function Picture({ topology, query }: { readonly topology: TopologyJson; readonly query: Route['query'] }) {
+function Picture({
+  topology,
+  query,
+  theme,
+}: {
+  readonly topology: TopologyJson;
+  readonly query: Route['query'];
+  readonly theme: Theme;
+}) {
   const namespaces = useMemo(
     () => [...new Set(topology.nodes.map(({ id }) => namespaceOf(id)))].filter((name) => name !== '').sort(),
     [topology],
@@ -96,7 +113,19 @@ function Picture({ topology, query }: { readonly topology: TopologyJson; readonl
   const choice: GraphChoice = { open, focus, hops };
   const graph = useMemo(() => makeGraph(topology, choice), [topology, query]);
   const set = (name: string, value: string): void => go(`/${withQuery(query.toString(), name, value)}`, true);
-  const services = topology.nodes.filter(({ id }) => id.includes('/'));
+  // The same elements while the services are the same: figures change every 5 s, names hardly ever.
+  const names = topology.nodes.filter(({ id }) => id.includes('/')).map(({ id }) => id);
+  const known = names.join('\n');
+  const options = useMemo(
+    () => (
+      <datalist id="services">
+        {names.map((id) => (
+          <option key={id} value={id} />
+        ))}
+      </datalist>
+    ),
+    [known],
+  );
   const tools = (
     <>
       <label>
@@ -106,15 +135,9 @@ function Picture({ topology, query }: { readonly topology: TopologyJson; readonl
           list="services"
           placeholder="Around a service"
           value={focus}
-          onChange={({ currentTarget }) =>
-            set('focus', services.some(({ id }) => id === currentTarget.value) ? currentTarget.value : '')
-          }
+          onChange={({ currentTarget }) => set('focus', names.includes(currentTarget.value) ? currentTarget.value : '')}
         />
-        <datalist id="services">
-          {services.map(({ id }) => (
-            <option key={id} value={id} />
-          ))}
-        </datalist>
+        {options}
       </label>
       {focus === '' ? null : (
         <button type="button" aria-pressed={hops === 2} onClick={() => set('hops', hops === 2 ? '' : '2')}>
@@ -138,7 +161,12 @@ function Picture({ topology, query }: { readonly topology: TopologyJson; readonl
       {graph.nodes.length === 0 ? (
         <p class="empty">No proxy has told of traffic yet. Sidecars tell every 5 s.</p>
       ) : (
-        <GraphView graph={graph} onOpen={(namespace) => set('open', [...(open ?? []), namespace].join(','))} />
+        <GraphView
+          graph={graph}
+          choice={`${focus} ${hops} ${asked}`}
+          theme={theme}
+          onOpen={(namespace) => set('open', [...(open ?? []), namespace].join(','))}
+        />
       )}
     </Panel>
   );
