@@ -48,7 +48,9 @@ execFileSync(process.execPath, [join(root, 'deploy/build/bundle.ts'), '--out', d
 for (const architecture of architectures) {
   const unpacked = fetchPackages(cache, architecture);
   const node = readNodeBinary(root, cache, architecture);
-  const layers = makeRoot(architecture, unpacked, node, dist, readFileSync(join(root, 'packages/cli/bin/weft.cjs')));
+  const launcher = readFileSync(join(root, 'packages/cli/bin/weft.cjs'));
+  const awaitReady = readFileSync(join(root, 'deploy/image/await-ready.sh'));
+  const layers = makeRoot(architecture, unpacked, node, dist, launcher, awaitReady);
   if (options.root !== undefined) writeRoot(options.root, layers);
   else writeImage(architecture, layers, node.version);
 }

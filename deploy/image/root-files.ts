@@ -36,13 +36,14 @@ export interface RootLayers {
   readonly used: ReadonlySet<string>;
 }
 
-/** `unpacked`: folders by package; `dist`: the bundles; `launcher`: bin/weft.cjs. */
+/** `unpacked`: folders by package; `dist`: the bundles; `launcher`: bin/weft.cjs; `awaitReady`: await-ready.sh. */
 export function makeRoot(
   architecture: Architecture,
   unpacked: ReadonlyMap<string, string>,
   node: NodeBinary,
   dist: string,
   launcher: Buffer,
+  awaitReady: Buffer,
 ): RootLayers {
   const { triplet, loader } = places[architecture];
   const system = new Map<string, TarEntry>();
@@ -69,8 +70,8 @@ export function makeRoot(
     }
   };
   /**
-   * For nodes, where the plugin of the network finds nothing else (packages/cni): not on the path here. Libraries and loader by
-   * the names under which they are looked for.
+   * For nodes, where the plugin of the network finds nothing else (packages/cni), and for await-ready: not on the path here.
+   * Libraries and loader by the names under which they are looked for.
    */
   const addNodeTools = (): void => {
     add('weft/node/busybox', 0o755, 'bin/busybox', 'usr/bin/busybox');
@@ -124,6 +125,7 @@ export function makeRoot(
   ];
   const weftFiles: TarEntry[] = [
     { type: 'file', path: 'weft/bin/weft.cjs', mode: 0o755, content: launcher },
+    { type: 'file', path: 'weft/bin/await-ready', mode: 0o755, content: awaitReady },
     { type: 'link', path: 'usr/bin/weft', target: '/weft/bin/weft.cjs' },
     ...readdirSync(dist, { recursive: true, encoding: 'utf8' })
       .sort()

@@ -26,6 +26,14 @@ export const loopbackRanges = { 4: '127.0.0.0/8', 6: '::1/128' } as const;
  */
 export const handoverSources = { 4: '127.0.0.6', 6: '::1' } as const;
 
+/**
+ * Of documentation, routed nowhere (RFC 5737 §3, RFC 3849): who is answered from there was redirected. Calls of the proxy itself to
+ * this one port there are redirected too, so that it can see whether rules are there though it is exempt from them.
+ */
+export const nowhere = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
+/** Any port that no exclusion names would do. */
+export const PROOF_PORT = 9;
+
 export function capturesInbound({ inbound }: CapturePlan): boolean {
   return inbound === 'all' || inbound.length > 0;
 }

@@ -2,13 +2,9 @@ import { readFileSync } from 'node:fs';
 import { type Server, type Socket, connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type Result, fail, ok } from '@weft/kernel';
-import { type CapturePlan, capturesOutbound } from './capture-plan.ts';
+import { type CapturePlan, PROOF_PORT, capturesOutbound, nowhere } from './capture-plan.ts';
 import type { OriginalDestinationReader } from './original-destination.ts';
 
-/** Of documentation, routed nowhere: who is answered from there was redirected. RFC 5737 §3, RFC 3849. */
-const NOWHERE = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
-/** Any port that no exclusion names would do. */
-const PROOF_PORT = 9;
 const ANSWER = 'weft-captured\n';
 
 /** What a proof found; in both cases sentences for people. */
@@ -19,10 +15,12 @@ export interface CaptureProof {
 
 /**
  * Shows that what leaves is redirected: listens on the proxy's port in its place and calls an address that does not exist.
- * Must run as a user whose connections the plan redirects, and before the proxy listens; `waitMs` bounds each call.
+ * Must run before the proxy listens, as a user whose connections the plan redirects, or as the proxy's: its calls there pass by a
+ * rule of their own, which stands with all the others in what the kernel takes whole or not at all. `waitMs` bounds each call.
+ * Whoever else calls meanwhile is cut off.
  *
  * What arrives cannot be shown from inside: a packet of this machine to itself never passes the rules for arrivals. A caller
- * from outside shows it; in a pod the kubelet is one, whose start-up probe goes to a port where nobody listens but by redirection.
+ * from outside shows it; in a pod the kubelet is one, whose readiness probe goes to a port where nobody listens but by redirection.
  */
 export async function proveOutbound(
   plan: CapturePlan,
@@ -36,7 +34,7 @@ export async function proveOutbound(
   if (!opened.ok) return { shown, faults: [opened.error] };
   const { server, seen } = opened.value;
   for (const family of usedFamilies()) {
-    const answer = await call(NOWHERE[family], waitMs);
+    const answer = await call(nowhere[family], waitMs);
     const arrived = seen.has(PROOF_PORT);
     seen.clear();
     if (answer === ANSWER && arrived) shown.push(`IPv${family} leaves by port ${plan.outboundPort}`);
@@ -57,7 +55,11 @@ async function openStandIn(
   const server = createServer((socket: Socket) => {
     socket.on('error', () => {});
     const original = read(socket);
-    if (original !== undefined) seen.add(original.port);
+    if (original?.port !== PROOF_PORT) {
+      socket.destroy();
+      return;
+    }
+    seen.add(original.port);
     socket.end(ANSWER);
   });
   return new Promise((resolve) => {

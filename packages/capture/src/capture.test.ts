@@ -23,8 +23,8 @@ for (const tool of ['nft', 'iptables-legacy'] as const) {
   describe(`rules of ${tool} in a network namespace`, { skip: lack === '' ? false : lack }, () => {
     let pair: NamespacePair;
     const script = fileURLToPath(new URL('./fixture/rules.ts', import.meta.url));
-    const rules = (action: string, own: CapturePlan = plan): unknown =>
-      JSON.parse(pair.run(pair.pod, 0, process.execPath, [script, action, tool, JSON.stringify(own)]));
+    const rules = (action: string, own: CapturePlan = plan, user = 0): unknown =>
+      JSON.parse(pair.run(pair.pod, user, process.execPath, [script, action, tool, JSON.stringify(own)]));
     const open = { ...plan, excludedOutboundRanges: [] };
 
     before(async () => {
@@ -38,10 +38,15 @@ for (const tool of ['nft', 'iptables-legacy'] as const) {
       const families = { shown: ['IPv4 leaves by port 15001', 'IPv6 leaves by port 15001'], faults: [] };
       assert.deepEqual(rules('apply', open), { ok: true });
       assert.deepEqual(rules('prove', open), families);
+      assert.deepEqual(rules('prove', open, PROXY), families, 'the proxy, which is exempt, cannot see it');
+      const excluded = { ...open, excludedOutboundPorts: readPortRanges('1-65535')! };
+      assert.deepEqual(rules('apply', excluded), { ok: true });
+      assert.deepEqual(rules('prove', excluded, PROXY), families);
       assert.deepEqual(rules('remove'), { ok: true });
       const without = rules('prove', open) as { shown: string[]; faults: string[] };
       assert.deepEqual(without.shown, []);
       assert.equal(without.faults.length, 2);
+      assert.equal((rules('prove', open, PROXY) as { faults: string[] }).faults.length, 2);
     });
 
     it('lead both ways to the proxy, by the address and port that was meant, in both families', async () => {

@@ -1,5 +1,12 @@
 import { type PortRange, writeAddressRange } from '@weft/kernel';
-import { type CapturePlan, capturesInbound, capturesOutbound, loopbackRanges } from './capture-plan.ts';
+import {
+  type CapturePlan,
+  PROOF_PORT,
+  capturesInbound,
+  capturesOutbound,
+  loopbackRanges,
+  nowhere,
+} from './capture-plan.ts';
 
 /** Chains of ours in the table `nat`; the built-in chains get one rule each that leads here. */
 export const iptablesChains = {
@@ -36,6 +43,10 @@ export function writeIptablesRules(plan: CapturePlan, family: 4 | 6, missing: re
     rules.push([prerouting, '-p', 'tcp', '-j', arriving]);
     const range = loopbackRanges[family];
     rules.push([output, ...own, '-o', 'lo', '!', '-s', range, '!', '-d', range, '-p', 'tcp', '-j', arriving]);
+  }
+  if (capturesOutbound(plan)) {
+    const proof = port({ from: PROOF_PORT, to: PROOF_PORT });
+    rules.push([output, ...own, '-d', nowhere[family], ...proof, ...redirect(outboundPort)]);
   }
   rules.push([output, ...own, '-j', 'RETURN'], [output, '-o', 'lo', '-j', 'RETURN']);
   if (capturesOutbound(plan)) {

@@ -1,5 +1,12 @@
 import { type PortRange, writeAddressRange } from '@weft/kernel';
-import { type CapturePlan, capturesInbound, capturesOutbound, loopbackRanges } from './capture-plan.ts';
+import {
+  type CapturePlan,
+  PROOF_PORT,
+  capturesInbound,
+  capturesOutbound,
+  loopbackRanges,
+  nowhere,
+} from './capture-plan.ts';
 
 /** One table for both families; nothing of anybody else is in it, so that it goes as a whole. */
 export const nftTable = 'inet weft';
@@ -41,6 +48,16 @@ export function writeNftRules(plan: CapturePlan): string {
         return `    meta skuid ${proxyUser} oifname "lo" ${meant} jump arriving`;
       }),
     );
+  }
+  if (capturesOutbound(plan)) {
+    for (const [family, address] of [
+      ['ip', nowhere[4]],
+      ['ip6', nowhere[6]],
+    ] as const) {
+      lines.push(
+        `    meta skuid ${proxyUser} ${family} daddr ${address} tcp dport ${PROOF_PORT} redirect to :${outboundPort}`,
+      );
+    }
   }
   lines.push(`    meta skuid ${proxyUser} return`, '    oifname "lo" return');
   if (capturesOutbound(plan)) {

@@ -88,8 +88,13 @@ function hasNewer(folder, atMs) {
   });
 }
 
+/** Those that nobody has said yet: injected sidecars have them in NODE_OPTIONS. */
 function nodeOptions(argv) {
-  return Object.prototype.hasOwnProperty.call(V8_FLAGS, argv[0]) ? V8_FLAGS[argv[0]] : [];
+  const wanted = Object.prototype.hasOwnProperty.call(V8_FLAGS, argv[0]) ? V8_FLAGS[argv[0]] : [];
+  const said = process.execArgv.concat((process.env.NODE_OPTIONS || '').split(' '));
+  return wanted.filter(function (flag) {
+    return said.indexOf(flag) < 0;
+  });
 }
 
 /** Compiled code is kept in the user's cache folder: without it each start compiles anew, which is half of its time. */

@@ -1,3 +1,5 @@
+import { uncapturedExitCode } from '@weft/injection';
+
 /** What a `weft` command ends with. Part of its interface: scripts and CI rely on the numbers. */
 export const exitCodes = {
   ok: 0,
@@ -7,6 +9,8 @@ export const exitCodes = {
   usage: 2,
   /** Whoever should answer is not there: no control plane, no such proxy. */
   unreachable: 3,
+  /** A proxy found that traffic is not led through it as it should be. */
+  uncaptured: uncapturedExitCode,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

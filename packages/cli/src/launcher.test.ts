@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { sidecarNodeOptions } from '@weft/injection';
 import { eventually } from '@weft/testkit';
 import { transformSync } from 'rolldown/utils';
 import { proxyV8Flags } from './v8-flags.ts';
@@ -48,6 +49,7 @@ test('starts proxies with the V8 options that weft run starts them with', () => 
     written.split(',').map((flag) => flag.trim().replaceAll("'", '')),
     proxyV8Flags,
   );
+  assert.equal(sidecarNodeOptions, proxyV8Flags.join(' '), 'as injected sidecars are');
 });
 
 test('becomes the program: its output and exit code are the command’s', () => {

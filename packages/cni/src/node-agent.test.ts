@@ -130,8 +130,11 @@ describe('the agent of a node', { skip }, () => {
           apiVersion: 'v1',
           kind: 'Pod',
           metadata: { name, namespace: 'shop', uid: `uid-${name}`, ...more },
-          spec: { nodeName: 'node-1', initContainers: [{ name: 'weft-capture', args: ['capture', 'prove'] }] },
-          status: { initContainerStatuses: [{ name: 'weft-capture', state: { terminated: { exitCode: 1 } } }] },
+          spec: {
+            nodeName: 'node-1',
+            initContainers: [{ name: 'weft-proxy', env: [{ name: 'WEFT_CAPTURE_RULES', value: '--outbound=all' }] }],
+          },
+          status: { initContainerStatuses: [{ name: 'weft-proxy', state: { terminated: { exitCode: 4 } } }] },
         });
       pod('cart', { ownerReferences: [{ kind: 'ReplicaSet', name: 'cart', controller: true }] });
       pod('alone');

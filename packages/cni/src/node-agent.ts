@@ -200,7 +200,7 @@ class Agent implements NodeAgent {
     const say = (note: string): Promise<void> =>
       this.events.record(regarding, 'Warning', 'NotCaptured', `${wrong}: ${note}`);
     if (this.captured.has(uid)) {
-      await say('the rules were written, and do not work; see the log of its container weft-capture');
+      await say('the rules were written, and do not work; see the log of its sidecar');
       return;
     }
     if (!this.options.evicts || !owned) {

@@ -108,7 +108,7 @@ describe('the plugin of a node', { skip: lack }, () => {
     pods.set('cart', captured);
     pods.set('plain', { metadata: { uid: 'u1' }, spec: { containers: [{}] } });
     pods.set('odd', {
-      spec: { initContainers: [{ name: 'weft-capture', args: ['capture', 'prove', '--inbound=0'] }] },
+      spec: { initContainers: [{ name: 'weft-proxy', env: [{ name: 'WEFT_CAPTURE_RULES', value: '--inbound=0' }] }] },
     });
     door = await openDoor();
   });

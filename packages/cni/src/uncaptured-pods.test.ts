@@ -1,42 +1,62 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { describe, it } from 'node:test';
 import { readPodPlan } from './pod-plan.ts';
 import { readUncaptured } from './uncaptured-pods.ts';
 
-const proof = {
-  name: 'weft-capture',
-  args: ['capture', 'prove', '--inbound=all', '--outbound=all', '--exclude-inbound-ports=15020'],
-};
+const rules = '--inbound=all --outbound=all --exclude-inbound-ports=15020';
+const sidecar = { name: 'weft-proxy', env: [{ name: 'WEFT_CAPTURE_RULES', value: rules }] };
+/** As pods were made before the sidecar proved its rules itself. */
+const earlier = { name: 'weft-capture', args: ['capture', 'prove', ...rules.split(' ')] };
+const found = { namespace: 'shop', name: 'cart', uid: 'u1', owned: true };
 
-function pod(state: object, lastState: object = {}, more: object = {}, container: object = proof): unknown {
+function pod(state: object, lastState: object = {}, more: object = {}, container: { name: string } = sidecar): unknown {
   return {
     metadata: { namespace: 'shop', name: 'cart', uid: 'u1', ownerReferences: [{ controller: true }], ...more },
     spec: { initContainers: [container] },
-    status: { initContainerStatuses: [{ name: 'weft-capture', state, lastState }] },
+    status: { initContainerStatuses: [{ name: container.name, state, lastState }] },
   };
 }
 
-it('a pod is uncaptured when its proof has failed, and not while it runs, after it passed or when the pod goes', () => {
-  const failed = { terminated: { exitCode: 1 } };
-  const found = { namespace: 'shop', name: 'cart', uid: 'u1', owned: true };
-  assert.deepEqual(readUncaptured(pod(failed)), found);
-  assert.deepEqual(readUncaptured(pod({ waiting: { reason: 'CrashLoopBackOff' } }, failed)), found);
-  assert.equal(readUncaptured(pod(failed, {}, { ownerReferences: [{ kind: 'Node' }] }))?.owned, false);
-  assert.equal(readUncaptured(pod({ running: {} })), undefined);
-  assert.equal(readUncaptured(pod({ terminated: { exitCode: 0 } }, failed)), undefined);
-  assert.equal(readUncaptured(pod(failed, {}, { deletionTimestamp: 'now' })), undefined);
-  assert.equal(readUncaptured(pod(failed, {}, {}, { name: 'weft-capture', args: ['capture', 'apply'] })), undefined);
-  assert.equal(readUncaptured({ spec: { initContainers: 'x' } }), undefined);
+describe('a pod is uncaptured', () => {
+  const failed = { terminated: { exitCode: 4 } };
+
+  it('when its sidecar ended because it found no rules, also while that waits to start again', () => {
+    assert.deepEqual(readUncaptured(pod(failed)), found);
+    assert.deepEqual(readUncaptured(pod({ waiting: { reason: 'CrashLoopBackOff' } }, failed)), found);
+    assert.equal(readUncaptured(pod(failed, {}, { ownerReferences: [{ kind: 'Node' }] }))?.owned, false);
+  });
+
+  it('not when the sidecar ended for any other reason, runs, or goes with its pod', () => {
+    for (const exitCode of [0, 1, 3, 137, 143])
+      assert.equal(readUncaptured(pod({ terminated: { exitCode } })), undefined);
+    assert.equal(readUncaptured(pod({ running: {} })), undefined);
+    assert.equal(readUncaptured(pod({ running: {} }, failed)), undefined);
+    assert.equal(readUncaptured(pod(failed, {}, { deletionTimestamp: 'now' })), undefined);
+    assert.equal(readUncaptured(pod(failed, {}, {}, { name: 'weft-proxy' })), undefined);
+    assert.equal(readUncaptured({ spec: { initContainers: 'x' } }), undefined);
+  });
+
+  it('when the container that proved it in pods of before failed', () => {
+    const ended = { terminated: { exitCode: 1 } };
+    assert.deepEqual(readUncaptured(pod(ended, {}, {}, earlier)), found);
+    assert.deepEqual(readUncaptured(pod({ waiting: {} }, ended, {}, earlier)), found);
+    assert.equal(readUncaptured(pod({ terminated: { exitCode: 0 } }, ended, {}, earlier)), undefined);
+    const own = { name: 'weft-capture', args: ['capture', 'apply'] };
+    assert.equal(readUncaptured(pod(ended, {}, {}, own)), undefined);
+  });
 });
 
 it('what is redirected in a pod is what its proof names', () => {
-  const plan = readPodPlan(pod({}));
-  assert.ok(plan.ok && plan.value !== null);
-  assert.equal(plan.value.inbound, 'all');
-  assert.deepEqual(plan.value.excludedInboundPorts, [{ from: 15_020, to: 15_020 }]);
-  assert.equal(plan.value.proxyUser, 15_001);
+  for (const container of [sidecar, earlier]) {
+    const plan = readPodPlan(pod({}, {}, {}, container));
+    assert.ok(plan.ok && plan.value !== null);
+    assert.equal(plan.value.inbound, 'all');
+    assert.deepEqual(plan.value.excludedInboundPorts, [{ from: 15_020, to: 15_020 }]);
+    assert.equal(plan.value.proxyUser, 15_001);
+  }
   assert.deepEqual(readPodPlan({ spec: { initContainers: [{ name: 'weft-proxy' }] } }), { ok: true, value: null });
   assert.deepEqual(readPodPlan({}), { ok: true, value: null });
-  const wrong = readPodPlan(pod({}, {}, {}, { ...proof, args: ['capture', 'prove', '--inbound=many'] }));
-  assert.match(wrong.ok ? '' : wrong.error, /weft-capture asks for what is not understood: --inbound "many"/);
+  const many = { name: 'weft-proxy', env: [{ name: 'WEFT_CAPTURE_RULES', value: '--inbound=many' }] };
+  const wrong = readPodPlan(pod({}, {}, {}, many));
+  assert.match(wrong.ok ? '' : wrong.error, /weft-proxy asks for what is not understood: --inbound "many"/);
 });

@@ -1,5 +1,5 @@
-import { type JsonMap, captureContainer, isMap, mapOf, mapsOf, textOf } from '@weft/injection';
-import { proofContainer } from './pod-plan.ts';
+import { type JsonMap, isMap, mapOf, mapsOf, sidecarContainer, textOf, uncapturedExitCode } from '@weft/injection';
+import { readPodProof } from './pod-plan.ts';
 
 /** A pod whose proof failed: it started before an agent was there, and cannot be captured any more. */
 export interface UncapturedPod {
@@ -11,23 +11,28 @@ export interface UncapturedPod {
 }
 
 /**
- * Whether a pod shows that it is not captured: the container that proves it has ended with a fault. A pod that goes is none, and
- * one that has already begun anew is looked at when its proof ends.
+ * Whether a pod shows that it is not captured: the container that proves it has ended because of it. A pod that goes is none, nor is
+ * one whose proof has passed since.
  */
 export function readUncaptured(pod: unknown): UncapturedPod | undefined {
   const { metadata, status } = mapOf(pod);
   const own = mapOf(metadata);
-  if (proofContainer(pod) === undefined || own['deletionTimestamp'] !== undefined) return undefined;
-  const proof = mapsOf(mapOf(status)['initContainerStatuses']).find(({ name }) => name === captureContainer);
-  if (proof === undefined) return undefined;
-  const state = mapOf(proof['state']);
+  const proof = readPodProof(pod);
+  if (proof === undefined || own['deletionTimestamp'] !== undefined) return undefined;
+  const seen = mapsOf(mapOf(status)['initContainerStatuses']).find(({ name }) => name === proof.container);
+  if (seen === undefined || seen['ready'] === true) return undefined;
+  const isSidecar = proof.container === sidecarContainer;
+  const state = mapOf(seen['state']);
   if (mapOf(state['terminated'])['exitCode'] === 0) return undefined;
-  if (!hasFailed(state) && !hasFailed(mapOf(proof['lastState']))) return undefined;
+  // One that runs is looking, or has found.
+  if (isSidecar && isMap(state['running'])) return undefined;
+  if (!hasFailed(state, isSidecar) && !hasFailed(mapOf(seen['lastState']), isSidecar)) return undefined;
   const owned = mapsOf(own['ownerReferences']).some(({ controller }) => controller === true);
   return { namespace: textOf(own['namespace']), name: textOf(own['name']), uid: textOf(own['uid']), owned };
 }
 
-function hasFailed(state: JsonMap): boolean {
+function hasFailed(state: JsonMap, isSidecar: boolean): boolean {
   const terminated = state['terminated'];
-  return isMap(terminated) && terminated['exitCode'] !== 0;
+  if (!isMap(terminated)) return false;
+  return isSidecar ? terminated['exitCode'] === uncapturedExitCode : terminated['exitCode'] !== 0;
 }

@@ -1,7 +1,7 @@
 export { type ApplicationProbe, type ProbeTable, probePathPrefix, readProbeTable } from './application-probe.ts';
 export { type InjectedSidecar, readInjectedSidecar } from './injected-sidecar.ts';
 export { type PodInjection, type PodPlace, injectPod } from './inject-pod.ts';
-export { drainKeyHeader } from './injected-container.ts';
+export { captureRulesVariable, drainKeyHeader, sidecarNodeOptions } from './injected-container.ts';
 export { type LeaveReason, captureContainer, injectLabel, sidecarContainer } from './injection-verdict.ts';
 export {
   type CaptureMode,
@@ -12,6 +12,7 @@ export {
   sidecarPorts,
   sidecarSizes,
   sidecarUser,
+  uncapturedExitCode,
 } from './injection-settings.ts';
 export { type JsonMap, isMap, mapOf, mapsOf, textOf } from './json-map.ts';
 export { type PatchOperation, patchOf } from './pod-patch.ts';

@@ -107,7 +107,7 @@ export function injectPod(pod: JsonMap, place: PodPlace, settings: InjectionSett
         ...(pullSecrets.length === 0
           ? {}
           : { imagePullSecrets: [...mapsOf(spec['imagePullSecrets']), ...pullSecrets] }),
-        initContainers: [...(captured ? [makeCapture(settings, own)] : []), sidecar, ...ledInit],
+        initContainers: [...(captured && !settings.cni ? [makeCapture(settings, own)] : []), sidecar, ...ledInit],
         containers: ledContainers,
         volumes: [...mapsOf(spec['volumes']).filter((volume) => !isOurVolume(volume)), ...makeVolumes(settings)],
       },

@@ -2,7 +2,7 @@ import { type PortRange, joinPortRanges, writeAddressRange, writeDuration, write
 import type { ProbeTable } from './application-probe.ts';
 import { writeProbeTable } from './application-probe.ts';
 import { captureContainer, sidecarContainer } from './injection-verdict.ts';
-import { type InjectionSettings, proofUser, sidecarPorts, sidecarUser } from './injection-settings.ts';
+import { type InjectionSettings, sidecarPorts, sidecarUser } from './injection-settings.ts';
 import type { JsonMap } from './json-map.ts';
 import type { PodSettings } from './pod-settings.ts';
 
@@ -19,6 +19,14 @@ export interface SidecarFacts {
   readonly drainKey: string;
 }
 
+/** In the image: ends when the sidecar is ready, and fails with the reason when it is not within a minute. */
+const awaitReady = '/weft/bin/await-ready';
+/**
+ * Options of V8 for a sidecar, which has about one core and few megabytes. Said here, so that the sidecar need not start Node a
+ * second time to say them; `weft proxy` says the same where nobody has.
+ */
+export const sidecarNodeOptions = '--max-semi-space-size=1 --v8-pool-size=1';
+
 const stateVolume = 'weft-state';
 const tokenVolume = 'weft-token';
 const stateFolder = '/var/run/weft';
@@ -30,12 +38,19 @@ const TOKEN_SECONDS = 3_600;
 export const probesVariable = 'WEFT_APP_PROBES';
 export const metricsVariable = 'WEFT_APP_METRICS';
 export const drainKeyVariable = 'WEFT_DRAIN_KEY';
+/** What is to be redirected, where the agent of the node writes the rules: the sidecar does not start without them. */
+export const captureRulesVariable = 'WEFT_CAPTURE_RULES';
 /** Carries the key of `/drain/wait`. */
 export const drainKeyHeader = 'weft-drain-key';
 
 /**
  * The sidecar: an init container that Kubernetes keeps running, so that the application starts after it is ready and a job
  * ends without it.
+ *
+ * The kubelet waits for a hook after the start, and not for a start-up probe: it looks at probes once a second, and only once it
+ * has seen the container run, which together is one to two seconds of each pod's start. The hook fails after a minute with what the
+ * sidecar says of itself; then the container is started again. What a start-up probe would show beside that, the readiness probe
+ * does: it goes to a port that answers only when what arrives is redirected.
  */
 export function makeSidecar(settings: InjectionSettings, pod: PodSettings, facts: SidecarFacts): JsonMap {
   const captured = pod.capture === 'Redirect';
@@ -62,6 +77,7 @@ export function makeSidecar(settings: InjectionSettings, pod: PodSettings, facts
         WEFT_TOKEN_FILE: `${tokenFolder}/token`,
         WEFT_STATE: `${stateFolder}/state`,
         WEFT_CAPTURE: captured ? 'redirect' : '',
+        [captureRulesVariable]: captured && settings.cni ? captureArguments(pod).join(' ') : '',
         WEFT_PORTS: facts.ports.join(','),
         WEFT_OPAQUE_PORTS: writePortRanges(pod.opaquePorts),
         WEFT_LOG_LEVEL: pod.logLevel,
@@ -69,18 +85,13 @@ export function makeSidecar(settings: InjectionSettings, pod: PodSettings, facts
         [probesVariable]: Object.keys(facts.probes).length === 0 ? '' : writeProbeTable(facts.probes),
         [metricsVariable]: facts.metrics,
         [drainKeyVariable]: facts.drainKey,
+        NODE_OPTIONS: sidecarNodeOptions,
       }),
     ],
     ports: [{ name: 'weft-metrics', containerPort: sidecarPorts.metrics, protocol: 'TCP' }],
-    // Two minutes to the first configuration; asked every second, because the application waits for it.
-    startupProbe: {
-      httpGet: { path: '/ready', port: readyPort, scheme: 'HTTP' },
-      periodSeconds: 1,
-      timeoutSeconds: 2,
-      failureThreshold: 120,
-    },
+    lifecycle: { postStart: { exec: { command: [awaitReady] } } },
     readinessProbe: {
-      httpGet: { path: '/ready', port: sidecarPorts.metrics, scheme: 'HTTP' },
+      httpGet: { path: '/ready', port: readyPort, scheme: 'HTTP' },
       periodSeconds: 5,
       timeoutSeconds: 2,
       failureThreshold: 3,
@@ -98,38 +109,37 @@ export function makeSidecar(settings: InjectionSettings, pod: PodSettings, facts
 }
 
 /**
- * Writes the rules that lead the pod's traffic through the sidecar, proves the way out, and ends. Where the agent of the node writes
- * them it only proves: then the agent reads from its arguments what to write.
+ * Writes the rules that lead the pod's traffic through the sidecar, proves the way out, and ends. There is none where the agent of
+ * the node writes them: each container that has to end before the next starts is up to a second of the kubelet's.
  */
 export function makeCapture(settings: InjectionSettings, pod: PodSettings): JsonMap {
+  return {
+    name: captureContainer,
+    image: pod.image,
+    ...pullPolicy(settings),
+    args: ['capture', 'apply', '--prove', ...captureArguments(pod)],
+    // Its lock would stand in /run, which cannot be written.
+    ...(settings.legacyIptables ? { env: variables({ XTABLES_LOCKFILE: '/dev/shm/xtables.lock' }) } : {}),
+    resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } },
+    securityContext: privileged(settings),
+  };
+}
+
+/** What is redirected, as the command line has it. */
+function captureArguments(pod: PodSettings): string[] {
   const inbound = exceptions('--exclude-inbound-ports', [
     ...pod.excludedInboundPorts,
     { from: sidecarPorts.metrics, to: sidecarPorts.metrics },
   ]);
   const outbound = exceptions('--exclude-outbound-ports', pod.excludedOutboundPorts);
   const ranges = pod.excludedOutboundRanges.map(writeAddressRange).join(',');
-  return {
-    name: captureContainer,
-    image: pod.image,
-    ...pullPolicy(settings),
-    args: [
-      'capture',
-      ...(settings.cni ? ['prove'] : ['apply', '--prove']),
-      '--inbound=all',
-      '--outbound=all',
-      ...inbound,
-      ...outbound,
-      ...(ranges === '' ? [] : [`--exclude-outbound-ranges=${ranges}`]),
-    ],
-    // Its lock would stand in /run, which cannot be written.
-    ...(settings.legacyIptables && !settings.cni
-      ? { env: variables({ XTABLES_LOCKFILE: '/dev/shm/xtables.lock' }) }
-      : {}),
-    resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } },
-    securityContext: settings.cni
-      ? { ...leastPrivilege([]), runAsUser: proofUser, runAsGroup: proofUser, runAsNonRoot: true }
-      : privileged(settings),
-  };
+  return [
+    '--inbound=all',
+    '--outbound=all',
+    ...inbound,
+    ...outbound,
+    ...(ranges === '' ? [] : [`--exclude-outbound-ranges=${ranges}`]),
+  ];
 }
 
 /** Of nothing but the network of its pod. */

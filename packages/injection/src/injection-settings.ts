@@ -17,7 +17,7 @@ export interface InjectionSettings {
   readonly capture: CaptureMode;
   /** Legacy iptables opens a raw socket: the capture container then gets NET_RAW too. */
   readonly legacyIptables: boolean;
-  /** Rules are written by the agent of the node, from outside: the pod only proves them, and needs no privilege. */
+  /** Rules are written by the agent of the node, from outside: the sidecar only proves them, and the pod needs no privilege. */
   readonly cni: boolean;
   readonly logLevel: LogLevel;
   readonly size: SidecarSize;
@@ -45,8 +45,8 @@ export const sidecarSizes = {
 /** User and group of the sidecar. Its own traffic is told from the application's by it, so no application may run as it. */
 export const sidecarUser = 15_001;
 
-/** User of the container that proves redirection: any that is redirected, so any but the sidecar's. */
-export const proofUser = 15_002;
+/** With it a sidecar ends that finds no rules to lead traffic to it; any other end says nothing of capture. */
+export const uncapturedExitCode = 4;
 
 /** Ports of a pod that are the sidecar's. */
 export const sidecarPorts = {
@@ -54,6 +54,6 @@ export const sidecarPorts = {
   outbound: 15_001,
   inbound: 15_006,
   metrics: 15_020,
-  /** Nobody listens there: it answers only when what arrives from outside is redirected, so the start-up probe proves capture. */
+  /** Nobody listens there: it answers only when what arrives from outside is redirected, so the readiness probe proves capture. */
   captureProof: 15_021,
 } as const;

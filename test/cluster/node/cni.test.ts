@@ -7,22 +7,14 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { type KubeObject, defaultInstallValues } from '@weft/kube';
+import { defaultInstallValues } from '@weft/kube';
 import { eventually } from '@weft/testkit';
-import type { Cluster } from '../api/cluster-fixture.ts';
-import { type Echo, POD_WAIT_MS, type PodMesh, needsNode, useMesh } from './pod-mesh.ts';
+import { type Echo, POD_WAIT_MS, type PodMesh, cniFolders, cniReady, needsNode, ownPods, useMesh } from './pod-mesh.ts';
 
-const binDir = process.env['WEFT_TEST_CNI_BIN'] ?? '';
-const confDir = process.env['WEFT_TEST_CNI_CONF'] ?? '';
+const { binDir, confDir } = cniFolders;
 const skip =
   needsNode.skip !== false ? needsNode.skip : binDir === '' && 'needs WEFT_TEST_CNI_BIN and WEFT_TEST_CNI_CONF';
 const cni = { ...defaultInstallValues('').cni, enabled: true, binDir, confDir };
-const agents: KubeObject = {
-  apiVersion: 'apps/v1',
-  kind: 'DaemonSet',
-  metadata: { name: 'weft-cni', namespace: 'weft-system' },
-};
-
 const plugins = (): string[] => {
   const file = readdirSync(confDir).find((name) => name.endsWith('.conflist')) ?? '';
   const read = JSON.parse(readFileSync(join(confDir, file), 'utf8')) as { plugins: { type: string }[] };
@@ -33,7 +25,7 @@ describe('capture by the network of the node', { skip }, () => {
   test('captures pods that have no privilege, in a namespace that allows none', needsNode, async (t) => {
     const before = plugins();
     const { mesh, cluster } = await useMesh(t, { cni });
-    await agentsReady(mesh);
+    await cniReady(mesh);
     await cluster.must({
       apiVersion: 'v1',
       kind: 'Namespace',
@@ -64,9 +56,9 @@ describe('capture by the network of the node', { skip }, () => {
 
   test('holds pods back while no agent answers, and evicts one that came without', needsNode, async (t) => {
     const { mesh, cluster } = await useMesh(t, { cni });
-    await agentsReady(mesh);
+    await cniReady(mesh);
     await schedule(mesh, 'nowhere');
-    await eventually(async () => (await podsOf(cluster, 'weft-cni', false)) === 0, POD_WAIT_MS);
+    await eventually(async () => (await ownPods(cluster, 'weft-cni', false)) === 0, POD_WAIT_MS);
     // Its DaemonSet is there, so the plugin stays.
     assert.equal(plugins().at(-1), 'weft-cni');
     await cluster.must(...mesh.objects('held', {}));
@@ -91,7 +83,7 @@ describe('capture by the network of the node', { skip }, () => {
     const [early] = await mesh.pods('early');
 
     await schedule(mesh, '');
-    await agentsReady(mesh);
+    await cniReady(mesh);
     await Promise.all([mesh.rolledOut('held'), mesh.rolledOut('early')]);
     const replaced = await mesh.pod('early');
     assert.notEqual(replaced.name, early?.name);
@@ -101,7 +93,7 @@ describe('capture by the network of the node', { skip }, () => {
 
   test('leaves the node as it was when the agents are taken away', needsNode, async (t) => {
     const { mesh, cluster } = await useMesh(t, { cni });
-    await agentsReady(mesh);
+    await cniReady(mesh);
     await cluster.client.request({
       method: 'DELETE',
       path: '/apis/apps/v1/namespaces/weft-system/daemonsets/weft-cni?propagationPolicy=Background',
@@ -117,24 +109,6 @@ describe('capture by the network of the node', { skip }, () => {
     );
   });
 });
-
-async function agentsReady({ cluster }: PodMesh): Promise<void> {
-  // The API server goes on asking the webhooks that it is connected to until they end.
-  await eventually(async () => assert.equal(await podsOf(cluster, 'weft-control', true), 0), POD_WAIT_MS);
-  await eventually(async () => {
-    const { status } = ((await cluster.get(agents)) ?? {}) as { status?: Readonly<Record<string, number>> };
-    assert.ok((status?.['numberReady'] ?? 0) > 0 && status?.['numberReady'] === status?.['desiredNumberScheduled']);
-  }, POD_WAIT_MS);
-}
-
-/** Pods of ours; of those that are about to end, where `leaving`. */
-async function podsOf(cluster: Cluster, name: string, leaving: boolean): Promise<number> {
-  const selector = encodeURIComponent(`app.kubernetes.io/name=${name}`);
-  const got = await cluster.client.get(`/api/v1/namespaces/weft-system/pods?labelSelector=${selector}`);
-  if (!got.ok) return -1;
-  const { items } = got.value as { items: { metadata: { deletionTimestamp?: string } }[] };
-  return items.filter(({ metadata }) => !leaving || metadata.deletionTimestamp !== undefined).length;
-}
 
 /** Agents only on nodes with this label; empty: on all. */
 async function schedule({ cluster }: PodMesh, label: string): Promise<void> {

@@ -8,51 +8,16 @@ import { loadavg } from 'node:os';
 import { setTimeout as rest } from 'node:timers/promises';
 import { type TestContext, describe, test } from 'node:test';
 import type { KubeObject } from '@weft/kube';
-import { eventually } from '@weft/testkit';
-import { type Cluster, adminAccess } from '../api/cluster-fixture.ts';
-import { POD_WAIT_MS, type PodMesh, applicationImage, needsNode, useMesh } from './pod-mesh.ts';
+import { adminAccess } from '../api/cluster-fixture.ts';
+import { type PodMesh, needsNode, sleepingPod, useMesh } from './pod-mesh.ts';
 
-const ROUNDS = 5;
 const PODS_PER_SECOND = 50;
 const CHANGES_PER_SECOND = 200;
 const SECONDS = 10;
 const MOST_OPEN = 20;
 
-function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? 0;
-}
-
 function tell(t: TestContext, text: string): void {
   t.diagnostic(`${text} (load ${loadavg()[0]?.toFixed(1)})`);
-}
-
-function podOf(namespace: string, name: string, labels: Readonly<Record<string, string>> = {}): KubeObject {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace, labels },
-    spec: {
-      terminationGracePeriodSeconds: 0,
-      containers: [
-        { name: 'app', image: applicationImage, command: ['sleep', '600'], ports: [{ containerPort: 8080 }] },
-      ],
-    },
-  };
-}
-
-/** From the pod's creation until the API server calls it ready. */
-async function readyAfterMs(cluster: Cluster, pod: KubeObject): Promise<number> {
-  const began = performance.now();
-  await cluster.must(pod);
-  await eventually(async () => {
-    const status = (await cluster.get(pod))?.['status'] as
-      | { conditions?: { type: string; status: string }[] }
-      | undefined;
-    return status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') === true;
-  }, POD_WAIT_MS);
-  const tookMs = performance.now() - began;
-  await cluster.delete(pod);
-  return tookMs;
 }
 
 /** Does `work` so many times a second, as far as no more than `MOST_OPEN` are under way; the rate it came to. */
@@ -118,24 +83,6 @@ function serverMetrics(): Promise<string> {
 }
 
 describe('what it costs', needsNode, () => {
-  test('until a pod is ready', async (t: TestContext) => {
-    const { cluster, namespace } = await useMesh(t);
-    const plain: number[] = [];
-    const injected: number[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const out = { 'weft.dev/inject': 'disabled' };
-      plain.push(await readyAfterMs(cluster, podOf(namespace, `plain-${round}`, out)));
-      injected.push(await readyAfterMs(cluster, podOf(namespace, `injected-${round}`)));
-    }
-    const addedMs = median(injected) - median(plain);
-    const list = (values: readonly number[]): string => values.map((ms) => (ms / 1000).toFixed(1)).join(' ');
-    tell(
-      t,
-      `ready after ${list(plain)} s without, ${list(injected)} s with a sidecar: + ${(addedMs / 1000).toFixed(1)} s`,
-    );
-    assert.ok(addedMs < 30_000);
-  });
-
   test(`of admission at ${PODS_PER_SECOND} pods a second`, async (t: TestContext) => {
     const { cluster, namespace } = await useMesh(t);
     const metric = 'apiserver_admission_webhook_admission_duration_seconds';
@@ -144,7 +91,7 @@ describe('what it costs', needsNode, () => {
     const before = await read();
     const path = `/api/v1/namespaces/${namespace}/pods?dryRun=All`;
     const rate = await paced(PODS_PER_SECOND, SECONDS, async (index) => {
-      const made = await cluster.client.request({ method: 'POST', path, body: podOf(namespace, `p-${index}`) });
+      const made = await cluster.client.request({ method: 'POST', path, body: sleepingPod(namespace, `p-${index}`) });
       if (!made.ok) throw new Error(made.error.message);
     });
     const { bound, count } = p99(before, await read());

@@ -2,6 +2,7 @@
  * Weft as it is installed, in a cluster with a node: control plane in pods, sidecars by the webhook. Pods are asked from this
  * machine by their addresses, as anything outside of the mesh would.
  */
+import assert from 'node:assert/strict';
 import { type InstallValues, type KubeObject, applyObjects, defaultInstallValues, installObjects } from '@weft/kube';
 import { eventually } from '@weft/testkit';
 import { type Cluster, useCluster } from '../api/cluster-fixture.ts';
@@ -10,6 +11,18 @@ import { type Cluster, useCluster } from '../api/cluster-fixture.ts';
 const image = process.env['WEFT_TEST_IMAGE'] ?? '';
 /** Has Node in it. */
 export const applicationImage = process.env['WEFT_TEST_NODE_IMAGE'] ?? 'localhost/node:26';
+
+/** Where the network of the node has its programs and configurations; empty where that is not known. */
+export const cniFolders = {
+  binDir: process.env['WEFT_TEST_CNI_BIN'] ?? '',
+  confDir: process.env['WEFT_TEST_CNI_CONF'] ?? '',
+} as const;
+
+const agents: KubeObject = {
+  apiVersion: 'apps/v1',
+  kind: 'DaemonSet',
+  metadata: { name: 'weft-cni', namespace: 'weft-system' },
+};
 
 export const needsNode = {
   skip:
@@ -53,7 +66,8 @@ export interface ApplicationOptions {
 
 /**
  * An application that tells what reached it, asks others on demand (`/ask?url=`), loads them (`/load?url=&rate=&seconds=`: each
- * request once, never again), and exits at once when it is told to stop.
+ * request once, never again), and exits at once when it is told to stop. It listens on 8080, and on 9080 for tests whose policies
+ * keep strangers from the first.
  */
 const program = `
 import { Agent, createServer, request as send } from 'node:http';
@@ -89,15 +103,36 @@ async function load(url, rate, seconds) {
   await Promise.all(waits);
   return { sent, seen, seconds: (performance.now() - began) / 1000 };
 }
-createServer(async (request, response) => {
+const answer = async (request, response) => {
   const { pathname, searchParams } = new URL(request.url, 'http://here');
   const url = searchParams.get('url');
   const told = pathname === '/ask' ? await ask(url)
     : pathname === '/load' ? await load(url, Number(searchParams.get('rate')), Number(searchParams.get('seconds')))
     : { name, pod: process.env.HOSTNAME, path: request.url, headers: request.headers };
   response.end(JSON.stringify(told));
-}).listen(8080, process.env.LISTEN);
+};
+createServer(answer).listen(8080, process.env.LISTEN);
+createServer(answer).listen(9080, process.env.LISTEN);
 `;
+
+/** Does nothing, and goes at once. */
+export function sleepingPod(
+  namespace: string,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace, labels },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        { name: 'app', image: applicationImage, command: ['sleep', '600'], ports: [{ containerPort: 8080 }] },
+      ],
+    },
+  };
+}
 
 /** The cluster with Weft in it and a namespace whose pods are in the mesh. */
 export async function useMesh(
@@ -174,7 +209,7 @@ export class PodMesh {
                     { name: 'NAME', value: name },
                     { name: 'LISTEN', ...own },
                   ],
-                  ports: [{ containerPort: 8080, protocol: 'TCP' }],
+                  ports: [8080, 9080].map((containerPort) => ({ containerPort, protocol: 'TCP' })),
                   // A machine that is short of time is not to say that the application is not ready.
                   readinessProbe: {
                     httpGet: { path: '/ready', port: 8080 },
@@ -285,4 +320,23 @@ interface RawPod {
     readonly phase?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
+}
+
+/** Ends when the agents of a mesh with `cni` are ready, and no control plane without it answers any more. */
+export async function cniReady({ cluster }: PodMesh): Promise<void> {
+  // The API server goes on asking the webhooks that it is connected to until they end.
+  await eventually(async () => assert.equal(await ownPods(cluster, 'weft-control', true), 0), POD_WAIT_MS);
+  await eventually(async () => {
+    const { status } = ((await cluster.get(agents)) ?? {}) as { status?: Readonly<Record<string, number>> };
+    assert.ok((status?.['numberReady'] ?? 0) > 0 && status?.['numberReady'] === status?.['desiredNumberScheduled']);
+  }, POD_WAIT_MS);
+}
+
+/** Pods of ours; of those that are about to end, where `leaving`. */
+export async function ownPods(cluster: Cluster, name: string, leaving: boolean): Promise<number> {
+  const selector = encodeURIComponent(`app.kubernetes.io/name=${name}`);
+  const got = await cluster.client.get(`/api/v1/namespaces/weft-system/pods?labelSelector=${selector}`);
+  if (!got.ok) return -1;
+  const { items } = got.value as { items: { metadata: { deletionTimestamp?: string } }[] };
+  return items.filter(({ metadata }) => !leaving || metadata.deletionTimestamp !== undefined).length;
 }

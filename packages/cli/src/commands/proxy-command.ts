@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
+import { type CapturePlan, openOriginalDestinations, proveOutbound } from '@weft/capture';
 import type { Proxy } from '@weft/proxy';
 import { DeferredLog } from '../deferred-log.ts';
 import { followEndSignals, orphaned } from '../end-signals.ts';
@@ -15,6 +16,8 @@ import { nodeWarning } from '../node-release.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { weftVersion } from '../weft-version.ts';
 
+/** An answer of this machine's own needs no second; a busy node may need some. */
+const PROOF_WAIT_MS = 3_000;
 /** How long a token is good for a first configuration to arrive is of no concern here: a day stands for "until asked to end". */
 const LONGEST_START_MS = 86_400_000;
 
@@ -53,6 +56,7 @@ export async function runProxy(args: readonly string[], terminal: Terminal): Pro
   if (!settings.ok) throw new CommandFault(exitCodes.usage, `${settings.error}; see weft proxy --help`);
   // The application's children and crash reports need not see it.
   delete process.env['WEFT_TOKEN'];
+  if (settings.value.captureRules !== null) await findCaptured(settings.value.captureRules);
   return serve(settings.value);
 }
 
@@ -116,6 +120,17 @@ async function serve(settings: ProxySettings): Promise<ExitCode> {
   if (settings.discardState) rmSync(options.stateFolder, { recursive: true, force: true });
   await log.open();
   return code;
+}
+
+/** An application whose traffic goes past its proxy must not start, so neither does the proxy. */
+async function findCaptured(plan: CapturePlan): Promise<void> {
+  const read = openOriginalDestinations();
+  const faults = read.ok ? (await proveOutbound(plan, read.value, PROOF_WAIT_MS)).faults : [read.error];
+  if (faults.length === 0) return;
+  throw new CommandFault(
+    exitCodes.uncaptured,
+    `traffic is not led through this proxy: ${faults.join('; ')}; in a cluster the agent of the node writes the rules as the pod starts (DaemonSet weft-cni), and a pod that came before it has to start again`,
+  );
 }
 
 /**

@@ -39,6 +39,11 @@ export const proxyFlags: readonly Flag[] = [
     'HOW',
     'redirect: rules of weft capture lead all traffic here, to ports 15001 and 15006; there is no HTTP proxy then',
   ),
+  flag(
+    'capture-rules',
+    'OPTIONS',
+    'options of weft capture by which others have written the rules; the proxy proves before it starts that they are there',
+  ),
   flag('opaque-ports', 'PORTS', 'carried as bytes where nothing declares what they speak, such as 3306,9000-9010'),
   flag(
     'app-probes',

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { type CapturePlan, readCaptureArguments } from '@weft/capture';
 import { readJoinToken } from '@weft/identity';
 import { type ProbeTable, readProbeTable, sidecarPorts } from '@weft/injection';
 import { type PortRange, type Result, fail, ok, readDurationMs, readPortRanges } from '@weft/kernel';
@@ -15,6 +16,8 @@ export interface ProxySettings {
   /** Empty: none. */
   readonly readyFile: string;
   readonly discardState: boolean;
+  /** Rules that others have written and the proxy is to find; null: none. */
+  readonly captureRules: CapturePlan | null;
 }
 
 export type LogLevel = (typeof logLevels)[number];
@@ -82,6 +85,7 @@ function settingsOf(values: FlagValues, machine: Machine): ProxySettings {
     readyFd: values.given('ready-fd') ? whole(values, 'ready-fd', 1, 1023) : -1,
     readyFile: values.one('ready-file'),
     discardState: isOn(values, 'discard-state') && state !== '',
+    captureRules: captureRulesOf(values),
     options: {
       mode,
       namespace,
@@ -166,6 +170,13 @@ function captureOf(values: FlagValues): boolean {
   const text = values.one('capture');
   if (text !== '' && text !== 'redirect') refuse('capture', text, 'redirect, or nothing');
   return text === 'redirect';
+}
+
+function captureRulesOf(values: FlagValues): CapturePlan | null {
+  const text = values.one('capture-rules');
+  if (text === '') return null;
+  const read = readCaptureArguments(text.split(' '));
+  return read.ok ? read.value : refuse('capture-rules', text, `options of weft capture (${read.error})`);
 }
 
 function opaquePortsOf(values: FlagValues): readonly PortRange[] {

@@ -116,6 +116,8 @@ function deploymentObject(values: InstallValues, labels: Labels): KubeObject {
   };
 }
 
+const LEAVE_SECONDS = 5;
+
 function containerObject({ image, pullPolicy, webhooks, ...values }: InstallValues): object {
   const { namespace, logLevel, trustDomain, sidecar, cni } = values;
   const host = `${name}.${namespace}.svc`;
@@ -160,6 +162,8 @@ function containerObject({ image, pullPolicy, webhooks, ...values }: InstallValu
       { name: 'http-metrics', containerPort: 15_014, protocol: 'TCP' },
       ...(webhooks.enabled ? [{ name: 'https-webhook', containerPort: 9443, protocol: 'TCP' }] : []),
     ],
+    // Until every node has heard that it goes, API servers still call its webhooks.
+    lifecycle: { preStop: { sleep: { seconds: LEAVE_SECONDS } } },
     startupProbe: { ...httpGet('/ready'), periodSeconds: 1, failureThreshold: 120 },
     readinessProbe: { ...httpGet('/ready'), periodSeconds: 5, timeoutSeconds: 2, failureThreshold: 3 },
     livenessProbe: { ...httpGet('/live'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
