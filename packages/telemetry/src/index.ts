@@ -58,6 +58,13 @@ export { type EmitSample, type SeriesFamily, SeriesTable, type SeriesTableOption
 export { Counter, Gauge, LatencyHistogram } from './series.ts';
 export { type Span, type SpanAttributes, SpanBuffer, type SpanEvent, type SpanSink, noSpans } from './span-sink.ts';
 export { TcpMetrics, TcpScope, type TcpScopeLabels } from './tcp-metrics.ts';
-export { type SpanContext, type TraceContext, readTraceParent, startSpan, writeTraceParent } from './trace-context.ts';
+export {
+  type SpanContext,
+  type TraceContext,
+  readTraceParent,
+  startSpan,
+  unsampledRoot,
+  writeTraceParent,
+} from './trace-context.ts';
 export { readTraceState } from './trace-state.ts';
 export { TracePlan, type TraceRules, defaultTraceRules } from './trace-plan.ts';

@@ -56,10 +56,13 @@ export class TracePlan {
     };
   }
 
-  /** The span of this hop at the root of a trace with this id, when nothing came. */
-  startRoot(traceId: string, ids: RandomIds, nowMs: number): SpanContext {
-    const sampled = this.decide(undefined, undefined, traceId, nowMs);
-    return { traceId, spanId: ids.spanId(), sampled, state: '', parentSpanId: '' };
+  /**
+   * The span of this hop at the root of a trace with this id, when nothing came; null when that is not sampled, as nearly all
+   * are not: then nobody asks for more than the id.
+   */
+  startRoot(traceId: string, ids: RandomIds, nowMs: number): SpanContext | null {
+    if (!this.decide(undefined, undefined, traceId, nowMs)) return null;
+    return { traceId, spanId: ids.spanId(), sampled: true, state: '', parentSpanId: '' };
   }
 
   /** Whether a request that failed is to be seen though nobody sampled it. */

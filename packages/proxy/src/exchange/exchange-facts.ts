@@ -39,7 +39,7 @@ export interface ExchangeFacts {
   readonly durationMs: number;
   readonly requestId: string;
   readonly traceId: string;
-  /** Of this hop; null when requests are not traced. */
+  /** Of this hop; null when requests are not traced, and of a trace that begins here and is not sampled. */
   readonly span: SpanContext | null;
   /** Under which the next hop hears of the request; empty when requests are not traced. */
   readonly clientSpanId: string;

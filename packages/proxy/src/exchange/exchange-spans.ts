@@ -1,6 +1,6 @@
 import { terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
-import { isFailure } from '@weft/telemetry';
+import { RandomIds, isFailure, unsampledRoot } from '@weft/telemetry';
 import type { Span, SpanContext, SpanEvent, SpanSink, TracePlan } from '@weft/telemetry';
 import type { ExchangeFacts } from './exchange-facts.ts';
 
@@ -22,12 +22,13 @@ export function putSpans(
   code: TerminationCode,
   endWallMs: number,
 ): void {
-  const { span, durationMs, firstTryMs, startMs } = exchange;
-  if (span === null) return;
+  const { durationMs, firstTryMs, startMs } = exchange;
   const ending = terminations[code];
   // What a caller broke is no failure in the metrics; a span of it is shown as an error all the same.
   const failed = ending.fault !== 'none' || isFailure(exchange.status, exchange.grpcStatus, ending);
-  if (!span.sampled && !(failed && plan.keepsFailure(startMs + durationMs))) return;
+  const isSampled = exchange.span !== null && exchange.span.sampled;
+  if (!isSampled && !(failed && plan.keepsFailure(startMs + durationMs))) return;
+  const span = exchange.span ?? unsampledRoot(exchange.traceId, ids.spanId());
   const startWallMs = endWallMs - durationMs;
   sink.put({
     context: span,
@@ -52,6 +53,9 @@ export function putSpans(
     events: retryEvents(exchange, startWallMs),
   });
 }
+
+/** Of failures that are kept though nobody sampled them. */
+const ids = new RandomIds();
 
 const NO_EVENTS: readonly SpanEvent[] = Object.freeze([]);
 /** Why a span is there whose trace was not sampled: the others of it may be missing. */

@@ -90,10 +90,10 @@ export class TelemetryRecorder implements ExchangeRecorder {
     if (exchange.budgetSpent) scopes.upstream?.budgetExhausted.add(1);
     this.sinks.watch.ended(exchange, code, detail, failed, scopes.edge);
     const { traces, accessLog } = this.sinks.telemetry.of(exchange.decision.rule?.route);
-    const { span } = exchange;
-    if (span !== null && (span.sampled || failed || row.fault !== 'none')) {
+    const isSampled = exchange.span !== null && exchange.span.sampled;
+    if (isSampled || (this.sinks.spans.enabled && (failed || row.fault !== 'none'))) {
       const wallMs = this.sinks.clock.wallMs();
-      if (span.sampled) scopes.request.keepExemplar(durationMs, span.traceId, wallMs);
+      if (isSampled) scopes.request.keepExemplar(durationMs, exchange.traceId, wallMs);
       putSpans(this.sinks.spans, traces, exchange, code, wallMs);
     }
     if (accessLog.wants(exchange.status, grpcStatus, row)) this.log(accessLog, exchange, code, durationMs);

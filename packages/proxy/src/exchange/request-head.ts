@@ -2,7 +2,7 @@ import { rewrittenTarget } from '@weft/decision';
 import type { RouteDecision } from '@weft/decision';
 import { FieldId } from '@weft/http';
 import type { Head, RequestFacts } from '@weft/http';
-import { readRequestId } from '@weft/telemetry';
+import { readRequestId, unsampledRoot } from '@weft/telemetry';
 import type { SpanContext } from '@weft/telemetry';
 import type { HttpProtocol } from './downstream-stream.ts';
 import type { Engine } from './engine.ts';
@@ -71,11 +71,10 @@ export function startRequestSpan(request: OutgoingRequest): void {
   if (came === undefined) {
     // Most traces begin here and are not sampled: then what is sent was made in one piece, and is only cut.
     const root = engine.ids.rootTraceParent();
-    const span = traces.startRoot(root.substring(3, 35), engine.ids, engine.nowMs);
-    request.span = span;
-    request.traceId = span.traceId;
+    request.traceId = root.substring(3, 35);
     request.clientSpanId = root.substring(36, 52);
-    slots[RequestSlot.Traceparent] = span.sampled ? undefined : root;
+    request.span = traces.startRoot(request.traceId, engine.ids, engine.nowMs);
+    slots[RequestSlot.Traceparent] = request.span === null ? root : undefined;
     return;
   }
   const span = traces.start(came, engine.ids, engine.nowMs);
@@ -92,20 +91,19 @@ function prepareTrace(request: OutgoingRequest): void {
   const headers = carrier.of(head, slots);
   const root = slots[RequestSlot.Traceparent];
   headers.clear();
-  if (request.span !== null) {
-    const { span } = request;
-    const isPlain = !span.sampled && span.parentSpanId === '' && traces === engine.telemetry.plan.traces;
-    if (root !== undefined && isPlain && traces.writesW3cAlone) {
+  if (engine.tracing !== null) {
+    if (request.span === null && traces === engine.telemetry.plan.traces && traces.writesW3cAlone) {
       slots[RequestSlot.Traceparent] = root;
       // §4.3: the state of another trace must not travel with a new parent.
       headers.remove('tracestate');
       return;
     }
+    const own = request.span ?? unsampledRoot(request.traceId, engine.ids.spanId());
+    request.span = own;
     // A route with a policy of its own decides again, now that it is known.
     if (traces !== engine.telemetry.plan.traces) {
       const { traceId, sampled, state, parentSpanId } = traces.start(traces.read(headers), engine.ids, engine.nowMs);
-      const { spanId } = request.span;
-      request.span = { traceId, spanId, sampled, state, parentSpanId };
+      request.span = { traceId, spanId: own.spanId, sampled, state, parentSpanId };
       request.traceId = traceId;
     }
     const { traceId, spanId, sampled, state } = request.span;
