@@ -1,5 +1,5 @@
 /**
- * CPU per request of all subjects, round by round: A B C, A B C. The processor time is that of every thread and child of
+ * CPU per request of all subjects, round by round: A B C, C B A. The processor time is that of every thread and child of
  * the proxy, in nanoseconds; the requests are those the generator got answers to, held against what the upstream served.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,7 +81,8 @@ export async function takeCpuRounds(
     for (const subject of taking) await orAbsent(subject, () => warmUp(loop, subject, connections, warmUpRequests));
     for (let round = 1; round <= options.rounds; round += 1) {
       const line: string[] = [];
-      for (const subject of taking) {
+      // There and back: what drifts from window to window falls on all alike.
+      for (const subject of round % 2 === 1 ? taking : taking.toReversed()) {
         await orAbsent(subject, async () => {
           const { usPerRequest, perSecond } = await takeRound(loop, upstream, subject, connections, streams, seconds);
           const of = taken.get(subject) ?? { us: [], perSecond: [] };
