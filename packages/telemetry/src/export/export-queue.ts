@@ -66,9 +66,14 @@ export class ExportQueue<Item> {
     return this.waiting.length;
   }
 
+  /** The next item would be dropped. */
+  get isFull(): boolean {
+    return this.isClosed || this.waiting.length >= this.maxItems;
+  }
+
   /** Takes an item over; never blocks and never throws. */
   put(item: Item): void {
-    if (this.isClosed || this.waiting.length >= this.maxItems) {
+    if (this.isFull) {
       this.dropped += 1;
       return;
     }

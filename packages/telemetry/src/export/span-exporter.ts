@@ -1,12 +1,14 @@
 import type { SpanContext as OtelSpanContext, HrTime } from '@opentelemetry/api';
 import type { ExportResult } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
-import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace-base';
+import type { IOtlpExportDelegate } from '@opentelemetry/otlp-exporter-base';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import type { TimerWheel } from '@weft/kernel';
 import type { Span, SpanSink } from '../span-sink.ts';
 import type { BatchExporter } from './export-queue.ts';
 import { ExportQueue } from './export-queue.ts';
 import type { ExportTarget } from './export-target.ts';
+import { OtlpSpans } from './otlp-spans.ts';
 
 /** Who sends, in the words of OpenTelemetry's resource conventions: `service.name` is what every reader shows first. */
 export type ExportResource = Readonly<Record<string, string>>;
@@ -28,60 +30,137 @@ const EXPORT_TIMEOUT_MS = 5_000;
 /** Spans on their way to a collector. The libraries of the protocols are loaded with the first span, and not without one. */
 export class SpanExport implements SpanSink {
   readonly enabled: boolean;
-  readonly queue: ExportQueue<Span>;
+  readonly queue: SpanQueue;
+  private readonly way: SpanSinkWay;
 
   constructor(options: SpanExportOptions) {
     this.enabled = true;
-    const { timers, onFault, maxSpans, delayMs } = options;
-    this.queue = new ExportQueue<Span>({
-      timers,
-      open: () => openSpanExporter(options.target, options.resource),
-      ...(onFault === undefined ? {} : { onFault: (message: string) => onFault(message) }),
-      ...(maxSpans === undefined ? {} : { maxItems: maxSpans }),
-      ...(delayMs === undefined ? {} : { delayMs }),
-    });
+    this.way = options.target.protocol === 'zipkin' ? new ZipkinWay(options) : new OtlpWay(options);
+    this.queue = this.way.queue;
+  }
+
+  put(span: Span): void {
+    this.way.put(span);
+  }
+
+  close(): Promise<void> {
+    return this.way.queue.close();
+  }
+}
+
+/** What can be asked of the queue, whatever waits in it. */
+export type SpanQueue = Pick<ExportQueue<never>, 'exported' | 'failed' | 'dropped' | 'waitingItems' | 'close'>;
+
+interface SpanSinkWay {
+  readonly queue: SpanQueue;
+  put(span: Span): void;
+}
+
+/** Spans wait as the bytes that are sent. */
+class OtlpWay implements SpanSinkWay {
+  readonly queue: ExportQueue<Uint8Array>;
+  private readonly spans: OtlpSpans;
+
+  constructor(options: SpanExportOptions) {
+    this.spans = new OtlpSpans(options.resource);
+    this.queue = queueOf(options, () => openOtlp(options.target, this.spans));
+  }
+
+  put(span: Span): void {
+    // Nothing is written that would be dropped.
+    this.queue.put(this.queue.isFull ? NOTHING : this.spans.write(span));
+  }
+}
+
+class ZipkinWay implements SpanSinkWay {
+  readonly queue: ExportQueue<Span>;
+
+  constructor(options: SpanExportOptions) {
+    this.queue = queueOf(options, () => openZipkin(options.target.url, options.resource));
   }
 
   put(span: Span): void {
     this.queue.put(span);
   }
-
-  close(): Promise<void> {
-    return this.queue.close();
-  }
 }
 
-async function openSpanExporter(target: ExportTarget, attributes: ExportResource): Promise<BatchExporter<Span>> {
-  const [{ resourceFromAttributes }, exporter] = await Promise.all([
-    import('@opentelemetry/resources'),
-    openProtocol(target, attributes),
-  ]);
-  const resource = resourceFromAttributes(attributes);
-  return {
-    send(spans, done) {
-      exporter.export(
-        spans.map((span) => readable(span, resource)),
-        (result: ExportResult) => done(result.code === EXPORTED ? undefined : (result.error ?? new Error('refused'))),
-      );
-    },
-    close: () => exporter.shutdown(),
-  };
+const NOTHING = new Uint8Array(0);
+
+function queueOf<Item>(
+  { timers, onFault, maxSpans, delayMs }: SpanExportOptions,
+  open: () => Promise<BatchExporter<Item>>,
+): ExportQueue<Item> {
+  return new ExportQueue<Item>({
+    timers,
+    open,
+    ...(onFault === undefined ? {} : { onFault: (message: string) => onFault(message) }),
+    ...(maxSpans === undefined ? {} : { maxItems: maxSpans }),
+    ...(delayMs === undefined ? {} : { delayMs }),
+  });
 }
 
 /** `ExportResultCode.SUCCESS`; an import of the value would load the library. */
 const EXPORTED = 0;
 
-async function openProtocol({ protocol, url }: ExportTarget, attributes: ExportResource): Promise<SpanExporter> {
-  if (protocol === 'otlp-grpc') {
-    const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-grpc');
-    return new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS });
+function outcomeOf(result: ExportResult): Error | undefined {
+  return result.code === EXPORTED ? undefined : (result.error ?? new Error('refused'));
+}
+
+/** The library's connection, retries and time-outs around messages that are made already. */
+async function openOtlp({ protocol, url }: ExportTarget, spans: OtlpSpans): Promise<BatchExporter<Uint8Array>> {
+  const serializer = {
+    serializeRequest: (batch: readonly Uint8Array[]) => spans.request(batch),
+    deserializeResponse: () => ({}),
+  };
+  const counted = { name: 'span' as const, countItems: (batch: readonly Uint8Array[]) => batch.length };
+  const config = { url, timeoutMillis: EXPORT_TIMEOUT_MS };
+  const delegate = protocol === 'otlp-grpc' ? await openGrpc() : await openHttp();
+  return {
+    send: (batch, done) => delegate.export(batch, (result) => done(outcomeOf(result))),
+    close: () => delegate.shutdown(),
+  };
+
+  async function openGrpc(): Promise<IOtlpExportDelegate<readonly Uint8Array[]>> {
+    const grpc = await import('@opentelemetry/otlp-grpc-exporter-base');
+    const options = grpc.convertLegacyOtlpGrpcOptions(config, 'TRACES');
+    const service = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+    const name = 'TraceExportService';
+    return grpc.createOtlpGrpcExportDelegate(
+      options,
+      serializer,
+      'otlp_grpc_span_exporter',
+      counted,
+      undefined,
+      name,
+      service,
+    );
   }
-  if (protocol === 'otlp-http') {
-    const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
-    return new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS });
+
+  async function openHttp(): Promise<IOtlpExportDelegate<readonly Uint8Array[]>> {
+    const http = await import('@opentelemetry/otlp-exporter-base/node-http');
+    const options = http.convertLegacyHttpOptions(config, 'TRACES', 'v1/traces', {
+      'Content-Type': 'application/x-protobuf',
+    });
+    return http.createOtlpHttpExportDelegate(options, serializer, 'otlp_http_span_exporter', counted, undefined);
   }
-  const { ZipkinExporter } = await import('@opentelemetry/exporter-zipkin');
-  return new ZipkinExporter({ url, serviceName: attributes['service.name'] ?? 'weft' });
+}
+
+async function openZipkin(url: string, attributes: ExportResource): Promise<BatchExporter<Span>> {
+  const [{ resourceFromAttributes }, { ZipkinExporter }] = await Promise.all([
+    import('@opentelemetry/resources'),
+    import('@opentelemetry/exporter-zipkin'),
+  ]);
+  const resource = resourceFromAttributes(attributes);
+  const exporter = new ZipkinExporter({ url, serviceName: attributes['service.name'] ?? 'weft' });
+  return {
+    send(spans, done) {
+      exporter.export(
+        spans.map((span) => readable(span, resource)),
+        (result: ExportResult) => done(outcomeOf(result)),
+      );
+    },
+    close: () => exporter.shutdown(),
+  };
 }
 
 /** Numbers of OpenTelemetry's API, which are constants of its protocol as well. */
@@ -90,7 +169,8 @@ const STATUS_UNSET = 0;
 const STATUS_ERROR = 2;
 const SCOPE = { name: 'weft' };
 
-function readable(span: Span, resource: Resource): ReadableSpan {
+/** As the libraries have it. */
+export function readable(span: Span, resource: Resource): ReadableSpan {
   const { context } = span;
   return {
     name: span.name,
