@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import { connect, createServer as createPlainServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import type { AddressInfo, Socket } from 'node:net';
+import { after, before, describe, it, mock } from 'node:test';
 import { http2MeshLimits } from '@weft/http';
 import { ByteWriter, seededRandom } from '@weft/kernel';
 import type { Random } from '@weft/kernel';
@@ -264,6 +264,54 @@ describe('a slow peer', () => {
       }
     });
   }
+});
+
+describe('bulk to a plain socket', () => {
+  it('is gathered in the same few blocks, whether the kernel takes it at once or keeps it', async () => {
+    const piece = Buffer.alloc(16_384, 'b');
+    const pieces = 4_000;
+    let received = 0;
+    const { promise: accepted, resolve: accept } = Promise.withResolvers<Socket>();
+    const listening = createPlainServer((socket) => {
+      socket.on('data', (chunk: Buffer) => void (received += chunk.length));
+      accept(socket);
+    });
+    await once(listening.listen(0, '127.0.0.1'), 'listening');
+    const client = connect({ port: (listening.address() as AddressInfo).port, host: '127.0.0.1' });
+    await once(client, 'connect');
+    const reader = await accepted;
+    reader.pause();
+    let kept = 0;
+    const pipe: BytePipe = new BytePipe(client, false, {
+      ...silentOwner,
+      onPipeDrained: () => {
+        kept += 1;
+        reader.pause();
+        more();
+      },
+    });
+    let sent = 0;
+    const more = (): void => {
+      // As the codec delivers a read of 64 KiB.
+      for (let count = 0; count < 4 && sent < pieces && !pipe.blocked; count += 1) {
+        pipe.send(piece, 0, piece.length);
+        sent += 1;
+      }
+      if (pipe.blocked || sent === pieces) reader.resume();
+      else setImmediate(more);
+    };
+    const allocated = mock.method(Buffer, 'allocUnsafeSlow');
+    try {
+      more();
+      await eventually(() => received === pieces * piece.length, 10_000);
+      assert.ok(kept > 5, `the kernel kept ${kept} writes`);
+      assert.ok(allocated.mock.callCount() <= 8, `${allocated.mock.callCount()} buffers for ${pieces} pieces`);
+    } finally {
+      allocated.mock.restore();
+      client.destroy();
+      listening.close();
+    }
+  });
 });
 
 describe('output of a source', () => {

@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
-import { ByteWriter } from '@weft/kernel';
+import type { ByteWriter } from '@weft/kernel';
 import { directHandles, handleOf, readInto } from './node-handle.ts';
 import type { SocketHandle, WriteRequest } from './node-handle.ts';
+import { BULK_BYTES, READ_BYTES, writeBlocks } from './write-blocks.ts';
 
 /**
  * What a pipe tells the codec that sits on it. All calls come from the event loop, never from inside a call to the pipe,
@@ -33,17 +34,11 @@ export interface PipeSource {
   onPipeTook(): void;
 }
 
-/** Reads of all sockets of a thread land here: callbacks are synchronous, so one buffer serves them all. */
-const READ_BYTES = 65_536;
-
 /**
  * A pipe that has read so much lets the others have a turn of the loop first. libuv reads a socket that always has more up to
  * 32 times in a turn: 2 MiB of an upload stood before every small call, and before each 64 KiB of a download.
  */
 const YIELD_BYTES = 262_144;
-
-/** Output of one turn is gathered in blocks of this size; a block is lent to a pipe only while it holds bytes. */
-const BLOCK_BYTES = 16_384;
 
 /**
  * A source with less than this waits for the end of the turn of the loop. A write costs as much as all else that is done for
@@ -52,17 +47,14 @@ const BLOCK_BYTES = 16_384;
  */
 const GATHER_BYTES = 400;
 
-/** Blocks kept for the next turn. More than a turn's worth of pipes would only hold memory. */
-const SPARE_BLOCKS = 64;
-
-/** Above it a body chunk is sent by itself and not copied behind the head. */
+/** Above it a chunk that TLS encrypts at once is sent by itself and not copied behind the head. */
 const COPY_BYTES = 8_192;
 
 /** Unsent bytes of one pipe at which its source is asked to stop. With one read buffer this is the bound per direction. */
 export const pipeHighWaterBytes = 65_536;
 
+/** Reads of all sockets of a thread land here: callbacks are synchronous, so one buffer serves them all. */
 const sharedRead: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-const spareBlocks: ByteWriter[] = [];
 const dirty: BytePipe[] = [];
 /** Pipes whose source waits for the end of the turn of the loop. */
 const gathering: BytePipe[] = [];
@@ -74,7 +66,7 @@ let inTurn = false;
  * during a turn and sends it with one system call, says when the peer reads too slowly.
  *
  *   send() -> block -> end of turn -> handle.writeBuffer --0--> block is free again
- *                                                        \--> request --> the kernel owns the bytes; complete() frees
+ *                                                        \--> request --> the block is lent; complete() frees it
  *
  * On TLS a write is always answered later but its bytes are encrypted at once, and only one may be under way: what is
  * sent meanwhile gathers in the block.
@@ -98,6 +90,8 @@ export class BytePipe {
   /** In the list of those that wait for the end of the turn of the loop. */
   private gathers: boolean;
   private block: ByteWriter | null;
+  /** The bytes of the write under way, where the kernel reads them from. */
+  private lent: ByteWriter | null;
   private inFlight: number;
   private ending: boolean;
   private paused: boolean;
@@ -121,6 +115,7 @@ export class BytePipe {
     this.signalled = false;
     this.gathers = false;
     this.block = null;
+    this.lent = null;
     this.inFlight = 0;
     this.ending = false;
     this.paused = false;
@@ -163,15 +158,7 @@ export class BytePipe {
 
   /** The block of this turn: write heads straight into it. It is sent at the end of the turn. */
   writer(): ByteWriter {
-    let block = this.block;
-    if (block === null) {
-      block = spareBlocks.pop() ?? new ByteWriter(BLOCK_BYTES);
-      this.block = block;
-      // A timer or a dial has no end of turn of its own.
-      if (!inTurn && dirty.length === 0) queueMicrotask(flushPipes);
-      dirty.push(this);
-    }
-    return block;
+    return this.block ?? this.openBlock(0);
   }
 
   /** The source has output: it is taken at the end of the turn, or when the write under way is done. */
@@ -184,29 +171,49 @@ export class BytePipe {
 
   /** Sends chunk[start, end) after what was written before. Keeps no reference to it. */
   send(chunk: Buffer, start: number, end: number): void {
-    if (end - start <= COPY_BYTES || this.inFlight > 0) {
-      this.gather(chunk, start, end);
-      return;
+    // TLS encrypts inside the call. A plain socket may keep the bytes, and the read buffer cannot be lent.
+    if (this.encrypted && end - start > COPY_BYTES && this.inFlight === 0) {
+      this.flush();
+      if (this.inFlight === 0) {
+        this.dispatch(chunk.subarray(start, end));
+        this.measure();
+        return;
+      }
     }
-    this.flush();
-    if (this.inFlight > 0) {
-      this.gather(chunk, start, end);
-      return;
-    }
-    // TLS encrypts inside the call; a plain socket may keep the buffer, and the read buffer cannot be lent.
-    if (this.encrypted) this.dispatch(chunk.subarray(start, end));
-    else {
-      const copy = Buffer.allocUnsafeSlow(end - start);
-      chunk.copy(copy, 0, start, end);
-      this.dispatch(copy);
-    }
-    this.measure();
+    this.gather(chunk, start, end);
   }
 
   private gather(chunk: Buffer, start: number, end: number): void {
-    this.writer().copy(chunk, start, end);
+    this.roomFor(end - start).copy(chunk, start, end);
     // Behind a write that is under way nothing flushes at the end of the turn, so nothing else would notice it grow.
     if (this.inFlight > 0) this.measure();
+  }
+
+  /** The block of this turn, with room for so much more as far as a block of bulk has it. */
+  private roomFor(bytes: number): ByteWriter {
+    const block = this.block;
+    if (block === null) return this.openBlock(bytes);
+    const whole = block.length + bytes;
+    if (whole <= block.buffer.length) return block;
+    if (whole > BULK_BYTES) {
+      if (this.inFlight > 0) return block;
+      this.flush();
+      return this.block ?? this.openBlock(bytes);
+    }
+    const larger = writeBlocks.take(whole);
+    larger.copy(block.buffer, 0, block.length);
+    writeBlocks.release(block);
+    this.block = larger;
+    return larger;
+  }
+
+  private openBlock(bytes: number): ByteWriter {
+    const block = writeBlocks.take(bytes);
+    this.block = block;
+    // A timer or a dial has no end of turn of its own.
+    if (!inTurn && dirty.length === 0) queueMicrotask(flushPipes);
+    dirty.push(this);
+    return block;
   }
 
   /** Hands the gathered bytes to the kernel. */
@@ -221,7 +228,7 @@ export class BytePipe {
     if (block === null) return;
     if (block.length === 0) {
       this.block = null;
-      release(block);
+      writeBlocks.release(block);
       return;
     }
     // One TLS write at a time; a plain one behind another would only take one block more.
@@ -231,11 +238,12 @@ export class BytePipe {
     }
     this.block = null;
     if (this.closed) {
-      release(block);
+      writeBlocks.release(block);
       return;
     }
     const kept = this.dispatch(block.buffer.subarray(0, block.length));
-    if (!kept || this.encrypted) release(block);
+    if (kept && this.keeps) this.lent = block;
+    else writeBlocks.release(block);
     this.measure();
     if (this.ending && this.inFlight === 0 && this.block === null) this.socket.end();
   }
@@ -285,6 +293,11 @@ export class BytePipe {
     if (!this.paused && !this.closed) this.socket.resume();
   }
 
+  /** The bytes of the write under way are read where they are: TLS has encrypted them into memory of its own. */
+  private get keeps(): boolean {
+    return this.inFlight > 0 && !this.encrypted;
+  }
+
   private get sourceHolds(): boolean {
     return this.source !== null && this.source.output.length > 0;
   }
@@ -308,7 +321,11 @@ export class BytePipe {
     if (this.inFlight === 0 && !this.closed && source.output.length > 0) {
       const { output } = source;
       const kept = this.dispatch(output.buffer.subarray(0, output.length));
-      if (kept && !this.encrypted) output.buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      if (kept && this.keeps) {
+        const lent = writeBlocks.take(BULK_BYTES);
+        [lent.buffer, output.buffer] = [output.buffer, lent.buffer];
+        this.lent = lent;
+      }
       source.onPipeTook();
       // One write a turn: what waited behind this one lets others have theirs first.
       if (source.output.length > 0 && this.inFlight === 0 && !this.signalled) {
@@ -355,6 +372,10 @@ export class BytePipe {
   /** Called by the write request. */
   complete(bytes: number): void {
     this.inFlight -= bytes;
+    if (this.lent !== null) {
+      writeBlocks.release(this.lent);
+      this.lent = null;
+    }
     if (this.closed) return;
     if (this.inFlight === 0 && (this.source !== null || (this.block !== null && this.block.length > 0))) this.flush();
     this.measure();
@@ -390,8 +411,7 @@ export class BytePipe {
     if (this.closed) return;
     this.closed = true;
     if (this.block !== null) {
-      this.block.reset();
-      release(this.block);
+      writeBlocks.release(this.block);
       this.block = null;
     }
     inTurn = true;
@@ -421,12 +441,6 @@ function flushLater(pipe: BytePipe): void {
 
 function readOn(pipe: BytePipe): void {
   pipe.readOn();
-}
-
-function release(block: ByteWriter): void {
-  block.reset();
-  // A block that grew for one large head is not kept.
-  if (spareBlocks.length < SPARE_BLOCKS && block.buffer.length === BLOCK_BYTES) spareBlocks.push(block);
 }
 
 function onWriteComplete(this: WriteRequest, status: number): void {
