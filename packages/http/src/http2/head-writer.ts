@@ -298,7 +298,8 @@ function isWritable(text: string, mask: number): boolean {
 }
 
 function areWritable(values: readonly (string | undefined)[]): boolean {
-  for (const value of values) {
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index];
     if (value !== undefined && (!isOfClass(value, ByteClass.Value) || value.trim() !== value)) return false;
   }
   return true;
