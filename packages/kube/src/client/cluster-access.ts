@@ -17,6 +17,10 @@ export interface ClusterAccess {
   readonly key?: string;
   readonly skipVerify?: boolean;
   readonly serverName?: string;
+  /** HTTP proxy that leads there, `http://name:secret@host:port`; absent: none. */
+  readonly proxy?: string;
+  /** Further header fields of every request, in small letters. */
+  readonly headers?: Readonly<Record<string, string | string[]>>;
   /** The bearer token as it is now; empty for none. */
   readonly token: () => string;
   /** Where this process runs, or what the kubeconfig's context says; `default` otherwise. */

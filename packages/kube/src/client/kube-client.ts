@@ -1,9 +1,10 @@
 import CircuitBreaker from 'opossum';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher, buildConnector } from 'undici';
 import { type Result, fail, ok } from '@weft/kernel';
 import type { ClusterAccess } from './cluster-access.ts';
 import { JsonLines } from './json-lines.ts';
 import { type KubeFault, readFault, unreachable } from './kube-fault.ts';
+import { openTunnel } from './proxy-tunnel.ts';
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -166,6 +167,7 @@ export class KubeClient {
       headers: {
         accept,
         'user-agent': 'weft',
+        ...this.access.headers,
         ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { 'content-type': contentType }),
       },
@@ -174,21 +176,38 @@ export class KubeClient {
   }
 }
 
-function agentFor({ server, ca, certificate, key, serverName, skipVerify }: ClusterAccess): Agent {
+function agentFor({ server, proxy, ca, certificate, key, serverName, skipVerify }: ClusterAccess): Agent {
+  const allowH2 = server.startsWith('https:');
+  const tls = {
+    timeout: HEADERS_TIMEOUT_MS,
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+    ...(skipVerify === true ? { rejectUnauthorized: false } : {}),
+  };
   return new Agent({
-    allowH2: server.startsWith('https:'),
+    allowH2,
     headersTimeout: HEADERS_TIMEOUT_MS,
     bodyTimeout: BODY_TIMEOUT_MS,
     keepAliveTimeout: 30_000,
-    connect: {
-      timeout: HEADERS_TIMEOUT_MS,
-      ...(ca === undefined ? {} : { ca }),
-      ...(certificate === undefined ? {} : { cert: certificate }),
-      ...(key === undefined ? {} : { key }),
-      ...(serverName === undefined ? {} : { servername: serverName }),
-      ...(skipVerify === true ? { rejectUnauthorized: false } : {}),
-    },
+    connect: proxy === undefined ? tls : connectorThrough(proxy, buildConnector({ ...tls, allowH2 })),
   });
+}
+
+/**
+ * Not undici's `ProxyAgent`, which blames the proxy for a certificate of the server, and hides what the proxy answered; and
+ * WebSockets take the same way.
+ */
+function connectorThrough(proxy: string, upgrade: buildConnector.connector): buildConnector.connector {
+  return (options, callback) => {
+    const { hostname, port, protocol } = options;
+    openTunnel(proxy, `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`, (opened) => {
+      if (!opened.ok) callback(new Error(opened.error), null);
+      else if (protocol === 'https:') upgrade({ ...options, httpSocket: opened.value }, callback);
+      else callback(null, opened.value);
+    });
+  };
 }
 
 class SendFault extends Error {

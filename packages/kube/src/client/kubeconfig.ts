@@ -1,13 +1,14 @@
 /** Kubeconfig files, as kubectl reads them: several are one, the first that says something wins. */
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { type Clock, type Result, fail, ok } from '@weft/kernel';
 import { parse } from 'yaml';
 import type { ClusterAccess } from './cluster-access.ts';
+import { credentialProgram } from './credential-program.ts';
+import { type Fields, fieldsOf, listOf, textOf } from './loose-fields.ts';
+import { chooseProxy } from './proxy-choice.ts';
 import { tokenFile } from './token-file.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** One `name: ...` entry, and the folder its relative paths are of. */
@@ -15,19 +16,6 @@ interface Entry {
   readonly fields: Fields;
   readonly folder: string;
 }
-
-/** What a credential program said. */
-interface ExecCredential {
-  readonly token: string;
-  readonly certificate: string;
-  readonly key: string;
-  readonly expiresAtMs: number;
-}
-
-const PROGRAM_MS = 60_000;
-const MOST_PROGRAM_BYTES = 1024 * 1024;
-/** A token is fetched again when so little of its life is left. */
-const EARLY_MS = 30_000;
 
 /**
  * A context of the files named (as in KUBECONFIG, separated by `:`), or their current one. Client certificates, tokens, token
@@ -61,7 +49,9 @@ function chooseContext(
   const find = (list: string, name: string, part: string): Entry | undefined => {
     for (const { root, folder } of configs) {
       const entries: unknown = root[list];
-      const found = (Array.isArray(entries) ? entries : []).map(fieldsOf).find((each) => each['name'] === name);
+      const found = listOf(entries)
+        .map(fieldsOf)
+        .find((each) => each['name'] === name);
       if (found !== undefined) return { fields: fieldsOf(found[part]), folder };
     }
     return undefined;
@@ -75,24 +65,39 @@ function chooseContext(
     return fail(`${where} has no context ${JSON.stringify(contextName)}; there are ${known.join(', ') || 'none'}`);
   }
   const cluster = find('clusters', textOf(chosen.fields['cluster']), 'cluster') ?? nothing;
-  const user = find('users', textOf(chosen.fields['user']), 'user') ?? nothing;
-  const server = textOf(cluster.fields['server']);
-  if (server === '') return fail(`${where} names no server for the context ${JSON.stringify(contextName)}`);
-  if (user.fields['auth-provider'] !== undefined) {
-    return fail(
-      `${where} asks for an auth-provider, which Kubernetes took away in 1.26; use exec, a token or a certificate`,
-    );
-  }
-  const url = new URL(server);
-  const program = user.fields['exec'] === undefined ? undefined : credentialProgram(user, url, cluster, clock, env);
-  const first = program?.();
+  const userName = textOf(chosen.fields['user']);
+  const named = find('users', userName, 'user');
+  const user = named ?? nothing;
+  const server = URL.parse(textOf(cluster.fields['server']));
+  const of = `of the context ${JSON.stringify(contextName)}`;
+  if (textOf(cluster.fields['server']) === '') return fail(`${where} names no server ${of}`);
+  if (server === null) return fail(`${where}: the server ${of} is no address`);
+  if (named === undefined && userName !== '') return fail(`${where} has no user ${JSON.stringify(userName)} ${of}`);
+  const unserved = unservedField(cluster.fields, user.fields);
+  if (unserved !== '') return fail(`${where}: ${unserved} (${of.slice(3)})`);
+  const proxy = chooseProxy(textOf(cluster.fields['proxy-url']), server, env);
+  if (!proxy.ok) return fail(`${where}: ${proxy.error}`);
   const ca = material(cluster, 'certificate-authority');
+  const exec = fieldsOf(user.fields['exec']);
+  const command = textOf(exec['command']);
+  const program =
+    user.fields['exec'] === undefined
+      ? undefined
+      : credentialProgram({
+          exec,
+          // One with a slash is relative to the file, any other is looked for on the PATH.
+          path: command.includes('/') ? resolved(user.folder, command) : command,
+          cluster: clusterInfo(cluster.fields, server, ca),
+          clock,
+          env,
+        });
+  const first = program?.();
   const certificate = first?.certificate || material(user, 'client-certificate');
   const key = first?.key || material(user, 'client-key');
   const file = textOf(user.fields['tokenFile']);
   const fixed = textOf(user.fields['token']);
   const serverName = textOf(cluster.fields['tls-server-name']);
-  const prefix = url.pathname.replace(/\/+$/, '');
+  const prefix = server.pathname.replace(/\/+$/, '');
   const token =
     program !== undefined
       ? (): string => program().token
@@ -100,8 +105,8 @@ function chooseContext(
         ? (): string => fixed
         : tokenFile(resolved(user.folder, file), clock);
   return ok({
-    description: `the cluster at ${url.origin}${prefix}`,
-    server: url.origin,
+    description: `the cluster at ${server.origin}${prefix}`,
+    server: server.origin,
     token,
     namespace: textOf(chosen.fields['namespace']) || 'default',
     ...(prefix === '' ? {} : { prefix }),
@@ -110,72 +115,62 @@ function chooseContext(
     ...(key === undefined ? {} : { key }),
     ...(cluster.fields['insecure-skip-tls-verify'] === true ? { skipVerify: true } : {}),
     ...(serverName === '' ? {} : { serverName }),
+    ...(proxy.value === undefined ? {} : { proxy: proxy.value }),
+    ...impersonation(user.fields),
   });
 }
 
-/** Runs the program of `exec` when there is no credential of it, or the last one is about to end. */
-function credentialProgram(
-  user: Entry,
-  server: URL,
-  cluster: Entry,
-  clock: Clock,
-  env: Environment,
-): () => ExecCredential {
-  const exec = fieldsOf(user.fields['exec']);
-  const command = textOf(exec['command']);
-  // One with a slash is relative to the file, any other is looked for on the PATH.
-  const path = command.includes('/') ? resolved(user.folder, command) : command;
-  const args = (Array.isArray(exec['args']) ? exec['args'] : []).map(String);
-  const more = (Array.isArray(exec['env']) ? exec['env'] : []).map(fieldsOf);
-  const version = textOf(exec['apiVersion']) || 'client.authentication.k8s.io/v1';
-  const clusterInfo = {
-    server: server.href,
-    'insecure-skip-tls-verify': cluster.fields['insecure-skip-tls-verify'] === true,
-    ...(cluster.fields['certificate-authority-data'] === undefined
-      ? {}
-      : { 'certificate-authority-data': cluster.fields['certificate-authority-data'] }),
-  };
-  const interactive = exec['interactiveMode'] !== 'Never' && process.stdin.isTTY === true;
-  const spec = { interactive, ...(exec['provideClusterInfo'] === true ? { cluster: clusterInfo } : {}) };
-  let held: ExecCredential | undefined;
-  return () => {
-    if (held !== undefined && clock.wallMs() < held.expiresAtMs - EARLY_MS) return held;
-    const ran = spawnSync(path, args, {
-      env: {
-        ...env,
-        ...Object.fromEntries(more.map((each) => [textOf(each['name']), textOf(each['value'])])),
-        KUBERNETES_EXEC_INFO: JSON.stringify({ apiVersion: version, kind: 'ExecCredential', spec }),
-      },
-      stdio: [interactive ? 'inherit' : 'ignore', 'pipe', 'inherit'],
-      encoding: 'utf8',
-      timeout: PROGRAM_MS,
-      maxBuffer: MOST_PROGRAM_BYTES,
-    });
-    if (ran.error !== undefined) {
-      const hint = textOf(exec['installHint']).split('\n')[0] ?? '';
-      throw new Error(`the credential program ${command}: ${ran.error.message}${hint === '' ? '' : `; ${hint}`}`);
-    }
-    if (ran.status !== 0) throw new Error(`the credential program ${command} ended with ${ran.status ?? ran.signal}`);
-    held = readCredential(ran.stdout, command);
-    return held;
+/** What kubectl would heed and this does not, as one line; empty: nothing. What is served is never half served. */
+function unservedField(cluster: Fields, user: Fields): string {
+  if (user['auth-provider'] !== undefined) {
+    return 'auth-provider is asked for, which Kubernetes took away in 1.26; use exec, a token or a certificate';
+  }
+  if (textOf(user['username']) !== '' || textOf(user['password']) !== '') {
+    return 'username and password are not sent, since Kubernetes took them away in 1.19; use exec, a token or a certificate';
+  }
+  const hasAuthority = ['certificate-authority', 'certificate-authority-data'].some(
+    (each) => textOf(cluster[each]) !== '',
+  );
+  if (cluster['insecure-skip-tls-verify'] === true && hasAuthority) {
+    return 'certificate-authority and insecure-skip-tls-verify exclude each other; leave one of them out';
+  }
+  return '';
+}
+
+/** Whom the user acts as (`as`), in the header fields by which API servers are told. */
+function impersonation(user: Fields): Pick<ClusterAccess, 'headers'> {
+  const name = textOf(user['as']);
+  if (name === '') return {};
+  const groups = listOf(user['as-groups']).map(String);
+  const uid = textOf(user['as-uid']);
+  const extra = Object.entries(fieldsOf(user['as-user-extra'])).map(
+    ([key, values]) => [`impersonate-extra-${encodeURIComponent(key)}`, listOf(values).map(String)] as const,
+  );
+  return {
+    headers: {
+      'impersonate-user': name,
+      ...(uid === '' ? {} : { 'impersonate-uid': uid }),
+      ...(groups.length === 0 ? {} : { 'impersonate-group': groups }),
+      ...Object.fromEntries(extra),
+    },
   };
 }
 
-function readCredential(text: string, command: string): ExecCredential {
-  let status: Fields;
-  try {
-    status = fieldsOf(fieldsOf(JSON.parse(text))['status']);
-  } catch {
-    throw new Error(`the credential program ${command} wrote no JSON`);
-  }
-  const token = textOf(status['token']);
-  const certificate = textOf(status['clientCertificateData']);
-  const key = textOf(status['clientKeyData']);
-  if (token === '' && (certificate === '' || key === '')) {
-    throw new Error(`the credential program ${command} gave neither a token nor a certificate`);
-  }
-  const end = Date.parse(textOf(status['expirationTimestamp']));
-  return { token, certificate, key, expiresAtMs: Number.isNaN(end) ? Number.POSITIVE_INFINITY : end };
+/** `spec.cluster` of an ExecCredential. */
+function clusterInfo(cluster: Fields, server: URL, ca: string | undefined): Fields {
+  const config = listOf(cluster['extensions'])
+    .map(fieldsOf)
+    .find((each) => each['name'] === 'client.authentication.k8s.io/exec')?.['extension'];
+  const texts = Object.fromEntries(
+    ['tls-server-name', 'proxy-url'].map((name) => [name, textOf(cluster[name])]).filter(([, value]) => value !== ''),
+  ) as Fields;
+  return {
+    server: server.href,
+    ...texts,
+    'insecure-skip-tls-verify': cluster['insecure-skip-tls-verify'] === true,
+    ...(ca === undefined ? {} : { 'certificate-authority-data': Buffer.from(ca).toString('base64') }),
+    ...(config === undefined ? {} : { config }),
+  };
 }
 
 const nothing: Entry = { fields: {}, folder: '' };
@@ -207,13 +202,5 @@ function resolved(folder: string, path: string): string {
 }
 
 function namesIn(list: unknown): string[] {
-  return (Array.isArray(list) ? list : []).map((each) => textOf(fieldsOf(each)['name']));
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
+  return listOf(list).map((each) => textOf(fieldsOf(each)['name']));
 }

@@ -3,11 +3,14 @@
  * (`v4.channel.k8s.io`). A message begins with the number of its channel: 0 carries bytes, 1 what went wrong; the first
  * message of each names the port. There is no half-close.
  */
+import { type Socket, type connect, isIP } from 'node:net';
 import { Duplex } from 'node:stream';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { type Result, fail, ok } from '@weft/kernel';
 import { WebSocket } from 'ws';
 import type { ClusterAccess } from './cluster-access.ts';
 import { type KubeFault, readFault, unreachable } from './kube-fault.ts';
+import { openTunnel } from './proxy-tunnel.ts';
 
 export interface PodPort {
   readonly namespace: string;
@@ -24,16 +27,25 @@ const MOST_FAULT_BYTES = 64 * 1024;
 const SENT_BYTES = 32 * 1024;
 
 /** Dials a port of a pod, on its loopback. What goes wrong once it is open ends the stream with an error. */
-export function forwardPort(
+export async function forwardPort(
   access: ClusterAccess,
   { namespace, pod, port }: PodPort,
 ): Promise<Result<Duplex, KubeFault>> {
-  const { server, prefix = '', ca, certificate, key, serverName, skipVerify } = access;
+  const { server, prefix = '', ca, certificate, key, serverName, skipVerify, proxy } = access;
+  const tunnel =
+    proxy === undefined
+      ? undefined
+      : await new Promise<Result<Socket, string>>((done) => openTunnel(proxy, targetOf(server), done));
+  if (tunnel?.ok === false) return fail(unreachable(new Error(tunnel.error)));
   const place = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward`;
   const token = access.token();
   return new Promise((resolve) => {
     const socket = new WebSocket(`${server.replace(/^http/, 'ws')}${prefix}${place}?ports=${port}`, PROTOCOL, {
-      headers: { 'user-agent': 'weft', ...(token === '' ? {} : { authorization: `Bearer ${token}` }) },
+      headers: {
+        'user-agent': 'weft',
+        ...access.headers,
+        ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+      },
       handshakeTimeout: HANDSHAKE_MS,
       maxPayload: MOST_MESSAGE_BYTES,
       perMessageDeflate: false,
@@ -42,6 +54,7 @@ export function forwardPort(
       ...(key === undefined ? {} : { key }),
       ...(serverName === undefined ? {} : { servername: serverName }),
       ...(skipVerify === true ? { rejectUnauthorized: false } : {}),
+      ...(tunnel === undefined ? {} : { createConnection: through(tunnel.value, server) }),
     });
     socket.binaryType = 'nodebuffer';
     socket.once('open', () => resolve(ok(new ForwardedConnection(socket))));
@@ -57,6 +70,25 @@ export function forwardPort(
     // Stays, so that what comes after `open` throws nowhere; the connection has its own ear for it.
     socket.on('error', (error) => resolve(fail(unreachable(error))));
   });
+}
+
+/** `host:port` of an API server. */
+function targetOf(server: string): string {
+  const { hostname, port, protocol } = new URL(server);
+  return `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`;
+}
+
+/** Makes connections of a tunnel that is open already. */
+function through(tunnel: Socket, server: string): typeof connect {
+  const { hostname, protocol } = new URL(server);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const dial = (options: ConnectionOptions): Socket => {
+    if (protocol !== 'https:') return tunnel;
+    // Addresses are no server names (RFC 6066, section 3).
+    const servername = options.servername || (isIP(host) === 0 ? host : '');
+    return connectTls({ ...options, host, socket: tunnel, servername });
+  };
+  return dial as typeof connect;
 }
 
 class ForwardedConnection extends Duplex {
