@@ -126,6 +126,10 @@ if [ "$code" = 0 ] && [ -e "$call/rules" ]; then
       wrong="are gone"
       said=$(rules list table ${nftTable} 2>&1) ;;
   esac || {
+    case "$said" in
+      *"cache initialization failed"* | *"initialize Netlink socket"* | *"rotocol not supported"* | *"peration not supported"*)
+        wrong="$wrong, because the kernel of this node lacks nf_tables or a part of it: load nf_tables and nft_redir there, or have pods write their rules by legacy iptables (cni.enabled=false, sidecar.legacyIptables=true)" ;;
+    esac
     said=$(printf '%s' "$said" | $tools tr -cs 'A-Za-z0-9.,:;()/_-' ' ' | $tools cut -c 1-300)
     fail 100 "weft: the rules of the pod $wrong: \${said% }"
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -186,6 +186,27 @@ describe('the plugin of a node', { skip: lack }, () => {
       { code: 0, out: '', ms: 0 },
     );
     assert.equal(facts.filter(({ outcome }) => outcome === 'failed').length, 4);
+  });
+
+  it('says what to do where the kernel of the node has no nf_tables', async () => {
+    const loader = join(programs, toolsFolder, 'ld.so');
+    const kept = readFileSync(loader);
+    // What nft ends with there, in place of nft: a kernel without it is not to be had in a test.
+    const words = 'netlink: Error: cache initialization failed: Protocol not supported';
+    rmSync(loader);
+    writeFileSync(loader, `#!${join(programs, toolsFolder, toolsName)} sh\necho '${words}' >&2\nexit 1\n`);
+    chmodSync(loader, 0o755);
+    try {
+      const { code, out } = await call('ADD', podArgs('cart'));
+      const { msg } = JSON.parse(out) as { msg: string };
+      assert.equal(code, 1);
+      assert.match(
+        msg,
+        /the kernel of this node lacks nf_tables .*sidecar\.legacyIptables=true\): .*Protocol not supported/,
+      );
+    } finally {
+      writeFileSync(loader, kept);
+    }
   });
 
   it('answers many at once, each with its own result', async () => {

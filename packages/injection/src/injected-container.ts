@@ -19,7 +19,7 @@ export interface SidecarFacts {
   readonly drainKey: string;
 }
 
-/** In the image: ends when the sidecar is ready, and fails with the reason when it is not within a minute. */
+/** In the image: ends when the sidecar is ready, and fails with the reason when it is not within half a minute. */
 const awaitReady = '/weft/bin/await-ready';
 /**
  * Options of V8 for a sidecar, which has about one core and few megabytes. Said here, so that the sidecar need not start Node a
@@ -48,7 +48,7 @@ export const drainKeyHeader = 'weft-drain-key';
  * ends without it.
  *
  * The kubelet waits for a hook after the start, and not for a start-up probe: it looks at probes once a second, and only once it
- * has seen the container run, which together is one to two seconds of each pod's start. The hook fails after a minute with what the
+ * has seen the container run, which together is one to two seconds of each pod's start. The hook fails after half a minute with what the
  * sidecar says of itself; then the container is started again. What a start-up probe would show beside that, the readiness probe
  * does: it goes to a port that answers only when what arrives is redirected.
  */

@@ -4,7 +4,24 @@ import { type TestContext, describe, test } from 'node:test';
 import type { KubeObject } from '@weft/kube';
 import { eventually } from '@weft/testkit';
 import { WAIT_MS } from '../api/cluster-fixture.ts';
-import { type Echo, POD_WAIT_MS, applicationImage, needsNode, useMesh } from './pod-mesh.ts';
+import { type Echo, POD_WAIT_MS, applicationImage, needsNode, sleepingPod, useMesh } from './pod-mesh.ts';
+
+interface InjectedPod {
+  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+  readonly spec: { readonly initContainers: readonly { readonly env?: { readonly name: string; value?: string }[] }[] };
+}
+
+interface SeenState {
+  readonly running?: object;
+  readonly terminated?: { readonly message?: string };
+}
+
+interface SeenPod {
+  readonly status: {
+    readonly initContainerStatuses?: readonly { readonly state: SeenState; readonly lastState: SeenState }[];
+    readonly containerStatuses?: readonly { readonly state: SeenState }[];
+  };
+}
 
 /** Answers probes on one port each and tells at 8080 how many came: HTTP (8081), gRPC's health service (7070), TCP (9090). */
 const probed = `
@@ -25,6 +42,44 @@ createHttp2().on('stream', (stream, headers) => {
 `;
 
 describe('a pod of the mesh', needsNode, () => {
+  test('whose sidecar does not become ready says so where it is looked for, starts nothing else, and can be deleted', async (t: TestContext) => {
+    const { cluster, namespace } = await useMesh(t);
+    const path = `/api/v1/namespaces/${namespace}/pods`;
+    const tried = sleepingPod(namespace, 'cut-off');
+    const made = await cluster.client.request({ method: 'POST', path: `${path}?dryRun=All`, body: tried });
+    assert.ok(made.ok);
+    const { metadata, spec } = structuredClone(made.value) as InjectedPod;
+    const control = spec.initContainers.flatMap(({ env = [] }) => env).find(({ name }) => name === 'WEFT_CONTROL');
+    assert.ok(control);
+    // Of documentation: nobody answers.
+    control.value = '192.0.2.1:15012';
+    const cutOff = {
+      ...tried,
+      metadata: {
+        name: 'cut-off',
+        namespace,
+        labels: { 'weft.dev/inject': 'disabled' },
+        annotations: metadata.annotations ?? {},
+      },
+      spec,
+    };
+    const created = await cluster.client.request({ method: 'POST', path, body: cutOff });
+    assert.ok(created.ok, created.ok ? '' : created.error.message);
+    await eventually(async () => {
+      const { initContainerStatuses = [], containerStatuses = [] } = ((await cluster.get(tried)) as unknown as SeenPod)
+        .status;
+      assert.ok(containerStatuses.every(({ state }) => state.running === undefined));
+      const ended = initContainerStatuses.flatMap(({ state, lastState }) => [state.terminated, lastState.terminated]);
+      assert.ok(
+        ended.some((each) => /sidecar is not ready after 30 s: .*control plane/.test(each?.message ?? '')),
+        JSON.stringify(ended),
+      );
+    }, POD_WAIT_MS);
+    const gone = await cluster.client.request({ method: 'DELETE', path: `${path}/cut-off` });
+    assert.ok(gone.ok);
+    await eventually(async () => (await cluster.get(tried)) === undefined, POD_WAIT_MS);
+  });
+
   test('that is a job calls a Service by mutual TLS, and ends', async (t: TestContext) => {
     const { mesh, cluster, namespace } = await useMesh(t);
     await mesh.application('orders');

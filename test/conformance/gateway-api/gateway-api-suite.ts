@@ -26,12 +26,13 @@ export async function runGatewayApi(): Promise<Tally[]> {
   const folder = join(import.meta.dirname, 'reports');
   mkdirSync(folder, { recursive: true });
   let output = '';
+  // The suite wants an address and a contact, and the project has none of its own: it is where its repository is.
   const who = [
     '-organization=weft',
     '-project=weft',
-    '-url=https://weft.dev',
+    '-url=README.md of the repository that holds this report',
     `-version=${version}`,
-    '-contact=https://weft.dev',
+    '-contact=the issues of the repository that holds this report',
   ];
   const flags = ['-namespace-labels=weft.dev/inject=enabled', '-cleanup-base-resources=false'];
   await runTool(
