@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import axe from 'axe-core';
-import { type Browser, type Page, launch } from 'puppeteer-core';
+import { type Browser, type CDPSession, type Page, launch } from 'puppeteer-core';
 import type { PageDocument } from './page-globals.ts';
 
 declare const document: PageDocument;
@@ -10,6 +10,12 @@ export type Theme = 'light' | 'dark';
 export interface Look {
   readonly theme: Theme;
   readonly width: number;
+}
+
+export interface BusyTime {
+  /** Waiting for a processor included. */
+  readonly wallMs: number;
+  readonly processorMs: number;
 }
 
 const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -27,11 +33,13 @@ export class Tab {
   /** Errors of scripts, refusals by the page's policy, dialogs. */
   readonly complaints: string[];
   private readonly browser: Browser;
+  private ticks: Promise<CDPSession> | null;
 
   private constructor(browser: Browser, page: Page) {
     this.browser = browser;
     this.page = page;
     this.complaints = [];
+    this.ticks = null;
     page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (error) => this.complaints.push(`error: ${String(error)}`));
     page.on('dialog', (dialog) => {
@@ -94,10 +102,19 @@ export class Tab {
     return usedSize;
   }
 
-  /** How long the page's thread has worked since it was opened: scripts, styles, layout, painting. */
-  async busyMs(): Promise<number> {
-    const { TaskDuration = 0 } = await this.page.metrics();
-    return TaskDuration * 1_000;
+  /**
+   * How long the page's thread has been in tasks since the tab was opened: answers read, scripts, styles, layout, painting and what
+   * a canvas draws, whatever they are for. Threads of the browser that put the picture together are not in it.
+   */
+  async busy(): Promise<BusyTime> {
+    const { TaskDuration: wall = 0 } = await this.page.metrics();
+    this.ticks ??= this.page.createCDPSession().then(async (session) => {
+      await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+      return session;
+    });
+    const { metrics } = await (await this.ticks).send('Performance.getMetrics');
+    const processor = metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0;
+    return { wallMs: wall * 1_000, processorMs: processor * 1_000 };
   }
 
   close(): Promise<void> {

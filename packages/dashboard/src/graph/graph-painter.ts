@@ -32,8 +32,12 @@ const MOST_FAR_LABELS = 10;
 const MOST_FAR_NAMES = 40;
 /** Of lines that are too many to be followed each. */
 const FAINT = 0.3;
+/** Of a thicket, so many lines of one look are drawn as wide as they are busy; a line wider than a pixel takes four times as long. */
+const MOST_WIDE_ALIKE = 40;
 /** Lower nodes have room for a name. */
 const LEAST_CARD_HEIGHT = 40;
+/** On the screen; lower nodes have square corners. */
+const ROUND_HEIGHT_PX = 18;
 const HEAD_LENGTH = 6.5;
 const NAME_SIZE = 13;
 const CHIP_SIZE = 12.5;
@@ -48,7 +52,9 @@ export function paintScene(sheet: Sheet, scene: Scene, isLabelled: boolean): voi
   const edges = scene.edges.filter(({ way }) => overlaps(way.box, seen));
   const lines = new Map<string, SceneEdge[]>();
   for (const each of edges) {
-    const key = `${TONES.indexOf(each.tone)} ${each.isOpen ? 1 : 0} ${each.width}`;
+    // All faint lines are equally thin.
+    const isFaint = scene.isThicket && lineInk(ink, each.tone) === ink.edge;
+    const key = isFaint ? `0 ${each.isOpen}` : `${TONES.indexOf(each.tone)} ${each.isOpen} ${each.width}`;
     const alike = lines.get(key);
     if (alike === undefined) lines.set(key, [each]);
     else alike.push(each);
@@ -114,17 +120,25 @@ function strokeWays(
   const { width, isOpen, tone } = alike[0]!;
   const isFar = scale < READABLE_SCALE;
   const isFaint = isThicket && tone !== 'bad' && tone !== 'warn';
+  const hairline = 1 / (scale * ratio);
+  const wide = (isThicket ? 1 + (width - 1) / 3 : width) * Math.max(1, LEAST_LINE_SCALE / scale);
+  const isHairline = isFaint || wide <= hairline || (isThicket && alike.length > MOST_WIDE_ALIKE);
   context.strokeStyle = colour;
   context.globalAlpha = isFaint ? FAINT : 1;
-  if (isFaint) context.lineWidth = 1 / (scale * ratio);
-  else context.lineWidth = (isThicket ? 1 + (width - 1) / 3 : width) * Math.max(1, LEAST_LINE_SCALE / scale);
+  context.lineWidth = isHairline ? hairline : wide;
   // From afar a dash is shorter than a pixel, and costs more than the line.
-  if (isOpen && !isFar) context.setLineDash([5, 4]);
-  // Each for itself: a path of many that cross is filled as one shape, which costs ten times as much.
-  for (const { way } of alike) {
+  if (isOpen && !isFar) context.setLineDash(isThicket ? [14, 10] : [5, 4]);
+  if (isHairline) {
     context.beginPath();
-    traceWay(context, way);
+    for (const { way } of alike) traceWay(context, way);
     context.stroke();
+  } else {
+    // Each for itself: wide lines that cross are filled as one shape when they are one path, which takes ten times as long.
+    for (const { way } of alike) {
+      context.beginPath();
+      traceWay(context, way);
+      context.stroke();
+    }
   }
   if (isOpen && !isFar) context.setLineDash([]);
   if (!isFar && !isFaint) {
@@ -141,9 +155,10 @@ function lineInk(ink: Ink, tone: SceneTone): string {
   return tone === 'bad' || tone === 'warn' ? ink[tone] : ink.edge;
 }
 
-function traceWay(context: CanvasRenderingContext2D, { start, bendOut, bendIn, end }: Way): void {
+function traceWay(context: CanvasRenderingContext2D, { start, bendOut, bendIn, end, bent }: Way): void {
   context.moveTo(start.x, start.y);
-  context.bezierCurveTo(bendOut.x, bendOut.y, bendIn.x, bendIn.y, end.x, end.y);
+  if (bent !== null) context.quadraticCurveTo(bent.x, bent.y, end.x, end.y);
+  else context.bezierCurveTo(bendOut.x, bendOut.y, bendIn.x, bendIn.y, end.x, end.y);
 }
 
 /** Along the last bend of the way. */
@@ -198,10 +213,16 @@ function paintNode(
   context.lineWidth = isFar ? line / (2 * scale) : line;
   const isGuess = node.kind === 'unknown' || node.kind === 'plain';
   if (isGuess && !isFar) context.setLineDash([4, 3]);
-  context.beginPath();
-  context.roundRect(left, top, width, height, Math.min(7, height / 5));
-  context.fill();
-  context.stroke();
+  if (height * scale < ROUND_HEIGHT_PX) {
+    // Corners of a pixel or two are not seen, and take twice as long.
+    context.fillRect(left, top, width, height);
+    context.strokeRect(left, top, width, height);
+  } else {
+    context.beginPath();
+    context.roundRect(left, top, width, height, Math.min(7, height / 5));
+    context.fill();
+    context.stroke();
+  }
   if (isGuess && !isFar) context.setLineDash([]);
   context.fillStyle = mark;
   const isCard = height >= LEAST_CARD_HEIGHT;

@@ -66,9 +66,7 @@ function Topology({
                 caption="Connections between services"
                 most={60}
                 columns={COLUMNS}
-                rows={topology.edges.filter(({ source, destination }) =>
-                  `${source} ${destination}`.includes(words.trim()),
-                )}
+                rows={matching(topology.edges, words.trim())}
                 rowKey={({ source, destination, protocol, countedBy }) =>
                   `${source} ${destination} ${protocol} ${countedBy}`
                 }
@@ -170,6 +168,12 @@ function Picture({
       )}
     </Panel>
   );
+}
+
+/** The same list without words, so that nothing is sorted anew for a letter elsewhere. */
+function matching(edges: TopologyJson['edges'], words: string): TopologyJson['edges'] {
+  if (words === '') return edges;
+  return edges.filter(({ source, destination }) => `${source} ${destination}`.includes(words));
 }
 
 function coverage({ coveredMs, windowMs }: TopologyJson): string {

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
+import { useRowWindow } from './use-row-window.ts';
 
 export interface Column<R> {
   readonly name: string;
@@ -24,21 +25,29 @@ export interface TableProps<R> {
   readonly most?: number;
 }
 
-/** A table that sorts by its headings. Shows at most `most` rows until asked for all. */
+/**
+ * A table that sorts by its headings. Shows at most `most` rows until asked for all; of many rows only those near what is seen
+ * are elements of the page.
+ */
 export function Table<R>({ caption, columns, rows, rowKey, sortedBy = '', empty, most = 200 }: TableProps<R>) {
   const [sort, setSort] = useState(sortedBy);
   const [isWhole, setWhole] = useState(false);
-  if (rows.length === 0) return <p class="empty">{empty}</p>;
   const isFalling = sort.startsWith('-');
-  const sorted = sortRows(rows, columns.find(({ name }) => name === sort.replace(/^-/, ''))?.by, isFalling);
+  const sorted = useMemo(
+    () => sortRows(rows, columns.find(({ name }) => name === sort.replace(/^-/, ''))?.by, isFalling),
+    [rows, columns, sort],
+  );
   const shown = isWhole ? sorted : sorted.slice(0, most);
+  const { body, from, to, rowHeight } = useRowWindow(shown.length);
+  if (rows.length === 0) return <p class="empty">{empty}</p>;
+  const isPart = from > 0 || to < shown.length;
   const press = ({ name, isNumber }: Column<R>): void => {
     if (sort.replace(/^-/, '') !== name) setSort(isNumber === true ? `-${name}` : name);
     else setSort(isFalling ? name : `-${name}`);
   };
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={caption}>
-      <table>
+      <table aria-rowcount={isPart ? shown.length + 1 : undefined}>
         <caption class="unseen">{caption}</caption>
         <thead>
           <tr>
@@ -64,9 +73,11 @@ export function Table<R>({ caption, columns, rows, rowKey, sortedBy = '', empty,
             })}
           </tr>
         </thead>
-        <tbody>
-          {shown.map((row) => (
-            <tr key={rowKey(row)}>
+        <tbody ref={body}>
+          {isPart ? <Widths columns={columns} rows={shown} /> : null}
+          {from > 0 ? <Left height={from * rowHeight} /> : null}
+          {shown.slice(from, to).map((row, index) => (
+            <tr key={rowKey(row)} aria-rowindex={isPart ? from + index + 2 : undefined}>
               {columns.map((column) => (
                 <td key={column.name} class={classOf(column)}>
                   {column.cell(row)}
@@ -74,6 +85,7 @@ export function Table<R>({ caption, columns, rows, rowKey, sortedBy = '', empty,
               ))}
             </tr>
           ))}
+          {to < shown.length ? <Left height={(shown.length - to) * rowHeight} /> : null}
         </tbody>
       </table>
       {shown.length < sorted.length ? (
@@ -85,6 +97,34 @@ export function Table<R>({ caption, columns, rows, rowKey, sortedBy = '', empty,
   );
 }
 
+/** The room of rows that are left out. */
+function Left({ height }: { readonly height: number }) {
+  return <tr aria-hidden="true" class="left" style={{ height }} />;
+}
+
+/** A row that is not seen, of the longest word of each column: columns stay as wide whatever rows are there. */
+function Widths<R>({ columns, rows }: { readonly columns: readonly Column<R>[]; readonly rows: readonly R[] }) {
+  const cells = useMemo(() => {
+    const longest = columns.map(({ by, isNumber }) => {
+      if (by === undefined || isNumber === true) return rows[0];
+      const lengthOf = (row: R): number => String(by(row) ?? '').length;
+      return rows.reduce((best, row) => (lengthOf(row) > lengthOf(best) ? row : best));
+    });
+    return columns.map((column, index) => (
+      <td key={column.name} class={classOf(column)}>
+        {longest[index] === undefined ? null : column.cell(longest[index])}
+      </td>
+    ));
+  }, [columns, rows.length]);
+  return (
+    <tr aria-hidden="true" class="widths">
+      {cells}
+    </tr>
+  );
+}
+
+const order = new Intl.Collator('en', { numeric: true });
+
 /** Sorted by a key, stably; rows without one last. */
 export function sortRows<R>(rows: readonly R[], by: Column<R>['by'], isFalling: boolean): readonly R[] {
   if (by === undefined) return rows;
@@ -94,7 +134,7 @@ export function sortRows<R>(rows: readonly R[], by: Column<R>['by'], isFalling: 
     const b = by(right);
     if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
     if (typeof a === 'number' && typeof b === 'number') return (a - b) * sign;
-    return String(a).localeCompare(String(b), 'en', { numeric: true }) * sign;
+    return order.compare(String(a), String(b)) * sign;
   });
 }
 
