@@ -7,10 +7,13 @@ import { type ClusterOptions, type ControlOptions, type ControlPlane, startContr
 import { TimerWheel, systemClock, systemRandom } from '@weft/kernel';
 import {
   type ClusterAccess,
+  type InstallValues,
   KubeClient,
   type KubeFault,
   type KubeObject,
   customResources,
+  defaultInstallValues,
+  installObjects,
   kubeconfigAccess,
 } from '@weft/kube';
 
@@ -189,4 +192,29 @@ export function conditionOf(
 ): Readonly<Record<string, unknown>> | undefined {
   const { conditions = [] } = (object?.['status'] ?? {}) as { conditions?: Readonly<Record<string, unknown>>[] };
   return conditions.find((each) => each['type'] === type);
+}
+
+/** Accounts and roles of an installation, those of the whole cluster under names that no other installation has. */
+export function accessFor(namespace: string, more: Partial<InstallValues> = {}): KubeObject[] {
+  const renamed = (name: string): string => `${name}-${namespace}`;
+  return installObjects({ ...defaultInstallValues('0.1.0'), ...more, namespace, gatewayClass: '' }).flatMap(
+    (object) => {
+      const { kind, metadata } = object;
+      if (kind === 'ClusterRole') {
+        // Under this label it would join the roles of everybody.
+        return [{ ...object, metadata: { name: renamed(metadata.name) } }];
+      }
+      if (kind === 'ClusterRoleBinding') {
+        const roleRef = object['roleRef'] as { readonly name: string };
+        return [
+          {
+            ...object,
+            metadata: { name: renamed(metadata.name) },
+            roleRef: { ...roleRef, name: renamed(roleRef.name) },
+          },
+        ];
+      }
+      return kind === 'ServiceAccount' || kind === 'Role' || kind === 'RoleBinding' ? [object] : [];
+    },
+  );
 }

@@ -1,30 +1,13 @@
 /** The standard's kinds: absent, installed while we run, and what becomes of their status beside other controllers. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { TimerWheel, systemClock, systemRandom } from '@weft/kernel';
 import { ClusterWatch, KubeClient, type KubeObject } from '@weft/kube';
 import { eventually } from '@weft/testkit';
-import { parseAllDocuments } from 'yaml';
 import { type Cluster, WAIT_MS, adminAccess, needsCluster, startReplica, useCluster } from './cluster-fixture.ts';
+import { gatewayDefinitions } from './gateway-definitions.ts';
 
 const GROUP = 'gateway.networking.k8s.io';
-const script = join(import.meta.dirname, '..', 'machine', 'gateway-api');
-
-function definitions(channel: string): KubeObject[] {
-  const { stdout } = spawnSync(script, ['crds', channel], { encoding: 'utf8', timeout: 100_000 });
-  const folder = stdout.trim();
-  if (folder === '') return [];
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.yaml'))
-    .flatMap((name) =>
-      parseAllDocuments(readFileSync(join(folder, name), 'utf8')).map((each) => each.toJS() as KubeObject | null),
-    )
-    .filter((object) => object?.kind === 'CustomResourceDefinition') as KubeObject[];
-}
-
 interface Parent {
   readonly controllerName: string;
   readonly parentRef: { readonly name: string };
@@ -50,7 +33,7 @@ describe('Gateway API', { ...needsCluster, timeout: 240_000 }, () => {
   let cluster: Cluster;
   let namespace = '';
   let wasThere = false;
-  const standard = needsCluster.skip === false ? definitions('standard') : [];
+  const standard = needsCluster.skip === false ? gatewayDefinitions('standard') : [];
   const closers: (() => Promise<void>)[] = [];
 
   before(async () => {

@@ -44,8 +44,9 @@ describe('capture by the network of the node', { skip }, () => {
     assert.match(headers['weft-client-identity'] ?? '', new RegExp(`/ns/${mesh.namespace}/sa/web$`));
     assert.ok((await mesh.count(orders, 'weft_requests_total', {})) > 0);
     const { containers, events } = await podFacts(mesh, web.name);
-    const proof = containers.find(({ name }) => name === 'weft-capture');
-    assert.deepEqual(proof?.args.slice(0, 2), ['capture', 'prove']);
+    assert.ok(!containers.some(({ name }) => name === 'weft-capture'));
+    const sidecar = containers.find(({ name }) => name === 'weft-proxy');
+    assert.match(sidecar?.rules ?? '', /^--inbound=all --outbound=all /);
     assert.ok(
       containers.every(({ added }) => added.length === 0),
       'a container has a capability',
@@ -122,9 +123,13 @@ async function schedule({ cluster }: PodMesh, label: string): Promise<void> {
   assert.ok(patched.ok);
 }
 
+interface EndedState {
+  readonly terminated?: { readonly exitCode: number };
+}
+
 interface RawContainer {
   readonly name: string;
-  readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
   readonly securityContext?: { readonly capabilities?: { readonly add?: readonly string[] } };
 }
 
@@ -132,7 +137,7 @@ async function podFacts({ cluster, namespace }: PodMesh, name: string) {
   const pod = await cluster.client.get(`/api/v1/namespaces/${namespace}/pods/${name}`);
   const { spec, status } = (pod.ok ? pod.value : {}) as {
     spec?: { initContainers?: RawContainer[]; containers: RawContainer[] };
-    status?: { initContainerStatuses?: { name: string; state?: object; lastState?: { terminated?: object } }[] };
+    status?: { initContainerStatuses?: { name: string; state?: EndedState; lastState?: EndedState }[] };
   };
   const selector = encodeURIComponent(`regarding.name=${name}`);
   const got = await cluster.client.get(
@@ -141,17 +146,16 @@ async function podFacts({ cluster, namespace }: PodMesh, name: string) {
   const { items } = (got.ok ? got.value : { items: [] }) as {
     items: { note?: string; reason: string; type: string }[];
   };
-  const proof = status?.initContainerStatuses?.find((each) => each.name === 'weft-capture');
-  const ended = (proof?.state as { terminated?: { exitCode: number } } | undefined)?.terminated;
+  const proof = status?.initContainerStatuses?.find((each) => each.name === 'weft-proxy');
   return {
     containers: [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(
-      ({ args, securityContext, ...own }) => ({
+      ({ env = [], securityContext, ...own }) => ({
         ...own,
-        args: args ?? [],
+        rules: env.find(({ name }) => name === 'WEFT_CAPTURE_RULES')?.value,
         added: securityContext?.capabilities?.add ?? [],
       }),
     ),
-    failedProof: proof?.lastState?.terminated !== undefined || (ended !== undefined && ended.exitCode !== 0),
+    failedProof: [proof?.state, proof?.lastState].some((state) => state?.terminated?.exitCode === 4),
     events: items.map(({ note, reason, type }) => ({ note: note ?? '', reason, type })),
   };
 }

@@ -10,11 +10,12 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type KubeObject, defaultInstallValues, installObjects } from '@weft/kube';
+import type { KubeObject } from '@weft/kube';
 import { eventually } from '@weft/testkit';
 import { parse, stringify } from 'yaml';
 import {
   type Cluster,
+  accessFor,
   adminAccess,
   conditionOf,
   needsCluster,
@@ -40,25 +41,6 @@ const options = {
   skip: kubeconfig !== '' && here === '' ? 'the pods of this cluster do not reach this machine' : needsCluster.skip,
   timeout: 240_000,
 } as const;
-
-/** Roles of an installation, under names that no other installation has. */
-function accessFor(namespace: string): KubeObject[] {
-  const renamed = (name: string): string => `${name}-${namespace}`;
-  return installObjects({ ...defaultInstallValues('0.1.0'), namespace, gatewayClass: '' }).flatMap((object) => {
-    const { kind, metadata } = object;
-    if (kind === 'ClusterRole') {
-      // Under this label it would join the roles of everybody.
-      return [{ ...object, metadata: { name: renamed(metadata.name) } }];
-    }
-    if (kind === 'ClusterRoleBinding') {
-      const roleRef = object['roleRef'] as { readonly name: string };
-      return [
-        { ...object, metadata: { name: renamed(metadata.name) }, roleRef: { ...roleRef, name: renamed(roleRef.name) } },
-      ];
-    }
-    return kind === 'ServiceAccount' || kind === 'Role' || kind === 'RoleBinding' ? [object] : [];
-  });
-}
 
 function bound(namespace: string, name: string, kind: 'Role' | 'ClusterRole', role: string, user: string): KubeObject {
   const scope = kind === 'Role' ? { namespace } : {};

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { type InstallValues, type KubeObject, applyObjects, defaultInstallValues, installObjects } from '@weft/kube';
 import { eventually } from '@weft/testkit';
 import { type Cluster, useCluster } from '../api/cluster-fixture.ts';
+import { gatewayDefinitions } from '../api/gateway-definitions.ts';
 
 /** Control plane and sidecars; `test:cluster` makes it and gives it to the node. */
 const image = process.env['WEFT_TEST_IMAGE'] ?? '';
@@ -143,6 +144,10 @@ export async function useMesh(
 ): Promise<{ mesh: PodMesh; cluster: Cluster; namespace: string }> {
   const { cluster, namespace } = await useCluster(t);
   const values = { ...defaultInstallValues('0.1.0'), image, ...more };
+  const [definition] = gatewayDefinitions('standard');
+  if (definition !== undefined && (await cluster.get(definition)) === undefined) {
+    await cluster.must(...gatewayDefinitions('standard'));
+  }
   const outcomes = await applyObjects(cluster.client, installObjects(values));
   const failed = outcomes.find(({ fault }) => fault !== undefined);
   if (failed !== undefined) throw new Error(`${failed.object.kind}: ${failed.fault?.message}`);
