@@ -33,7 +33,8 @@ import {
   syncConnector,
 } from '@weft/wire';
 import { FakeClock } from '@weft/testkit';
-import { type ControlOptions, type ControlPlane, startControlPlane } from './control-plane.ts';
+import type { ControlOptions, ControlPlane } from './control-options.ts';
+import { startControlPlane } from './control-plane.ts';
 import type { Log, LogFields } from './log.ts';
 
 /** Lines as `level message`. */

@@ -13,7 +13,7 @@ import {
   redeem,
   type TestProxy,
 } from './control-harness.ts';
-import { ControlStartError } from './control-plane.ts';
+import { ControlStartError } from './control-options.ts';
 import { MemorySource } from './source/memory-source.ts';
 
 const SERVICES = `

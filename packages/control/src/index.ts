@@ -14,8 +14,8 @@ export {
   type DashboardOptions,
   type RootRotation,
   type TokenRequest,
-  startControlPlane,
-} from './control-plane.ts';
+} from './control-options.ts';
+export { startControlPlane } from './control-plane.ts';
 export { DashboardServer, type DashboardServerOptions } from './dashboard-server/dashboard-server.ts';
 export { DashboardToken } from './dashboard-server/dashboard-token.ts';
 export type { DocumentSources } from './dashboard-server/dashboard-documents.ts';

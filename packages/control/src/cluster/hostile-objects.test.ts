@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { systemClock } from '@weft/kernel';
 import { ScriptedApiServer, type ScriptedObject, eventually } from '@weft/testkit';
 import type { ObjectStatus } from '@weft/wire';
-import type { ControlPlane } from '../control-plane.ts';
+import type { ControlPlane } from '../control-options.ts';
 import { startTestControl } from '../control-harness.ts';
 
 const WAIT_MS = 10_000;

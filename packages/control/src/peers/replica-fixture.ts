@@ -10,7 +10,7 @@ import {
   startTestControl,
   startTestProxy,
 } from '../control-harness.ts';
-import type { ControlOptions } from '../control-plane.ts';
+import type { ControlOptions } from '../control-options.ts';
 
 export const WAIT_MS = 5000;
 export const DESTINATION = 'shop/orders:80';
