@@ -1,6 +1,6 @@
 /**
  * `npm run test:cluster`: what only a real Kubernetes proves. `-- --api-only` is the half that needs an API server and no
- * node. The cluster is that of `WEFT_TEST_KUBECONFIG`, which must be one that may be broken; without it the one of
+ * node; `-- --outage-minutes 60` is only the test without a control plane, for so long. The cluster is that of `WEFT_TEST_KUBECONFIG`, which must be one that may be broken; without it the one of
  * `machine/`, started for the run and stopped after it (`machine/build` makes its programs once).
  *
  * The other half makes the image and gives it to the node of `machine/`. A cluster of your own must be able to start the images
@@ -14,15 +14,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const given = process.env['WEFT_TEST_KUBECONFIG'] ?? '';
 const isApiOnly = process.argv.includes('--api-only');
+const outageAt = process.argv.indexOf('--outage-minutes');
+const outageMinutes = outageAt < 0 ? 0 : Number(process.argv[outageAt + 1]);
 const machine = join(import.meta.dirname, 'machine');
 const state =
   process.env['WEFT_CLUSTER_STATE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'weft-cluster');
+
+if (!(outageMinutes >= 0 && outageMinutes <= 1_440)) {
+  process.stderr.write('--outage-minutes takes a number of minutes, such as 60\n');
+  process.exit(2);
+}
 
 /** Five seconds apart. */
 const UNINSTALL_TRIES = 12;
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): number {
-  return spawnSync(program, args, { stdio: 'inherit', env, timeout: 1_800_000 }).status ?? 1;
+  return spawnSync(program, args, { stdio: 'inherit', env, timeout: 1_800_000 + outageMinutes * 60_000 }).status ?? 1;
 }
 
 if (given === '' && !existsSync(join(state, 'bin', 'kube-apiserver'))) {
@@ -44,12 +51,16 @@ if (!isApiOnly && given === '' && image === '') {
   image = `weft:${version}`;
 }
 const kubeconfig = given === '' ? join(state, 'kubeconfig') : given;
-const suites = [join(import.meta.dirname, 'chart.test.ts'), join(import.meta.dirname, 'api', '*.test.ts')];
-if (!isApiOnly) suites.push(join(import.meta.dirname, 'node', '*.test.ts'));
+const all = ['chart.test.ts', 'api/*.test.ts', ...(isApiOnly ? [] : ['node/*.test.ts'])];
+const chosen = outageMinutes > 0 ? ['node/control-outage.test.ts'] : all;
+const suites = chosen.map((name) => join(import.meta.dirname, name));
+const helm = join(state, 'bin', 'helm');
 const failed = run(process.execPath, ['--test', '--test-concurrency=1', '--test-force-exit', ...suites], {
   ...process.env,
   WEFT_TEST_KUBECONFIG: kubeconfig,
   WEFT_TEST_IMAGE: image,
+  ...(existsSync(helm) && process.env['WEFT_HELM'] === undefined ? { WEFT_HELM: helm } : {}),
+  ...(outageMinutes > 0 ? { WEFT_TEST_CONTROL_OUTAGE_SECONDS: `${outageMinutes * 60}` } : {}),
   // The node of `machine/` is this machine.
   ...(given === '' && !isApiOnly
     ? { WEFT_TEST_CNI_BIN: join(state, 'bin'), WEFT_TEST_CNI_CONF: join(state, 'data', 'cni.d') }
@@ -65,5 +76,7 @@ if (!isApiOnly) {
   }
 }
 if (isOurs) run(join(machine, 'down'), []);
-process.stdout.write(`ran ${isApiOnly ? 'the API server half' : 'all of it'} against ${kubeconfig}\n`);
+process.stdout.write(
+  `ran ${outageMinutes > 0 ? 'the outage' : isApiOnly ? 'the API server half' : 'all of it'} against ${kubeconfig}\n`,
+);
 process.exit(failed);
