@@ -76,3 +76,9 @@ export interface ExchangeFacts {
   readonly endpoint: EndpointState | null;
   readonly backend: BackendState | null;
 }
+
+/** In which version the caller spoke: `network.protocol.version` of OpenTelemetry's conventions. */
+export function protocolVersion({ protocol, head }: ExchangeFacts): '1.0' | '1.1' | '2' {
+  if (protocol === 'http2') return '2';
+  return head.minorVersion === 0 ? '1.0' : '1.1';
+}

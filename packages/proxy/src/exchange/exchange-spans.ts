@@ -1,8 +1,8 @@
-import { terminations } from '@weft/outcome';
+import { grpcStatusNames, terminations } from '@weft/outcome';
 import type { TerminationCode } from '@weft/outcome';
 import { RandomIds, isFailure, unsampledRoot } from '@weft/telemetry';
 import type { Span, SpanContext, SpanEvent, SpanSink, TracePlan } from '@weft/telemetry';
-import type { ExchangeFacts } from './exchange-facts.ts';
+import { type ExchangeFacts, protocolVersion } from './exchange-facts.ts';
 
 /** How requests are traced; a proxy that was given none spends nothing on it. */
 export interface Tracing {
@@ -37,7 +37,7 @@ export function putSpans(
     startWallMs,
     durationMs,
     failed,
-    attributes: span.sampled ? attributes(exchange, code) : { ...attributes(exchange, code), ...KEPT },
+    attributes: attributes(exchange, code, span.sampled),
     events: NO_EVENTS,
   });
   if (exchange.attempts === 0) return;
@@ -58,8 +58,6 @@ export function putSpans(
 const ids = new RandomIds();
 
 const NO_EVENTS: readonly SpanEvent[] = Object.freeze([]);
-/** Why a span is there whose trace was not sampled: the others of it may be missing. */
-const KEPT = { 'weft.kept': 'error' } as const;
 
 /** Each try that another followed, at the moment it ended. */
 function retryEvents({ failedTries, startMs }: ExchangeFacts, startWallMs: number): readonly SpanEvent[] {
@@ -87,13 +85,16 @@ function spanName({ head, decision }: ExchangeFacts): string {
   return route === '' ? head.method : `${head.method} ${route}`;
 }
 
-/** Names of OpenTelemetry's semantic conventions for HTTP where it has one. The query is left out: secrets travel there. */
-function attributes(exchange: ExchangeFacts, code: TerminationCode): Span['attributes'] {
+/**
+ * Names of OpenTelemetry's semantic conventions where it has one. The query is left out: secrets travel there. One literal and
+ * no spreading: these are made for one request of a hundred, when nothing of it is in the processor's cache.
+ */
+function attributes(exchange: ExchangeFacts, code: TerminationCode, isSampled: boolean): Span['attributes'] {
   const { head, ingress } = exchange;
-  return {
+  const facts: Facts = {
     'http.request.method': head.method,
     'http.response.status_code': exchange.status,
-    ...grpcAttributes(exchange),
+    'network.protocol.version': protocolVersion(exchange),
     'url.path': head.path,
     'server.address': head.authority,
     'weft.direction': ingress.kind === 'inbound' ? 'inbound' : 'outbound',
@@ -102,22 +103,38 @@ function attributes(exchange: ExchangeFacts, code: TerminationCode): Span['attri
     'weft.termination': code,
     'weft.request_id': exchange.requestId,
   };
-}
-
-function grpcAttributes({ grpcStatus }: ExchangeFacts): Span['attributes'] {
-  return grpcStatus < 0 ? {} : { 'rpc.system': 'grpc', 'rpc.grpc.status_code': grpcStatus };
+  putCall(facts, exchange);
+  // Why a span is there whose trace was not sampled: the others of it may be missing.
+  if (!isSampled) facts['weft.kept'] = 'error';
+  return facts;
 }
 
 function clientAttributes(exchange: ExchangeFacts, code: TerminationCode): Span['attributes'] {
   const { head, endpoint } = exchange;
-  return {
+  const facts: Facts = {
     'http.request.method': head.method,
     'http.response.status_code': exchange.status,
-    ...grpcAttributes(exchange),
     'http.request.resend_count': exchange.attempts - 1,
     'network.peer.address': endpoint?.endpoint.address ?? '',
     'network.peer.port': endpoint?.endpoint.port ?? 0,
     'weft.destination': exchange.destination,
     'weft.termination': code,
   };
+  putCall(facts, exchange);
+  return facts;
+}
+
+type Facts = Record<string, string | number>;
+
+/**
+ * What a gRPC call is: since 1.39 of the conventions `rpc.method` is the whole name, service and all, and `rpc.service` is no
+ * more. The two that readers of older ones look for are written as well.
+ */
+function putCall(facts: Facts, { head, grpcStatus }: ExchangeFacts): void {
+  if (grpcStatus < 0) return;
+  facts['rpc.system.name'] = 'grpc';
+  facts['rpc.method'] = head.path.slice(1);
+  facts['rpc.response.status_code'] = grpcStatusNames[grpcStatus] ?? String(grpcStatus);
+  facts['rpc.system'] = 'grpc';
+  facts['rpc.grpc.status_code'] = grpcStatus;
 }

@@ -67,7 +67,8 @@ const carrier = new TraceCarrier();
 export function startRequestSpan(request: OutgoingRequest): void {
   const { head, slots, engine } = request;
   const { traces } = engine.telemetry.plan;
-  const came = traces.read(carrier.of(head, slots));
+  const isNew = traces.writesW3cAlone && head.field(FieldId.Traceparent) < 0;
+  const came = isNew ? undefined : traces.read(carrier.of(head, slots));
   if (came === undefined) {
     // Most traces begin here and are not sampled: then what is sent was made in one piece, and is only cut.
     const root = engine.ids.rootTraceParent();
@@ -95,7 +96,7 @@ function prepareTrace(request: OutgoingRequest): void {
     if (request.span === null && traces === engine.telemetry.plan.traces && traces.writesW3cAlone) {
       slots[RequestSlot.Traceparent] = root;
       // §4.3: the state of another trace must not travel with a new parent.
-      headers.remove('tracestate');
+      if (head.field(FieldId.Tracestate) >= 0) headers.remove('tracestate');
       return;
     }
     const own = request.span ?? unsampledRoot(request.traceId, engine.ids.spanId());
