@@ -28,6 +28,12 @@ export const globalHomes: readonly GlobalHome[] = [
   home('packages/kernel/src/random.ts', 'Math.random', 1, 'the one source of chance'),
   home('packages/kernel/src/timer-wheel.ts', 'setInterval', 1, 'the one interval that drives all timers'),
   home('packages/kernel/src/timer-wheel.ts', 'setTimeout', 1, 'the one nap of the wheel while no timer is near'),
+  home(
+    'packages/proxy/src/transport/bulk-pace.ts',
+    'setTimeout',
+    1,
+    'the one rest of all bulk of a thread, a tenth of a tick of the wheel',
+  ),
   home('packages/testkit/src/eventually.ts', 'performance.now', 2, 'waits for real sockets and processes, with an end'),
   home('packages/testkit/src/eventually.ts', 'setTimeout', 1, 'waits for real sockets and processes, with an end'),
   home('packages/testkit/src/scripted-peer.ts', 'setTimeout', 2, 'a real socket that stays silent must fail the test'),

@@ -12,6 +12,7 @@ import type { Random } from '@weft/kernel';
 import { eventually } from '@weft/testkit';
 import { SidecarPair } from '../fixture/mesh-fixture.ts';
 import { PlaneFixture, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
+import { bulkPace } from './bulk-pace.ts';
 import { BytePipe } from './byte-pipe.ts';
 import type { PipeOwner } from './byte-pipe.ts';
 
@@ -182,6 +183,49 @@ describe('a peer that always has more', () => {
   });
 });
 
+describe('what counts as small', () => {
+  it('is a message, not a piece of bulk nor the credit that comes back for it', async () => {
+    const counted = mock.method(bulkPace, 'countSmall');
+    const listening = createPlainServer();
+    await once(listening.listen(0, '127.0.0.1'), 'listening');
+    const client = connect({ port: (listening.address() as AddressInfo).port, host: '127.0.0.1' });
+    const [[peer]] = (await Promise.all([once(listening, 'connection'), once(client, 'connect')])) as [
+      [Socket],
+      unknown,
+    ];
+    let received = 0;
+    const pipe = new BytePipe(client, false, {
+      ...silentOwner,
+      onPipeBytes: (_chunk, start, end) => void (received += end - start),
+    });
+    peer.resume();
+    pipe.start();
+    const hear = async (bytes: number): Promise<void> => {
+      const wanted = received + bytes;
+      peer.write(Buffer.alloc(bytes));
+      await eventually(() => received === wanted, 5_000);
+    };
+    try {
+      await hear(100);
+      await hear(100);
+      assert.equal(counted.mock.callCount(), 2);
+      // Bulk that we send, and what is said back of it.
+      for (let piece = 0; piece < 5; piece += 1) {
+        pipe.send(Buffer.alloc(65_536), 0, 65_536);
+        await hear(13);
+      }
+      assert.equal(counted.mock.callCount(), 2);
+      await hear(100);
+      assert.equal(counted.mock.callCount(), 3);
+    } finally {
+      counted.mock.restore();
+      client.destroy();
+      peer.destroy();
+      listening.close();
+    }
+  });
+});
+
 describe('a slow peer', () => {
   for (const slow of ['reader', 'application'] as const) {
     it(`that is the ${slow} holds 64 MiB back instead of filling memory`, async () => {
@@ -345,15 +389,15 @@ describe('output of a source', () => {
         pipe.signal();
       };
       try {
-        // From a timer, so that what waits for the end of the turn of the loop has a whole turn before it.
+        // From an immediate, so that what waits for the end of the turn of the loop has a whole turn before it.
         await new Promise<void>((resolve) => {
-          setTimeout(() => {
+          setImmediate(() => {
             speak();
             void Promise.resolve()
               .then(() => Promise.resolve())
               .then(speak)
               .then(resolve);
-          }, 1);
+          });
         });
         await eventually(() => received === 2 * bytes, 5_000);
         assert.equal(taken, writes);

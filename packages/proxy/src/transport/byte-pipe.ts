@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { ByteWriter } from '@weft/kernel';
+import { bulkPace } from './bulk-pace.ts';
 import { directHandles, handleOf, readInto } from './node-handle.ts';
 import type { SocketHandle, WriteRequest } from './node-handle.ts';
 import { BULK_BYTES, READ_BYTES, writeBlocks } from './write-blocks.ts';
@@ -34,11 +35,11 @@ export interface PipeSource {
   onPipeTook(): void;
 }
 
-/**
- * A pipe that has read so much lets the others have a turn of the loop first. libuv reads a socket that always has more up to
- * 32 times in a turn: 2 MiB of an upload stood before every small call, and before each 64 KiB of a download.
- */
-const YIELD_BYTES = 262_144;
+/** A read of so much is one of bulk; TLS gives 16 KiB at a time. */
+const BULK_READ_BYTES = 8_192;
+
+/** A pipe that has moved so much since it last read little is one of bulk as well: what it reads is credit for more. */
+const BULK_MOVED_BYTES = 65_536;
 
 /**
  * A source with less than this waits for the end of the turn of the loop. A write costs as much as all else that is done for
@@ -95,8 +96,10 @@ export class BytePipe {
   private inFlight: number;
   private ending: boolean;
   private paused: boolean;
-  /** Read since it last let the others go first. */
+  /** Bulk that was read since it last let the others go first. */
   private greedyBytes: number;
+  /** What it had read and written when it last read little. */
+  private movedBytes: number;
   /** It lets the others go first: reading goes on in the next turn. */
   private yielding: boolean;
   private error: string;
@@ -120,6 +123,7 @@ export class BytePipe {
     this.ending = false;
     this.paused = false;
     this.greedyBytes = 0;
+    this.movedBytes = 0;
     this.yielding = false;
     this.error = '';
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -143,8 +147,10 @@ export class BytePipe {
         inTurn = true;
         this.owner.onPipeBytes(buffer, 0, count);
         endTurn();
-        this.greedyBytes += count;
-        if (this.greedyBytes >= YIELD_BYTES) this.yield();
+        if (count >= BULK_READ_BYTES) {
+          this.greedyBytes += count;
+          if (this.greedyBytes >= bulkPace.shareBytes) this.yield();
+        } else this.readLittle();
         return !this.paused && !this.yielding;
       });
       // A TLS socket may hold bytes that came with the end of the handshake; they were pushed to the stream.
@@ -284,10 +290,10 @@ export class BytePipe {
     if (this.paused || this.yielding || this.closed) return;
     this.yielding = true;
     this.socket.pause();
-    setImmediate(readOn, this);
+    bulkPace.yield(this);
   }
 
-  /** Called in the next turn after `yield`. */
+  /** Called in the next turn after `yield`, or after a rest. */
   readOn(): void {
     this.yielding = false;
     if (!this.paused && !this.closed) this.socket.resume();
@@ -296,6 +302,12 @@ export class BytePipe {
   /** The bytes of the write under way are read where they are: TLS has encrypted them into memory of its own. */
   private get keeps(): boolean {
     return this.inFlight > 0 && !this.encrypted;
+  }
+
+  private readLittle(): void {
+    const movedBytes = this.bytesRead + this.bytesWritten;
+    if (movedBytes - this.movedBytes < BULK_MOVED_BYTES) bulkPace.countSmall();
+    this.movedBytes = movedBytes;
   }
 
   private get sourceHolds(): boolean {
@@ -437,10 +449,6 @@ function flushGathering(): void {
 
 function flushLater(pipe: BytePipe): void {
   pipe.flush();
-}
-
-function readOn(pipe: BytePipe): void {
-  pipe.readOn();
 }
 
 function onWriteComplete(this: WriteRequest, status: number): void {
