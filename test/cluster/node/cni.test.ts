@@ -9,7 +9,17 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { defaultInstallValues } from '@weft/kube';
 import { eventually } from '@weft/testkit';
-import { type Echo, POD_WAIT_MS, type PodMesh, cniFolders, cniReady, needsNode, ownPods, useMesh } from './pod-mesh.ts';
+import {
+  type Echo,
+  POD_WAIT_MS,
+  type PodMesh,
+  cniFolders,
+  cniReady,
+  needsNode,
+  ownPods,
+  removeAgents,
+  useMesh,
+} from './pod-mesh.ts';
 
 const { binDir, confDir } = cniFolders;
 const skip =
@@ -95,10 +105,7 @@ describe('capture by the network of the node', { skip }, () => {
   test('leaves the node as it was when the agents are taken away', needsNode, async (t) => {
     const { mesh, cluster } = await useMesh(t, { cni });
     await cniReady(mesh);
-    await cluster.client.request({
-      method: 'DELETE',
-      path: '/apis/apps/v1/namespaces/weft-system/daemonsets/weft-cni?propagationPolicy=Background',
-    });
+    await removeAgents(cluster);
     await eventually(() => assert.ok(!plugins().includes('weft-cni')), POD_WAIT_MS);
     await eventually(
       () =>

@@ -4,7 +4,7 @@ import { type TestContext, describe, test } from 'node:test';
 import type { KubeObject } from '@weft/kube';
 import { eventually } from '@weft/testkit';
 import { WAIT_MS } from '../api/cluster-fixture.ts';
-import { type Echo, POD_WAIT_MS, applicationImage, needsNode, sleepingPod, useMesh } from './pod-mesh.ts';
+import { type Echo, POD_WAIT_MS, applicationImage, needsNode, ownPods, sleepingPod, useMesh } from './pod-mesh.ts';
 
 interface InjectedPod {
   readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
@@ -185,6 +185,7 @@ describe('while no control plane runs', needsNode, () => {
     cluster.defer(() => cluster.delete(other));
     await mesh.scale('weft-control', 0, 'weft-system');
     cluster.defer(() => mesh.scale('weft-control', 2, 'weft-system'));
+    await eventually(async () => (await ownPods(cluster, 'weft-control', false)) === 0, POD_WAIT_MS);
 
     const plain = (from: string): KubeObject => ({
       apiVersion: 'v1',

@@ -158,6 +158,8 @@ export async function useMesh(
   });
   const mesh = new PodMesh(cluster, namespace);
   await mesh.rolledOut('weft-control', 'weft-system');
+  // The API server goes on asking those of before until they end, and they inject as they were told.
+  await eventually(async () => (await ownPods(cluster, 'weft-control', true)) === 0, POD_WAIT_MS);
   return { mesh, cluster, namespace };
 }
 
@@ -327,14 +329,20 @@ interface RawPod {
   };
 }
 
-/** Ends when the agents of a mesh with `cni` are ready, and no control plane without it answers any more. */
+/** Ends when the agents of a mesh with `cni` are ready. */
 export async function cniReady({ cluster }: PodMesh): Promise<void> {
-  // The API server goes on asking the webhooks that it is connected to until they end.
-  await eventually(async () => assert.equal(await ownPods(cluster, 'weft-control', true), 0), POD_WAIT_MS);
   await eventually(async () => {
     const { status } = ((await cluster.get(agents)) ?? {}) as { status?: Readonly<Record<string, number>> };
     assert.ok((status?.['numberReady'] ?? 0) > 0 && status?.['numberReady'] === status?.['desiredNumberScheduled']);
   }, POD_WAIT_MS);
+}
+
+/** Takes the agents away; each takes the plugin off its node. */
+export async function removeAgents({ client }: Cluster): Promise<void> {
+  await client.request({
+    method: 'DELETE',
+    path: '/apis/apps/v1/namespaces/weft-system/daemonsets/weft-cni?propagationPolicy=Background',
+  });
 }
 
 /** Pods of ours; of those that are about to end, where `leaving`. */

@@ -7,7 +7,16 @@ import { loadavg } from 'node:os';
 import { type TestContext, describe, test } from 'node:test';
 import { setTimeout as rest } from 'node:timers/promises';
 import { type KubeObject, defaultInstallValues } from '@weft/kube';
-import { POD_WAIT_MS, type PodMesh, cniFolders, cniReady, needsNode, sleepingPod, useMesh } from './pod-mesh.ts';
+import {
+  POD_WAIT_MS,
+  type PodMesh,
+  cniFolders,
+  cniReady,
+  needsNode,
+  removeAgents,
+  sleepingPod,
+  useMesh,
+} from './pod-mesh.ts';
 
 const rounds = Number(process.env['WEFT_TEST_READY_ROUNDS'] ?? '8');
 /** What the pod before leaves to be done, and a phase of the kubelet's one-second round that differs each time. */
@@ -88,7 +97,8 @@ describe('until a pod is ready', { ...needsNode, timeout: 600_000 }, () => {
     { skip },
     async (t) => {
       const cni = { ...defaultInstallValues('').cni, enabled: true, ...cniFolders };
-      const { mesh } = await useMesh(t, { cni });
+      const { mesh, cluster } = await useMesh(t, { cni });
+      cluster.defer(() => removeAgents(cluster));
       await cniReady(mesh);
       await measure(t, mesh, 'agent of the node');
     },
