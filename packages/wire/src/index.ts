@@ -123,14 +123,8 @@ export {
   type SyncStream,
   type SyncStreamEvents,
 } from './sync-client.ts';
-export {
-  type ResourceFacts,
-  type SessionEnd,
-  type SessionOptions,
-  type SessionPort,
-  SyncSession,
-  type View,
-} from './sync-session.ts';
+export type { ResourceFacts, SessionEnd, SessionOptions, SessionPort, View } from './session-contract.ts';
+export { SyncSession } from './sync-session.ts';
 export { type Progress, SyncHub } from './sync-hub.ts';
 export { type AdminCall, type AdminGuard, AdminServer, type AdminService } from './grpc/admin-server.ts';
 export { AdminClient } from './grpc/admin-client.ts';

@@ -11,7 +11,8 @@ import { type VersionedResource, referencesOf, versionResource } from './resourc
 import { type AppliedChanges, type Changes, type Refusal, SyncClient, type SyncStreamEvents } from './sync-client.ts';
 import { SyncHub } from './sync-hub.ts';
 import { clientMessage } from './sync-message.ts';
-import { SyncSession, type View } from './sync-session.ts';
+import type { View } from './session-contract.ts';
+import { SyncSession } from './sync-session.ts';
 import { exampleEndpoints, exampleResources, exampleRule } from './wire-examples.ts';
 
 const SEEDS = 1000;

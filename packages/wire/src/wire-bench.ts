@@ -17,7 +17,8 @@ import { SyncHub } from './sync-hub.ts';
 import { EDGE_BUCKET_BOUNDS_MS } from './observation-message.ts';
 import { countRequest } from './peer-message.ts';
 import { clientMessage } from './sync-message.ts';
-import { SyncSession, type View } from './sync-session.ts';
+import type { View } from './session-contract.ts';
+import { SyncSession } from './sync-session.ts';
 import { makeAuthority } from './wire-certificates.ts';
 import { exampleEndpoints, exampleResources, exampleRule } from './wire-examples.ts';
 
@@ -55,7 +56,7 @@ function benchCounts(): void {
   const request = { replica: 'weft-control-0', proxies, lost: 0 };
   const rounds = 50;
   for (let round = 0; round < 10; round += 1) countRequest.decode(countRequest.encode(request));
-  let bytes = Buffer.alloc(0);
+  let bytes: Buffer = Buffer.alloc(0);
   const encodeMs = processorMs(() => {
     for (let round = 0; round < rounds; round += 1) bytes = countRequest.encode(request);
   });

@@ -29,7 +29,8 @@ import {
   clientMessage,
 } from '../sync-message.ts';
 import { SyncHub } from '../sync-hub.ts';
-import { SyncSession, type View } from '../sync-session.ts';
+import type { View } from '../session-contract.ts';
+import { SyncSession } from '../sync-session.ts';
 import { type CallFault, IDENTITY_ISSUE, MESH_SYNC } from './method.ts';
 import { type PeerService, peerMethods } from './peer-methods.ts';
 import { type Received, type Reply, callback, errorOf, unary } from './unary.ts';
