@@ -257,6 +257,11 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.terminateAll('closed');
   }
 
+  /** Nothing is under way and nothing is expected soon: gives back memory that was kept for the next streams. */
+  rest(): void {
+    if (this.table.size === 0) this.heads.rest();
+  }
+
   /** The output was handed to the transport at `nowMs`: takes what waits. True when there is more to write. */
   written(nowMs: number): boolean {
     this.tick(nowMs);

@@ -6,7 +6,8 @@ import { readRequestHead, readResponseHead, readTrailers } from './head-rules.ts
 import { HpackDecoder } from './hpack/decoder.ts';
 import type { Http2Limits } from './limits.ts';
 
-const POOLED_HEADS = 16;
+/** As many as a caller has under way at once; a mesh leg gathers the calls of all connections of an application. */
+const POOLED_HEADS = 128;
 
 /** What a block was read as: the same bytes mean another head when they end the stream or answer HEAD. */
 const Variant = { Request: 0, Trailers: 2, Response: 8 } as const;
@@ -103,6 +104,11 @@ export class HeadReader {
   giveBack(head: Head): void {
     if (head.oversized) head.shrink();
     if (this.free.length < POOLED_HEADS) this.free.push(head);
+  }
+
+  /** No stream is open: heads for the next ones are made when they come. */
+  rest(): void {
+    this.free.length = 0;
   }
 
   private recall(block: Buffer, start: number, end: number, variant: number): Head | undefined {

@@ -14,8 +14,11 @@ import type { ConnectionHome, DownstreamConnection, ListenerDeadlines } from './
 import { Http2DownstreamStream } from './http2-downstream-stream.ts';
 import type { StreamHome } from './http2-downstream-stream.ts';
 
-/** Seats kept for the next requests of a connection: as many as come at once from all but large callers. */
-const FREE_SEATS = 16;
+/**
+ * Seats kept for the next requests of a connection until it rests. Fewer than are in use at once would be made anew with
+ * each wave of calls, at several times the cost of serving from one; it is as many as a sidecar sends over one connection.
+ */
+const FREE_SEATS = 128;
 
 /** How long a connection that is ending waits for its peer to read what was said last. */
 const LINGER_MS = 2_000;
@@ -138,7 +141,10 @@ export class Http2DownstreamConnection
     if (codec.streams === 0) {
       if (this.restingSinceMs === 0) this.restingSinceMs = nowMs;
       const restedMs = nowMs - this.restingSinceMs;
-      if (restedMs >= SEAT_REST_MS) this.free.length = 0;
+      if (restedMs >= SEAT_REST_MS && this.free.length > 0) {
+        this.free.length = 0;
+        codec.rest();
+      }
       if (restedMs >= deadlines.idleMs) this.close('completed', 'idle');
     } else {
       this.restingSinceMs = 0;
