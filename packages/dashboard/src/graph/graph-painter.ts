@@ -27,8 +27,9 @@ export interface Sheet {
 const READABLE_SCALE = 0.45;
 /** Lines keep this share of their width when one looks from afar, so that they are seen. */
 const LEAST_LINE_SCALE = 0.34;
-/** Figures of so many edges at most are written from afar: more would lie over each other. */
-const MOST_FAR_LABELS = 10;
+/** Figures of so many edges of one node are written: more would lie over each other. */
+const MOST_NEAR_LABELS = 12;
+const LEAST_LETTERS_SCALE = 0.85;
 const MOST_FAR_NAMES = 40;
 /** Of lines that are too many to be followed each. */
 const FAINT = 0.3;
@@ -53,8 +54,8 @@ export function paintScene(sheet: Sheet, scene: Scene, isLabelled: boolean): voi
   const lines = new Map<string, SceneEdge[]>();
   for (const each of edges) {
     // All faint lines are equally thin.
-    const isFaint = scene.isThicket && lineInk(ink, each.tone) === ink.edge;
-    const key = isFaint ? `0 ${each.isOpen}` : `${TONES.indexOf(each.tone)} ${each.isOpen} ${each.width}`;
+    const key =
+      scene.isThicket && isCalm(each) ? `0 ${each.isOpen}` : `${TONES.indexOf(each.tone)} ${each.isOpen} ${each.width}`;
     const alike = lines.get(key);
     if (alike === undefined) lines.set(key, [each]);
     else alike.push(each);
@@ -62,7 +63,8 @@ export function paintScene(sheet: Sheet, scene: Scene, isLabelled: boolean): voi
   // What fails is drawn over what does not.
   for (const key of [...lines.keys()].sort()) {
     const alike = lines.get(key)!;
-    strokeWays(context, sheet, alike, lineInk(ink, alike[0]!.tone), scene.isThicket);
+    const look = !scene.isThicket ? 'plain' : isCalm(alike[0]!) ? 'faint' : 'thin';
+    strokeWays(context, sheet, alike, lineInk(ink, alike[0]!.tone), look);
   }
   const isFar = camera.scale < READABLE_SCALE;
   if (isLabelled && !isFar) for (const each of edges) paintFigures(context, ink, each, 1);
@@ -79,16 +81,21 @@ export function paintNear(sheet: Sheet, near: Scene, pointed: string): void {
   const { ink, camera } = sheet;
   for (const each of near.edges) {
     const colour = each.tone === 'bad' ? ink.bad : each.edge.to === pointed ? ink.blue : ink.accent;
-    strokeWays(context, sheet, [each], colour, false);
+    strokeWays(context, sheet, [each], colour, near.isThicket ? 'thin' : 'plain');
   }
   for (const each of near.nodes) paintNode(context, sheet, each, each.node.id === pointed);
-  const isFar = camera.scale < READABLE_SCALE;
-  if (isFar && near.nodes.length <= MOST_FAR_NAMES) {
+  // Letters too small to be read are written larger, beside what they name.
+  if (isSmall(near, camera.scale) && near.nodes.length <= MOST_FAR_NAMES) {
     for (const each of near.nodes) paintFarName(context, sheet, each);
   }
-  if (!isFar || near.edges.length <= MOST_FAR_LABELS) {
-    for (const each of near.edges) paintFigures(context, ink, each, isFar ? 1 / camera.scale : 1);
-  }
+  const letters = Math.max(1, LEAST_LETTERS_SCALE / camera.scale);
+  if (near.edges.length <= MOST_NEAR_LABELS) for (const each of near.edges) paintFigures(context, ink, each, letters);
+}
+
+/** Names in nodes cannot be read: from afar, and in low nodes earlier. */
+function isSmall({ nodes }: Scene, scale: number): boolean {
+  const { top = 0, bottom = 0 } = nodes[0]?.box ?? {};
+  return scale < (bottom - top < LEAST_CARD_HEIGHT ? LEAST_LETTERS_SCALE : READABLE_SCALE);
 }
 
 export function clearSheet(sheet: Sheet): void {
@@ -115,11 +122,12 @@ function strokeWays(
   { camera: { scale }, ratio }: Sheet,
   alike: readonly SceneEdge[],
   colour: string,
-  isThicket: boolean,
+  look: 'plain' | 'thin' | 'faint',
 ): void {
-  const { width, isOpen, tone } = alike[0]!;
+  const { width, isOpen } = alike[0]!;
   const isFar = scale < READABLE_SCALE;
-  const isFaint = isThicket && tone !== 'bad' && tone !== 'warn';
+  const isFaint = look === 'faint';
+  const isThicket = look !== 'plain';
   const hairline = 1 / (scale * ratio);
   const wide = (isThicket ? 1 + (width - 1) / 3 : width) * Math.max(1, LEAST_LINE_SCALE / scale);
   const isHairline = isFaint || wide <= hairline || (isThicket && alike.length > MOST_WIDE_ALIKE);
@@ -148,6 +156,10 @@ function strokeWays(
     context.fill();
   }
   context.globalAlpha = 1;
+}
+
+function isCalm({ tone }: SceneEdge): boolean {
+  return tone === 'quiet' || tone === 'fine';
 }
 
 /** Of a line; that little fails is no colour. */

@@ -97,7 +97,7 @@ export function makeScene(graph: Graph, { points, cell, blocks, isGrid }: Places
 export function nearOf(scene: Scene, key: string): Scene {
   const edges = scene.edges.filter(({ edge }) => edge.id === key || edge.from === key || edge.to === key);
   const ids = new Set([key, ...edges.flatMap(({ edge }) => [edge.from, edge.to])]);
-  return { edges, nodes: scene.nodes.filter(({ node }) => ids.has(node.id)), blocks: [], isThicket: false };
+  return { edges, nodes: scene.nodes.filter(({ node }) => ids.has(node.id)), blocks: [], isThicket: scene.isThicket };
 }
 
 /** The edge that is nearest to a point of the world, when it is within `reach`; of equally near ones that drawn last. */

@@ -27,16 +27,20 @@ export function GraphSpots({
 
 function spotOf({ node, box }: SceneNode, onOpen: (namespace: string) => void): ComponentChildren {
   const shared = {
-    key: node.id,
     'data-key': node.id,
     class: 'node',
-    style: { left: box.left, top: box.top, width: box.right - box.left, height: box.bottom - box.top },
+    style: {
+      left: `${box.left}px`,
+      top: `${box.top}px`,
+      width: `${box.right - box.left}px`,
+      height: `${box.bottom - box.top}px`,
+    },
   };
   if (node.kind === 'namespace') {
     const label = `Namespace ${node.label}: show its ${node.services} services`;
-    return <button type="button" {...shared} aria-label={label} onClick={() => onOpen(node.namespace)} />;
+    return <button key={node.id} type="button" {...shared} aria-label={label} onClick={() => onOpen(node.namespace)} />;
   }
   const isLink = node.kind !== 'unknown' && node.namespace !== '';
-  if (!isLink) return <span {...shared} />;
-  return <a {...shared} aria-label={node.id} href={serviceHref(node.id)} draggable={false} />;
+  if (!isLink) return <span key={node.id} {...shared} />;
+  return <a key={node.id} {...shared} aria-label={node.id} href={serviceHref(node.id)} draggable={false} />;
 }

@@ -27,8 +27,8 @@ export function GraphTip({
   const isRight = at.x > room.width / 2;
   const isLow = at.y > room.height * 0.7;
   const style = {
-    ...(isRight ? { right: room.width - at.x + 10 } : { left: at.x + 10 }),
-    ...(isLow ? { bottom: room.height - at.y + 12 } : { top: at.y + 14 }),
+    ...(isRight ? { right: `${room.width - at.x + 10}px` } : { left: `${at.x + 10}px` }),
+    ...(isLow ? { bottom: `${room.height - at.y + 12}px` } : { top: `${at.y + 14}px` }),
   };
   // The status stays and is empty, so that what comes into it is read out.
   return (

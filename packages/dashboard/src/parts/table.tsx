@@ -99,7 +99,11 @@ export function Table<R>({ caption, columns, rows, rowKey, sortedBy = '', empty,
 
 /** The room of rows that are left out. */
 function Left({ height }: { readonly height: number }) {
-  return <tr aria-hidden="true" class="left" style={{ height }} />;
+  return (
+    <tr aria-hidden="true" class="left">
+      <td style={{ height: `${height}px` }} />
+    </tr>
+  );
 }
 
 /** A row that is not seen, of the longest word of each column: columns stay as wide whatever rows are there. */
