@@ -11,6 +11,7 @@ import type { PodFacts } from '@weft/kube';
 import { type Change, type ResourceKey, type WorkloadInstance, destinationKey, objectKey } from '@weft/model';
 import type { ChangeFeed } from './change-feed.ts';
 import { type PodSource, expectInstance, heldToPod } from './expected-instance.ts';
+import { isCaller } from './workload-admission.ts';
 import type { WorkloadMemory } from './workload-memory.ts';
 
 export interface InstanceBookOptions {
@@ -94,6 +95,8 @@ export class InstanceBook {
     this.own.set(workload, instance);
     this.left.delete(workload);
     this.restored.delete(workload);
+    // Of a caller nobody else needs to know.
+    if (isCaller(instance)) return;
     this.remember(workload, instance);
     this.onOwn(workload);
   }
@@ -103,6 +106,7 @@ export class InstanceBook {
     const said = this.own.get(workload);
     if (said?.draining === true) this.leave(workload);
     this.own.delete(workload);
+    if (said !== undefined && isCaller(said)) return;
     if (!this.isSpokenFor(workload)) this.remember(workload);
     this.onOwn(workload);
   }
@@ -137,7 +141,7 @@ export class InstanceBook {
   /** What our sidecar says of a workload, where that differs from what its pod says; undefined otherwise. */
   news(workload: string): WorkloadInstance | undefined {
     const said = this.own.get(workload);
-    if (said === undefined) return undefined;
+    if (said === undefined || isCaller(said)) return undefined;
     const pod = this.podOf(workload);
     const expected = this.expected(workload);
     if (pod === undefined || expected === undefined) return said;

@@ -19,7 +19,7 @@ import type { EventLog } from './event-log.ts';
 import type { InstanceBook } from './instance-book.ts';
 import type { Follower } from './push-progress.ts';
 import type { Audience } from './resource-index.ts';
-import { type Admission, admitWorkload, judgeHello } from './workload-admission.ts';
+import { type Admission, admitWorkload, isCaller, judgeHello } from './workload-admission.ts';
 import type { WorkloadMemory } from './workload-memory.ts';
 
 /** One proxy, from its Hello until its endpoints are gone. Fields are the registry's to write. */
@@ -374,15 +374,17 @@ export class ProxyRegistry {
     const { feed, book, events, tellLeaving } = this.options;
     events.add('info', 'proxy-draining', record.name, `${record.name} is draining`);
     const { workload } = record.audience;
-    if (record.instance === undefined || this.owners.get(workload) !== record) {
+    const { instance } = record;
+    if (instance === undefined || isCaller(instance) || this.owners.get(workload) !== record) {
       record.session.drain({ reason: 'Withdrawn', subscribers: 0, acknowledged: 0, withinMs: 0 });
       return;
     }
-    record.instance = { ...record.instance, draining: true };
-    book.say(record.instance);
+    const leaving = { ...instance, draining: true };
+    record.instance = leaving;
+    book.say(leaving);
     book.settle([workload]);
     const others = [...feed.followers].filter((follower) => follower !== record);
-    const elsewhere = tellLeaving?.(record.instance, DRAIN_WAIT_MS);
+    const elsewhere = tellLeaving?.(leaving, DRAIN_WAIT_MS);
     feed.progress.begin(book.endpointSets(workload), others, DRAIN_WAIT_MS, (here) => {
       if (elsewhere === undefined) tellDrained(record, here, nobody);
       else void elsewhere.then((there) => tellDrained(record, here, there));

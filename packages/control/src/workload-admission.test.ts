@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PeerIdentity } from '@weft/identity';
-import { Model } from '@weft/model';
+import { Model, resolveEndpoints, resolveInbound } from '@weft/model';
 import type { Hello, WorkloadFacts } from '@weft/wire';
 import { readPlace } from './source/config-place.ts';
 import { admitWorkload, judgeHello } from './workload-admission.ts';
@@ -128,13 +128,30 @@ test('a proxy that is not ephemeral stands before the entry of its account, by n
   // `one` is an entry of another account.
   assert.equal(admit({}), 'shop/orders-a');
   assert.equal(admit({}, [{ ...listener, address: '10.0.0.9' }]), '');
-  assert.equal(admit({}, []), '');
+  // Named by nothing, and called by nobody: a workload of its own.
+  assert.equal(admit({}, []), 'shop/orders~one');
 });
 
 test('two entries that fit equally are both left alone', () => {
   const model = modelOf(entry('a', 'orders', '10.0.0.1', 8080), entry('b', 'orders', '10.0.0.1', 8080));
   const admitted = admitWorkload(hello({ ephemeral: false, service: '' }), peer, model, nobody, false);
   assert.deepEqual(admitted, { workload: '', instance: undefined, withheld: [] });
+});
+
+test('a caller stands in the model for its own policies, with its labels, and is an endpoint of nothing', () => {
+  const model = modelOf(
+    service('orders', 'app: orders'),
+    'apiVersion: weft.dev/v1alpha1\nkind: TelemetryPolicy\nmetadata: {name: quiet, namespace: shop}\n' +
+      'spec: {selector: {matchLabels: {app: orders}}, accessLog: {when: Never}}\n',
+  );
+  for (const gateway of ['', 'shop/edge']) {
+    const { workload, instance } = admitWorkload(hello({}, { listeners: [], gateway }), peer, model, nobody, false);
+    assert.ok(instance !== undefined);
+    assert.equal(workload, instance.workload);
+    model.applyChanges([{ type: 'UpsertInstance', instance }]);
+    assert.equal(resolveInbound(model, workload)?.telemetry?.accessLog?.when, 'Never');
+    assert.deepEqual(resolveEndpoints(model, 'shop/orders:80')?.endpoints, []);
+  }
 });
 
 test('a captured workload is reached at every port that a Service leads to, declared by its pod or not', () => {

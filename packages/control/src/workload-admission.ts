@@ -5,7 +5,8 @@
  *   ephemeral           an instance of its own, with the labels of the Service it was admitted to. It may refine them
  *                       (`version: v2`), but never become an endpoint of another Service by a label it gave itself.
  *   not ephemeral       the proxy before a `WorkloadEntry` of its namespace and service account
- *   without listeners   a caller only: nobody calls it
+ *   without listeners   a caller only: nobody calls it. It stands in the model without an address and without ports, for what
+ *                       policies say of its own requests; no other replica hears of it, and it is not remembered
  */
 import type { PeerIdentity } from '@weft/identity';
 import { type Result, fail, ok } from '@weft/kernel';
@@ -63,10 +64,12 @@ export function admitWorkload(
   const captured = entry !== undefined && hello.capabilities.includes(capturedCapability);
   const written = captured ? model.object('WorkloadEntry', namespace, entry)?.spec.address : undefined;
   const address = listeners[0]?.address ?? written;
-  if (address === undefined) return { workload: '', instance: undefined, withheld: [] };
+  if (address === undefined) {
+    if (entry !== undefined) return { workload: `${namespace}/${entry}`, instance: undefined, withheld: [] };
+    return { workload: ownKey(workload), instance: callerOf(hello, peer, model, grants), withheld: [] };
+  }
   if (!workload.ephemeral && entry === undefined) return { workload: '', instance: undefined, withheld: [] };
-  // `~` stands in no name, so an instance of its own is never taken for an entry, nor for one of another account.
-  const key = `${namespace}/${entry ?? `${serviceAccount}~${workload.instance}`}`;
+  const key = entry === undefined ? ownKey(workload) : `${namespace}/${entry}`;
   const announced = listeners
     .filter((listener) => listener.address === address)
     .map(({ applicationPort, name, port }): InstancePort => ({ name, applicationPort, meshPort: port }));
@@ -87,6 +90,23 @@ export function admitWorkload(
     },
     withheld,
   };
+}
+
+/** `~` stands in no name, so an instance of its own is never taken for an entry, nor for one of another account. */
+function ownKey({ namespace, serviceAccount, instance }: Hello['workload']): string {
+  return `${namespace}/${serviceAccount}~${instance}`;
+}
+
+/** Whether an instance is called by nobody: see above. */
+export function isCaller({ address }: WorkloadInstance): boolean {
+  return address === '';
+}
+
+function callerOf(hello: Hello, peer: PeerIdentity, model: Model, grants: ServiceGrants): WorkloadInstance {
+  const { namespace, serviceAccount, zone, weight } = hello.workload;
+  const { labels } = grantedLabels(hello, model, grants);
+  const place = { labels, zone, weight, ports: [], address: '', identity: peer.id, draining: false };
+  return { workload: ownKey(hello.workload), namespace, serviceAccount, ...place };
 }
 
 /**
