@@ -14,12 +14,22 @@ export interface RequestEnding {
   /** -1 for what is no gRPC call. */
   readonly grpcStatus: number;
   readonly failed: boolean;
+  /** `1.0`, `1.1` or `2`; empty when nobody asked. */
+  readonly version: string;
+  /** `package.Service/Method` of a gRPC call, `_OTHER` of one that is not known. */
+  readonly call: string;
 }
 
 // What has no name in the conventions stands under `weft`.
 const common = ['server_address', 'server_port', 'error_type', 'weft_source', 'weft_route'] as const;
-const httpLabels = ['http_request_method', 'http_response_status_code', 'url_scheme', ...common];
-const rpcLabels = ['rpc_system_name', 'rpc_response_status_code', ...common];
+const httpLabels = [
+  'http_request_method',
+  'http_response_status_code',
+  'url_scheme',
+  'network_protocol_version',
+  ...common,
+];
+const rpcLabels = ['rpc_system_name', 'rpc_method', 'rpc_response_status_code', ...common];
 
 /**
  * Durations of requests under the names of OpenTelemetry's semantic conventions 1.45, as Prometheus writes them:
@@ -68,11 +78,12 @@ export class OpenTelemetryDurations {
     const address = [writeAddress(destination), port, writeErrorType(ending, isServer), source, route];
     if (ending.grpcStatus >= 0) {
       const family = isServer ? this.rpcServer : this.rpcClient;
-      return family.resolve(['grpc', grpcStatusNames[ending.grpcStatus] ?? 'other', ...address]);
+      return family.resolve(['grpc', ending.call, grpcStatusNames[ending.grpcStatus] ?? 'other', ...address]);
     }
     const family = isServer ? this.httpServer : this.httpClient;
     const method = ending.method === 'other' ? '_OTHER' : ending.method;
-    return family.resolve([method, ending.status === 0 ? '' : String(ending.status), 'http', ...address]);
+    const status = ending.status === 0 ? '' : String(ending.status);
+    return family.resolve([method, status, 'http', ending.version, ...address]);
   }
 }
 

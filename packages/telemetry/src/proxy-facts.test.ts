@@ -109,10 +109,12 @@ describe('ConnectionMetrics', () => {
     const table = new SeriesTable();
     const connections = new ConnectionMetrics(table);
     connections.accept();
+    connections.hold();
     connections.finish(terminationIndex('wrong-scheme'));
     connections.stall('edge');
     const lines = scrape(table);
     ok(lines.includes('weft_connections_accepted_total 1'));
+    ok(lines.includes('weft_connections_held_total 1'));
     ok(lines.includes('weft_downstream_flow_control_stalls_total{caller="edge"} 1'));
     ok(lines.includes('weft_connection_endings_total{termination="wrong-scheme"} 1'));
     ok(lines.includes('weft_connection_endings_total{termination="completed"} 0'));

@@ -124,6 +124,7 @@ export function registerProxyFacts(table: SeriesTable, sources: ProxyFactSources
 export class ConnectionMetrics {
   private readonly byTermination: readonly Counter[];
   private readonly accepted: Counter;
+  private readonly held: Counter;
   private readonly stalls: Readonly<Record<CallerKind, Counter>>;
 
   constructor(table: SeriesTable) {
@@ -135,6 +136,13 @@ export class ConnectionMetrics {
     this.byTermination = terminationCodes.map((code) => endings.resolve([code]));
     this.accepted = table
       .counter({ name: 'weft_connections_accepted_total', help: 'Downstream connections accepted.', labels: [] })
+      .resolve([]);
+    this.held = table
+      .counter({
+        name: 'weft_connections_held_total',
+        help: 'Downstream connections that waited unread because another of their address was a flood.',
+        labels: [],
+      })
       .resolve([]);
     const stalls = table.counter({
       name: 'weft_downstream_flow_control_stalls_total',
@@ -151,6 +159,10 @@ export class ConnectionMetrics {
 
   accept(): void {
     this.accepted.add(1);
+  }
+
+  hold(): void {
+    this.held.add(1);
   }
 
   /** `termination` is a position in `terminationCodes`. */

@@ -100,7 +100,7 @@ describe('RequestMetrics', () => {
     const finish = (method: string, status: number, failed: boolean, grpc = -1, ending = completed): void => {
       for (const scope of [client, server]) {
         scope.start();
-        scope.finish(method, status, ending, failed, 3, 0, 0, grpc);
+        scope.finish(method, status, ending, failed, 3, 0, 0, grpc, '2', grpc < 0 ? '' : '/shop.Orders/Get');
       }
     };
     finish('GET', 200, false);
@@ -112,9 +112,9 @@ describe('RequestMetrics', () => {
     const end = (error: string): string =>
       `server_address="orders.shop",server_port="80",error_type="${error}",weft_source="shop/cart",weft_route="shop/orders"} 1`;
     const http = (method: string, status: string, error: string): string =>
-      `{http_request_method="${method}",http_response_status_code="${status}",url_scheme="http",${end(error)}`;
+      `{http_request_method="${method}",http_response_status_code="${status}",url_scheme="http",network_protocol_version="2",${end(error)}`;
     const rpc = (status: string, error: string): string =>
-      `{rpc_system_name="grpc",rpc_response_status_code="${status}",${end(error)}`;
+      `{rpc_system_name="grpc",rpc_method="shop.Orders/Get",rpc_response_status_code="${status}",${end(error)}`;
     const counts = (name: string): string[] =>
       lines(table, `${name}_count`).map((line) => line.slice(`${name}_count`.length));
     const expected = [http('GET', '', 'upstream-cut'), http('GET', '200', ''), http('GET', '500', '500')];
@@ -127,6 +127,32 @@ describe('RequestMetrics', () => {
     deepEqual(counts('rpc_server_call_duration_seconds'), [rpc('NOT_FOUND', ''), rpc('UNAVAILABLE', 'UNAVAILABLE')]);
     deepEqual(lines(table, 'weft_request_duration_seconds'), []);
     equal(lines(table, 'weft_requests_total').length, 12, 'counters keep their names');
+  });
+
+  test('a gRPC method is named when a server has answered it, and of made-up ones only so many', () => {
+    const table = new SeriesTable();
+    const metrics = new RequestMetrics(table);
+    metrics.setNames('OpenTelemetry');
+    const scope = metrics.scope(labels);
+    const call = (path: string, grpcStatus: number, code: 'completed' | 'no-endpoint' = 'completed'): void => {
+      scope.start();
+      scope.finish('POST', 200, terminationIndex(code), grpcStatus > 0, 1, 0, 0, grpcStatus, '2', path);
+    };
+    const named = (): string[] => {
+      const found = new Set<string>();
+      for (const line of lines(table, 'rpc_client_call_duration_seconds_count'))
+        found.add(/rpc_method="(.*?)"/.exec(line)![1]!);
+      return [...found].sort();
+    };
+    call('/shop.Orders/Get', 14, 'no-endpoint');
+    call('/shop.Orders/Nothing', 12);
+    call('/"evil\n/x', 0);
+    deepEqual(named(), ['_OTHER']);
+    call('/shop.Orders/Get', 0);
+    call('/shop.Orders/Get', 14, 'no-endpoint');
+    deepEqual(named(), ['_OTHER', 'shop.Orders/Get']);
+    for (let index = 0; index < 10_000; index += 1) call(`/made.Up/M${index}`, 16);
+    equal(named().length, 201);
   });
 
   test('a million callers, and all that they can end in, fold into other under both kinds of names', () => {

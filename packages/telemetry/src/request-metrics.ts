@@ -189,11 +189,15 @@ export class RequestScope {
   private readonly active: Gauge;
   private readonly requestBytes: Counter;
   private readonly responseBytes: Counter;
-  private readonly endings: Map<number, EndingSeries>;
+  private readonly endings: Map<number | string, EndingSeries>;
   // The ending of the request before: nearly always the ending of this one.
   private lastMethod: string;
   private lastKey: number;
+  private lastVersion: string;
+  private lastCall: string;
   private last: EndingSeries | undefined;
+  /** gRPC methods that a server knew. */
+  private readonly calls: Set<string>;
 
   constructor(families: RequestFamilies, labels: RequestScopeLabels, names: MetricNames) {
     const { direction, source, destination } = labels;
@@ -206,7 +210,10 @@ export class RequestScope {
     this.endings = new Map();
     this.lastMethod = '';
     this.lastKey = -1;
+    this.lastVersion = '';
+    this.lastCall = '';
     this.last = undefined;
+    this.calls = new Set();
   }
 
   start(): void {
@@ -216,7 +223,8 @@ export class RequestScope {
   /**
    * Counts a request that has ended. `status` is the status the caller was sent, 0 when it was sent none;
    * `termination` the position of the ending in `terminationCodes`; `failed` whether the ending is a failure of a
-   * server or of the mesh; `grpcStatus` what a gRPC caller was told, -1 for all others.
+   * server or of the mesh; `grpcStatus` what a gRPC caller was told, -1 for all others. Only names of OpenTelemetry ask for the
+   * last two: the HTTP version that the caller spoke, and the path of a gRPC call.
    */
   finish(
     method: string,
@@ -227,11 +235,15 @@ export class RequestScope {
     requestBytes: number,
     responseBytes: number,
     grpcStatus = -1,
+    version = '',
+    call = '',
   ): void {
     this.active.add(-1);
     const grpc = grpcStatus >= 0 && grpcStatus < GRPC_STATUSES ? grpcStatus : grpcStatus < 0 ? NO_GRPC : GRPC_STATUSES;
     const key = ((termination * 1000 + status) * GRPC_FACTOR + grpc) * 2 + (failed ? 1 : 0);
-    if (key !== this.lastKey || method !== this.lastMethod) {
+    if (key !== this.lastKey || method !== this.lastMethod || version !== this.lastVersion || call !== this.lastCall) {
+      this.lastVersion = version;
+      this.lastCall = call;
       this.last = this.ending(method, status, termination, failed, grpc, key);
     }
     const { count, durations } = this.last!;
@@ -261,7 +273,9 @@ export class RequestScope {
     // Codes that share a label share a counter; the map is bounded by known methods, known codes and terminations.
     const known = KNOWN_STATUSES.has(status) ? status : Math.floor(status / 100);
     const position = ((termination * 1000 + known) * 64 + methodNumber(methodLabel)) * GRPC_FACTOR + grpc;
-    const cacheKey = position * 2 + (failed ? 1 : 0);
+    const call = this.lastCall === '' ? '' : this.callLabel(this.lastCall, grpc, termination);
+    const plainKey = position * 2 + (failed ? 1 : 0);
+    const cacheKey = this.lastVersion === '' ? plainKey : `${plainKey} ${this.lastVersion} ${call}`;
     let series = this.endings.get(cacheKey);
     if (series === undefined) {
       const { direction, source, destination, route, rule } = this.labels;
@@ -277,10 +291,20 @@ export class RequestScope {
         ending,
         grpc === NO_GRPC ? '' : grpc === GRPC_STATUSES ? OTHER : String(grpc),
       ]);
-      series = { count, durations: this.durations(methodLabel, status, termination, failed, grpc) };
+      series = { count, durations: this.durations(methodLabel, status, termination, failed, grpc, call) };
       this.endings.set(cacheKey, series);
     }
     return series;
+  }
+
+  /** The name without its slash; the conventions' word until a server has shown that it knows the method. */
+  private callLabel(path: string, grpc: number, termination: number): string {
+    const call = path.slice(1);
+    if (this.calls.has(call)) return call;
+    const isAnswered = terminationCodes[termination] === 'completed' && grpc !== GRPC_UNIMPLEMENTED;
+    if (!isAnswered || this.calls.size >= MAX_CALLS || !CALL.test(call)) return OTHER_CALL;
+    this.calls.add(call);
+    return call;
   }
 
   private durations(
@@ -289,6 +313,7 @@ export class RequestScope {
     termination: number,
     failed: boolean,
     grpc: number,
+    call: string,
   ): LatencyHistogram {
     const { direction, source, destination, route } = this.labels;
     if (this.names === 'OpenTelemetry') {
@@ -299,11 +324,19 @@ export class RequestScope {
         termination,
         grpcStatus: grpc === NO_GRPC ? -1 : grpc,
         failed,
+        version: this.lastVersion,
+        call,
       });
     }
     return this.families.durations.resolve([direction, source, destination, route, failed ? 'error' : 'ok']);
   }
 }
+
+const GRPC_UNIMPLEMENTED = 12;
+/** Of one scope; paths are the callers' to make up, and what no server has is not a method. */
+const MAX_CALLS = 200;
+const OTHER_CALL = '_OTHER';
+const CALL = /^[\w.]{1,200}\/\w{1,100}$/;
 
 class UpstreamCounters implements UpstreamScope {
   readonly attempts: Counter;

@@ -7,7 +7,7 @@ import { putSpans } from './exchange-spans.ts';
 import type { LineSink, RequestMetrics, RequestScope, SpanSink, UpstreamScope } from '@weft/telemetry';
 import type { Clock } from '@weft/kernel';
 import type { MetricSettings } from '@weft/model';
-import type { ExchangeFacts } from './exchange-facts.ts';
+import { type ExchangeFacts, protocolVersion } from './exchange-facts.ts';
 import type { ExchangeRecorder } from './engine.ts';
 import type { EdgeCount } from '../recorder/edge-counters.ts';
 import type { RequestWatch } from '../recorder/request-watch.ts';
@@ -76,6 +76,8 @@ export class TelemetryRecorder implements ExchangeRecorder {
     const scopes = this.scopesOf(exchange);
     const { grpcStatus } = exchange;
     const failed = isFailure(exchange.status, grpcStatus, row);
+    // As it was when the scopes were found.
+    const isOpenTelemetry = this.metricSettings !== null && this.metricSettings.names === 'OpenTelemetry';
     scopes.request.finish(
       exchange.head.method,
       exchange.status,
@@ -85,6 +87,8 @@ export class TelemetryRecorder implements ExchangeRecorder {
       exchange.requestBytes,
       exchange.responseBytes,
       grpcStatus,
+      isOpenTelemetry ? protocolVersion(exchange) : '',
+      isOpenTelemetry && grpcStatus >= 0 ? exchange.head.path : '',
     );
     if (exchange.attempts > 0) scopes.upstream?.attempts.add(exchange.attempts);
     if (exchange.budgetSpent) scopes.upstream?.budgetExhausted.add(1);
