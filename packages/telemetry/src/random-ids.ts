@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { assert } from '@weft/kernel';
 
 /** Fills the buffer with random bytes; `node:crypto`'s unless a test needs to know them. */
 export type FillRandom = (bytes: Buffer) => void;
@@ -59,7 +60,10 @@ export class RandomIds {
   rootTraceParent(): string {
     const text = this.roots.take();
     // §3.2.2.3 and §3.2.2.4: neither id is all zero.
-    return text.includes(NO_SPAN, 35) || text.startsWith(NO_TRACE, 3) ? this.rootTraceParent() : text;
+    const zero =
+      (text.charCodeAt(36) === ZERO && text.startsWith(NO_SPAN, 36)) ||
+      (text.charCodeAt(3) === ZERO && text.startsWith(NO_TRACE, 3));
+    return zero ? this.rootTraceParent() : text;
   }
 
   private take(digits: number): string {
@@ -87,6 +91,7 @@ const POOL_TEXTS = 56;
 const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
 // RFC 9562 §4.1: the two highest bits are 10, the two lowest are random.
 const VARIANTS = Buffer.from('89ab', 'latin1');
+const ZERO = 0x30;
 const LETTER_X = 0x78;
 const LETTER_V = 0x76;
 
@@ -96,45 +101,53 @@ const LETTER_V = 0x76;
  */
 class TextPool {
   private readonly fill: FillRandom;
-  private readonly shape: Buffer;
+  /** Characters of one text. */
+  private readonly length: number;
   private readonly random: Buffer;
+  /** All texts, one behind the other; what is not random in them stays. */
   private readonly out: Buffer;
+  /** Where the random digits stand in `out`, two for each random byte. */
+  private readonly places: Uint16Array;
+  /** Where the variant digits stand, which are random digits too before they are made to fit. */
+  private readonly variants: Uint16Array;
   private text: string;
   private offset: number;
 
   constructor(fill: FillRandom, shape: string) {
+    const out = Buffer.from(shape.repeat(POOL_TEXTS), 'latin1');
+    const places: number[] = [];
+    const variants: number[] = [];
+    for (const [at, byte] of out.entries()) {
+      if (byte === LETTER_X || byte === LETTER_V) places.push(at);
+      if (byte === LETTER_V) variants.push(at);
+    }
+    assert(places.length % 2 === 0, 'a pool of texts takes whole random bytes');
     this.fill = fill;
-    this.shape = Buffer.from(shape, 'latin1');
-    const digits = this.shape.filter((byte) => byte === LETTER_X || byte === LETTER_V).length;
-    // Two digits a byte.
-    this.random = Buffer.allocUnsafeSlow(Math.ceil((digits * POOL_TEXTS) / 2));
-    this.out = Buffer.allocUnsafeSlow(this.shape.length * POOL_TEXTS);
+    this.length = shape.length;
+    this.random = Buffer.allocUnsafeSlow(places.length / 2);
+    this.out = out;
+    this.places = Uint16Array.from(places);
+    this.variants = Uint16Array.from(variants);
     this.text = '';
     this.offset = 0;
   }
 
   take(): string {
-    const length = this.shape.length;
     if (this.offset >= this.text.length) this.refill();
     const start = this.offset;
-    this.offset = start + length;
-    return this.text.substring(start, start + length);
+    this.offset = start + this.length;
+    return this.text.substring(start, start + this.length);
   }
 
   private refill(): void {
-    const { shape, random, out } = this;
+    const { random, out, places, variants } = this;
     this.fill(random);
-    let digit = 0;
-    for (let at = 0; at < out.length; at += 1) {
-      const byte = shape[at % shape.length]!;
-      if (byte !== LETTER_X && byte !== LETTER_V) {
-        out[at] = byte;
-        continue;
-      }
-      const value = (random[digit >> 1]! >> ((digit & 1) * 4)) & 15;
-      digit += 1;
-      out[at] = byte === LETTER_X ? DIGITS[value]! : VARIANTS[value & 3]!;
+    for (let at = 0; at < random.length; at += 1) {
+      const byte = random[at]!;
+      out[places[at * 2]!] = DIGITS[byte & 15]!;
+      out[places[at * 2 + 1]!] = DIGITS[byte >> 4]!;
     }
+    for (const at of variants) out[at] = VARIANTS[out[at]! & 3]!;
     this.text = out.toString('latin1');
     this.offset = 0;
   }

@@ -44,6 +44,9 @@ const SILENCE_MS = 10_000;
  */
 const STALL_MS = 300_000;
 
+/** Without a stream for so long, it keeps no memory for the next ones. */
+const REST_MS = 5_000;
+
 /** After our last words the peer has so long to close. */
 const LINGER_MS = 1_000;
 
@@ -275,7 +278,10 @@ export class Http2UpstreamConnection implements Http2Carrier, Http2ConnectionSin
       // Servers of gRPC take PINGs without data for an attack; between sidecars they are agreed.
       if (this.meshPeer) this.watch(nowMs);
       if (this.isAged(nowMs)) this.leave();
-    } else if (this.isAged(nowMs) || (policy.idleTimeoutMs > 0 && nowMs - this.lastUsedMs >= policy.idleTimeoutMs)) {
+      return;
+    }
+    if (nowMs - this.lastUsedMs >= REST_MS) codec.rest();
+    if (this.isAged(nowMs) || (policy.idleTimeoutMs > 0 && nowMs - this.lastUsedMs >= policy.idleTimeoutMs)) {
       this.retire();
     }
   }
