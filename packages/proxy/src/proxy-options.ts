@@ -88,6 +88,8 @@ export interface ProxyOptions {
   readonly accessLog: AccessLogWhen;
   readonly drainDeadlineMs: number;
   readonly maxConnections: number;
+  /** How long the next connections of an address wait after its first flood, in milliseconds; 0: never. 1,000 when absent. */
+  readonly floodHoldMs?: number;
   readonly keyAgreement: KeyAgreement;
   readonly version: string;
   readonly log: Log;

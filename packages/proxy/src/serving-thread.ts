@@ -15,6 +15,7 @@ import type { Ingress } from './exchange/ingress.ts';
 import { TelemetryRecorder } from './exchange/recorder.ts';
 import { TelemetryInForce } from './exchange/telemetry-in-force.ts';
 import { CallerTally } from './listen/caller-tally.ts';
+import { FloodHold } from './listen/flood-hold.ts';
 import { GatewayListener } from './listen/gateway-listener.ts';
 import { InboundListener } from './listen/inbound-listener.ts';
 import { CapturedInboundListener } from './listen/captured-inbound-listener.ts';
@@ -57,6 +58,7 @@ export interface ServingSettings {
   readonly captureProof: LocalPort | null;
   /** Of all threads together; 0 is no cap. */
   readonly maxConnections: number;
+  readonly floodHoldMs: number;
   readonly accessLog: AccessLogWhen;
   /** Threads that share the ports and the limits; 1 when this is the only one. */
   readonly workers: number;
@@ -108,10 +110,14 @@ export function servingSettings(options: ProxyOptions, workers: number, clock: C
     captureProof,
     opaquePorts: options.opaquePorts ?? [],
     maxConnections,
+    floodHoldMs: options.floodHoldMs ?? FLOOD_HOLD_MS,
     accessLog,
     workers,
   };
 }
+
+/** Of an address whose connection flooded, unless the options say otherwise. */
+const FLOOD_HOLD_MS = 1_000;
 
 /** Where an application listens whose pod does not name the port, beside the pod's own address. */
 const LOOPBACK = '127.0.0.1';
@@ -129,6 +135,7 @@ export class ServingThread implements Serving {
   private readonly certificates: CertificateFolder;
   private readonly tickets: TicketKeys;
   private readonly listeners: Map<string, Listener>;
+  private readonly floodHold: FloodHold;
   /** Names of those that the application itself calls. */
   private readonly outward: Set<string>;
   /** Ports of the application that speak no HTTP, as it has shown. */
@@ -149,6 +156,7 @@ export class ServingThread implements Serving {
     this.certificates = new CertificateFolder(settings.certificateFolder, clock, ports.log);
     this.tickets = new TicketKeys(clock, settings.ticketSeed);
     this.listeners = new Map();
+    this.floodHold = new FloodHold({ firstMs: settings.floodHoldMs });
     this.outward = new Set();
     this.learned = new Set();
     this.tls = null;
@@ -417,7 +425,11 @@ export class ServingThread implements Serving {
       reusePort: workers > 1,
       deadlines: defaultDeadlines,
       maxConnections: Math.ceil(maxConnections / workers),
+      floodHold: this.floodHold,
       sink: {
+        flooded: (address, holdMs) =>
+          this.ports.log.warn('connections of an address wait after a flood', { address, holdMs }),
+        held: () => this.connectionMetrics.hold(),
         accepted: () => this.connectionMetrics.accept(),
         ended: (code, detail, peer) => this.connectionEnded(code, detail, peer),
         stalled: (caller) => this.connectionMetrics.stall(caller),

@@ -52,6 +52,8 @@ export type FrameCommand =
       readonly port: number;
       readonly host: string;
       readonly kind: FloodKind;
+      /** Address of its own to connect from: others are not to pay for what is kept against it. */
+      readonly from: string;
       readonly seconds: number;
     };
 
@@ -64,7 +66,10 @@ export interface FrameReply {
   /** The peer's last complaint. */
   readonly farewell?: string;
   readonly latencyMs?: readonly number[];
-  /** From the first frame of a flood to its end, for each connection that was cut off. */
+  /**
+   * From the peer's first frame to the end of a flood, for each connection that was cut off. What is written before the peer
+   * has said anything lies in the kernel and floods nobody.
+   */
   readonly closedMs?: readonly number[];
   /** Floods that were still going on after three seconds. */
   readonly endured?: number;

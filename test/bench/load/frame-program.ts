@@ -38,9 +38,9 @@ function startUpstream(): Promise<FrameReply> {
   });
 }
 
-function dial(port: number): Promise<Socket> {
+function dial(port: number, localAddress = '127.0.0.1'): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => resolve(socket));
+    const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true }, () => resolve(socket));
     socket.once('error', reject);
   });
 }
@@ -157,24 +157,25 @@ async function flood(run: Of<'flood'>): Promise<FrameReply> {
 }
 
 /** Undefined when the time was up first. */
-async function floodOnce({ port, host, kind }: Of<'flood'>, endMs: number): Promise<number | undefined> {
-  const socket = await dial(port);
-  const state = { closed: false, steps: 0 };
+async function floodOnce({ port, host, kind, from }: Of<'flood'>, endMs: number): Promise<number | undefined> {
+  const socket = await dial(port, from);
+  const state = { closed: false, steps: 0, heardMs: 0 };
   const ignore: FrameEvents = {
     headers: () => {},
     data: () => {},
     ended: (id) => void (id === 0 && (state.closed = true)),
   };
   const connection = new FrameConnection(socket, false, ignore);
-  const startMs = performance.now();
+  socket.once('data', () => void (state.heardMs = performance.now()));
   const write = makeFlood(kind, connection, host);
-  while (!state.closed && performance.now() < Math.min(endMs, startMs + ENDURED_MS)) {
+  const untilMs = (): number => (state.heardMs === 0 ? endMs : Math.min(endMs, state.heardMs + ENDURED_MS));
+  while (!state.closed && performance.now() < untilMs()) {
     for (let count = 0; count < BURST_FRAMES && !state.closed; count += 1) write(state.steps++);
     connection.flush();
     // Some 200,000 frames a second: others on this processor must not wait for us.
     await (socket.writableNeedDrain && !state.closed ? drained(socket) : sleep(1));
   }
-  const ms = performance.now() - startMs;
+  const ms = state.heardMs === 0 ? 0 : performance.now() - state.heardMs;
   socket.destroy();
   return state.closed || ms >= ENDURED_MS ? ms : undefined;
 }

@@ -108,6 +108,8 @@ async function takeRound(
         port,
         host: benchHost,
         kind,
+        // Each kind comes as somebody new.
+        from: `127.0.1.${1 + floodKinds.indexOf(kind)}`,
         seconds: Math.max(seconds, ENDURED_SECONDS),
       });
       const meanwhile = await p99(seconds);

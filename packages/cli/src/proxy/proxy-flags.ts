@@ -82,6 +82,7 @@ export const proxyFlags: readonly Flag[] = [
   flag('drain-deadline', 'DURATION', 'longest wait for running requests after SIGTERM', '30s'),
   flag('workers', 'N', 'threads that share the ports and the limits; above 1 each has balancing state of its own', '1'),
   flag('max-connections', 'N', 'connections per listener; 0 is no limit', '0'),
+  flag('flood-hold', 'DURATION', 'how long new connections of an address wait after it flooded one; 0s: never', '1s'),
   flag('key-agreement', 'KIND', 'hybrid: X25519MLKEM768 first. classical: X25519 first', 'hybrid'),
   flag('ready-fd', 'N', 'descriptor that gets one JSON line with all ports when ready, then closes'),
   flag('ready-file', 'PATH', 'file that gets that line'),

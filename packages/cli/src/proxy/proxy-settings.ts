@@ -37,6 +37,7 @@ const accessLogWords = { never: 'Never', errors: 'Errors', always: 'Always' } as
 /** As long as Kubernetes takes names. */
 const nameGrammar = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 const LONGEST_DRAIN_MS = 3_600_000;
+const LONGEST_FLOOD_HOLD_MS = 3_600_000;
 const MAX_WEIGHT = 1_000_000;
 
 /** Checks everything; the error is one line that names the flag and what was expected. */
@@ -122,6 +123,7 @@ function settingsOf(values: FlagValues, machine: Machine): ProxySettings {
       ...exportsOf(values),
       drainDeadlineMs: durationOf(values, 'drain-deadline', LONGEST_DRAIN_MS),
       maxConnections: whole(values, 'max-connections', 0, 1_000_000),
+      floodHoldMs: durationOf(values, 'flood-hold', LONGEST_FLOOD_HOLD_MS),
       workers: whole(values, 'workers', 1, 64),
       keyAgreement: word(values, 'key-agreement', ['hybrid', 'classical'] as const),
     },

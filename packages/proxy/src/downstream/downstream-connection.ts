@@ -3,6 +3,7 @@ import type { TerminationCode } from '@weft/outcome';
 import type { HttpProtocol } from '../exchange/downstream-stream.ts';
 import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
+import type { BytePipe } from '../transport/byte-pipe.ts';
 
 /** How long a connection may rest or take, milliseconds. */
 export interface ListenerDeadlines {
@@ -16,6 +17,7 @@ export interface ListenerDeadlines {
 export interface DownstreamConnection {
   readonly ingress: Ingress;
   readonly protocol: HttpProtocol;
+  readonly pipe: BytePipe;
   /** Requests under way. */
   readonly busyCount: number;
   /** Bytes of answers that wait to be sent, and of requests that wait to be read. */
@@ -41,6 +43,8 @@ export interface ConnectionHome {
   connectionClosed(connection: DownstreamConnection, code: TerminationCode, detail: string): void;
   /** A request head was refused before it became a request, and its connection goes on. */
   headRefused(connection: DownstreamConnection, code: TerminationCode, detail: string): void;
+  /** It is about to be closed for a flood. */
+  flooded(connection: DownstreamConnection): void;
   /** A response waits for the caller's window (RFC 9113 §5.2). */
   stalled(connection: DownstreamConnection): void;
 }

@@ -271,7 +271,9 @@ export class Http2DownstreamConnection
   /** A client that says GOAWAY takes no pushes, of which there are none; it closes when it has its answers. */
   onGoaway(): void {}
 
-  onConnectionEnd(code: TerminationCode, _errorCode: number, detail: string): void {
+  onConnectionEnd(code: TerminationCode, errorCode: number, detail: string): void {
+    // While its address is still known.
+    if (errorCode === Http2ErrorCode.EnhanceYourCalm) this.home.flooded(this);
     if (!this.ended && this.ending === 'completed') {
       // A flood has a row of its own, so that there is a count of each kind.
       this.ending = Object.hasOwn(terminations, detail) ? (detail as TerminationCode) : code;

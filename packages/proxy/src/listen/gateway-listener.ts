@@ -36,7 +36,7 @@ export class GatewayListener extends PlainListener implements TlsEdgeOwner {
       takeProxyHeader(
         socket,
         this.engine,
-        () => this.serve(socket),
+        () => this.whenWelcome(socket, () => this.serve(socket)),
         (detail) => this.refuse(socket, 'proxy-header-expected', detail),
       );
     }

@@ -18,6 +18,8 @@ import type { CallerKind } from '@weft/telemetry';
 import { acceptDirect, directHandles } from '../transport/node-handle.ts';
 import { callerKindOf } from './caller-tally.ts';
 import type { CallerTally } from './caller-tally.ts';
+import type { FloodHold } from './flood-hold.ts';
+import { clientAddressOf } from './proxy-header.ts';
 
 /** What a listener does with the connections it accepts. */
 export interface ListenerOptions {
@@ -31,6 +33,8 @@ export interface ListenerOptions {
   readonly deadlines: ListenerDeadlines;
   /** 0 is no cap. */
   readonly maxConnections: number;
+  /** Of all listeners of the thread: who flooded one is not welcome at the others. */
+  readonly floodHold: FloodHold;
   readonly sink: ConnectionSink;
 }
 
@@ -45,6 +49,10 @@ export interface ConnectionSink {
   refused(code: TerminationCode, detail: string, peer: string): void;
   /** A response waits for its caller. */
   stalled(caller: CallerKind): void;
+  /** Connections of this address wait for so long, because one of them was a flood. */
+  flooded(address: string, holdMs: number): void;
+  /** A connection waits for that. */
+  held(): void;
 }
 
 /** Deadlines of connections are looked at so often, all at once: a request then arms no timer for its connection. */
@@ -175,6 +183,16 @@ export abstract class Listener implements Http1Home {
     this.options.sink.ended(code, detail, connection.ingress.peerIdentity);
   }
 
+  /** A connection is about to be ended for a flood: its address is not read from for a while. */
+  flooded(connection: DownstreamConnection): void {
+    const { floodHold, sink } = this.options;
+    const address = clientAddressOf(connection.pipe.socket);
+    let others = -1;
+    for (const { pipe } of this.connections) if (clientAddressOf(pipe.socket) === address) others += 1;
+    const holdMs = floodHold.strike(address, others, this.engine.nowMs);
+    if (holdMs > 0) sink.flooded(address, holdMs);
+  }
+
   /** True when sockets may be taken before any byte of them is read. */
   protected abstract readonly direct: boolean;
 
@@ -251,7 +269,25 @@ export abstract class Listener implements Http1Home {
     // An error without a listener would end the process.
     socket.on('error', ignore);
     this.options.sink.accepted();
-    this.take(socket);
+    if (this.options.floodHold.calm) this.take(socket);
+    else this.whenWelcome(socket, () => this.take(socket));
+  }
+
+  /** Calls back at once, or after the socket has waited unread for what its address did; never when it is refused. */
+  protected whenWelcome(socket: Socket, callback: () => void): void {
+    const { floodHold, sink } = this.options;
+    const address = clientAddressOf(socket);
+    const welcome = floodHold.welcome(address, this.engine.tick());
+    if (welcome === 0) callback();
+    else if (welcome === 'refused') this.refuse(socket, 'connection-limit', 'held-after-flood');
+    else {
+      this.watch(socket);
+      sink.held();
+      this.engine.wheel.schedule(welcome, () => {
+        floodHold.release(address);
+        if (!socket.destroyed) callback();
+      });
+    }
   }
 }
 
