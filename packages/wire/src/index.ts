@@ -109,20 +109,19 @@ export {
 } from './observation-message.ts';
 export { EndpointDeltas } from './endpoint-delta.ts';
 export { type HeldVersion, encodeSnapshot, readSnapshot } from './snapshot.ts';
-export {
-  type AppliedChanges,
-  type ChangedResource,
-  type Changes,
-  type ConnectionFacts,
-  type Refusal,
-  type RequestMemory,
-  SyncClient,
-  type SyncClientOptions,
-  type SyncConnector,
-  type SyncHandler,
-  type SyncStream,
-  type SyncStreamEvents,
-} from './sync-client.ts';
+export { SyncClient, type SyncClientOptions } from './sync-client.ts';
+export type {
+  AppliedChanges,
+  ChangedResource,
+  Changes,
+  ConnectionFacts,
+  Refusal,
+  RequestMemory,
+  SyncConnector,
+  SyncHandler,
+  SyncStream,
+  SyncStreamEvents,
+} from './sync-handler.ts';
 export type { ResourceFacts, SessionEnd, SessionOptions, SessionPort, View } from './session-contract.ts';
 export { SyncSession } from './sync-session.ts';
 export { type Progress, SyncHub } from './sync-hub.ts';

@@ -4,13 +4,8 @@ import { setImmediate as settled } from 'node:timers/promises';
 import { TimerWheel } from '@weft/kernel';
 import { versionResource } from './resource-codec.ts';
 import { readSnapshot } from './snapshot.ts';
-import {
-  type AppliedChanges,
-  type Changes,
-  type ConnectionFacts,
-  SyncClient,
-  type SyncStreamEvents,
-} from './sync-client.ts';
+import { SyncClient } from './sync-client.ts';
+import type { AppliedChanges, Changes, ConnectionFacts, SyncStreamEvents } from './sync-handler.ts';
 import {
   type ClientMessage,
   type ServerMessage,

@@ -11,123 +11,35 @@
  */
 import type { Buffer } from 'node:buffer';
 import { type Clock, type Random, type Timer, type TimerWheel, fullJitterBackoffMs } from '@weft/kernel';
-import type { Resource, ResourceKey } from '@weft/model';
-import { applyEndpointDelta } from './endpoint-delta.ts';
-import type { BackendView, Counters, Hop, RingReach } from './observation-message.ts';
-import { decodeResource, encodeResource, referencesOf } from './resource-codec.ts';
+import type { ResourceKey } from '@weft/model';
+import type { Counters, Hop } from './observation-message.ts';
+import { encodeResource } from './resource-codec.ts';
 import { type HeldVersion, encodeSnapshotInPieces } from './snapshot.ts';
 import {
   type AnnouncedListener,
   type ClientMessage,
-  type Drain,
-  type EndpointDelta,
-  type ErrorCode,
   MAX_DESTINATIONS,
-  MAX_RESOURCES,
   PROTOCOL_VERSION,
   type Query,
   type Report,
   type ResourceError,
-  type Tap,
   type Tapped,
   type Transaction,
-  type EdgeCertificates,
-  type TrustBundleMessage,
   type Upsert,
   type Welcome,
   type WorkloadFacts,
   clientMessage,
   serverMessage,
 } from './sync-message.ts';
-
-/** A resource to put into force. */
-export interface ChangedResource {
-  readonly key: ResourceKey;
-  readonly hash: string;
-  readonly resource: Resource;
-  /** The version in force until now; null when there was none. */
-  readonly previous: Resource | null;
-}
-
-/** One transaction: to be put into force as a whole, in one assignment, but for the resources that are refused. */
-export interface Changes {
-  readonly upserted: readonly ChangedResource[];
-  readonly removed: readonly ResourceKey[];
-}
-
-/**
- * Why a resource was refused. Whoever refuses a backend also refuses the routes of the same transaction that name it
- * (`MissingReference`), so that no route is in force without its backends.
- */
-export interface Refusal {
-  readonly key: ResourceKey;
-  readonly code: Extract<ErrorCode, 'Invalid' | 'Unsupported' | 'MissingReference'>;
-  readonly message: string;
-}
-
-export interface AppliedChanges {
-  readonly errors: readonly Refusal[];
-}
-
-/** What the machine tells its proxy. None of these may throw. */
-export interface SyncHandler {
-  /** Puts changes into force. The next transaction waits until it is done. Errors name keys of `changes.upserted`. */
-  apply(changes: Changes): AppliedChanges | Promise<AppliedChanges>;
-  /** Subscribed destinations that do not exist or may not be seen. */
-  missing(destinations: readonly string[]): void;
-  trustBundle(bundle: TrustBundleMessage): void;
-  /** For the first time on this stream the proxy holds all that it is to hold. */
-  complete(): void;
-  drain(drain: Drain): void;
-  /** Said with every change of state. */
-  connection(facts: ConnectionFacts): void;
-  /** What is remembered of a request, by its trace id or request id. Absent: no decisions are kept here. */
-  why?(request: string): Promise<RequestMemory>;
-  /** How the balancers here see a service, `namespace/name`. */
-  backends?(service: string): Promise<readonly BackendView[]>;
-  /** All certificates of the Gateway that is served here. Absent: it takes none. */
-  certificates?(certificates: EdgeCertificates): void;
-  /** Live requests are wanted, or no longer. */
-  tap?(tap: Tap): void;
-}
-
-/** What a proxy remembers of one request, and how far back it does. */
-export interface RequestMemory {
-  readonly hops: readonly Hop[];
-  readonly reach: RingReach;
-}
-
-export interface ConnectionFacts {
-  readonly state: 'stopped' | 'connecting' | 'connected' | 'waiting';
-  /** Unix milliseconds of the last change between connected and not. */
-  readonly sinceMs: number;
-  /** Name of the replica and of the session while connected, else empty. */
-  readonly server: string;
-  readonly session: string;
-  /** Failures since the last good connection. */
-  readonly failures: number;
-  /** Why the last stream ended; empty at first. */
-  readonly lastError: string;
-}
-
-/** An open stream, to be written to. */
-export interface SyncStream {
-  /** Takes an encoded `ClientMessage`. */
-  send(message: Buffer): void;
-  /** Ends it; nothing is heard of it afterwards. */
-  close(): void;
-}
-
-/** How the edge speaks to the machine about one stream. Nothing may be said after `closed`. */
-export interface SyncStreamEvents {
-  message(bytes: Uint8Array): void;
-  closed(reason: string): void;
-}
-
-/** Opens a stream. Events come later, never inside the call. */
-export interface SyncConnector {
-  open(events: SyncStreamEvents): SyncStream;
-}
+import type {
+  AppliedChanges,
+  Changes,
+  ConnectionFacts,
+  SyncConnector,
+  SyncHandler,
+  SyncStream,
+} from './sync-handler.ts';
+import { errorOf, isLargeTransaction, readTransaction, readTransactionInPieces } from './transaction-reader.ts';
 
 export interface SyncClientOptions {
   readonly workload: WorkloadFacts;
@@ -153,15 +65,9 @@ const BACKOFF_MAX_MS = 4_000;
 /** A connection that lasted so long was good: the next failure is a new story. */
 const GOOD_MS = 60_000;
 const WELCOME_TIMEOUT_MS = 10_000;
-/** Reading so many bytes of resources takes about 1 ms: what a request may have to wait. */
-const PIECE_BYTES = 32 * 1024;
-/** What a resource costs beside its bytes, and each endpoint of the set that a delta changes, in bytes read. */
-const RESOURCE_BYTES = 128;
-const ENDPOINT_BYTES = 32;
 /** The server has at most two on their way; a third breaks the protocol and ends the stream. */
 const MAX_QUEUED = 2;
 const ANSWER_BYTES = 8 * 1024 * 1024;
-const MESSAGE_BYTES = 1024;
 
 /** One stream's own state, so that whatever comes late from an old one is told apart. */
 interface Attempt {
@@ -418,12 +324,12 @@ export class SyncClient {
       if (transaction.trustBundle !== null) this.handler.trustBundle(transaction.trustBundle);
       const errors: ResourceError[] = [];
       const { breathe } = this.options;
-      if (breathe !== undefined && this.isLarge(transaction)) {
+      if (breathe !== undefined && isLargeTransaction(transaction)) {
         this.applying = true;
         void this.applyInPieces(attempt, transaction, errors, breathe);
         return;
       }
-      const changes = this.read(transaction, errors);
+      const changes = readTransaction(transaction, this.held, errors);
       const applied = this.put(changes);
       if (applied instanceof Promise) {
         this.applying = true;
@@ -436,14 +342,6 @@ export class SyncClient {
     }
   }
 
-  /** More than one piece, read or taken together. */
-  private isLarge({ upserts, endpointDeltas }: Transaction): boolean {
-    let bytes = 0;
-    for (const { body } of upserts) bytes += RESOURCE_BYTES + body.length;
-    for (const { count } of endpointDeltas) bytes += RESOURCE_BYTES + ENDPOINT_BYTES * count;
-    return bytes > PIECE_BYTES;
-  }
-
   private put(changes: Changes): AppliedChanges | Promise<AppliedChanges> {
     return changes.upserted.length + changes.removed.length === 0 ? NOTHING_REFUSED : this.handler.apply(changes);
   }
@@ -454,7 +352,7 @@ export class SyncClient {
     errors: ResourceError[],
     breathe: () => Promise<void>,
   ): Promise<void> {
-    const reading = this.readInPieces(transaction, errors);
+    const reading = readTransactionInPieces(transaction, this.held, errors);
     let step = reading.next();
     while (step.done !== true) {
       await breathe();
@@ -486,80 +384,6 @@ export class SyncClient {
     this.applyNext();
   }
 
-  private read(transaction: Transaction, errors: ResourceError[]): Changes {
-    const reading = this.readInPieces(transaction, errors);
-    for (;;) {
-      const step = reading.next();
-      if (step.done === true) return step.value;
-    }
-  }
-
-  /** Decodes a transaction against what is held; what cannot be read is refused and left out. */
-  private *readInPieces(transaction: Transaction, errors: ResourceError[]): Generator<void, Changes> {
-    const upserted = new Map<ResourceKey, ChangedResource>();
-    let bytes = 0;
-    for (const upsert of transaction.upserts) {
-      if ((bytes += RESOURCE_BYTES + upsert.body.length) > PIECE_BYTES) {
-        bytes = 0;
-        yield;
-      }
-      this.readUpsert(upsert, upserted, errors);
-    }
-    for (const delta of transaction.endpointDeltas) {
-      if ((bytes += RESOURCE_BYTES + ENDPOINT_BYTES * delta.count) > PIECE_BYTES) {
-        bytes = 0;
-        yield;
-      }
-      this.readDelta(delta, upserted, errors);
-    }
-    const removed = transaction.removed.filter((key) => this.held.has(key as ResourceKey)) as ResourceKey[];
-    const leaving = new Set<ResourceKey>(removed);
-    for (const change of upserted.values()) {
-      if ((bytes += RESOURCE_BYTES) > PIECE_BYTES) {
-        bytes = 0;
-        yield;
-      }
-      const absent = referencesOf(change.resource).find(
-        (key) => !upserted.has(key) && (!this.held.has(key) || leaving.has(key)),
-      );
-      if (absent === undefined) continue;
-      upserted.delete(change.key);
-      errors.push(errorOf(change, 'MissingReference', `${absent} is not held`));
-    }
-    return { upserted: [...upserted.values()], removed };
-  }
-
-  private readUpsert(upsert: Upsert, into: Map<ResourceKey, ChangedResource>, errors: ResourceError[]): void {
-    const decoded = decodeResource(upsert.key, upsert.body);
-    if (!decoded.ok) {
-      const { code, path, message } = decoded.error;
-      errors.push(errorOf(upsert, code, path === '' ? message : `${path} ${message}`));
-      return;
-    }
-    const key = upsert.key as ResourceKey;
-    if (!this.held.has(key) && this.held.size + into.size >= MAX_RESOURCES) {
-      errors.push(errorOf(upsert, 'Invalid', `this proxy holds ${MAX_RESOURCES} resources already`));
-      return;
-    }
-    const previous = this.held.get(key)?.resource ?? null;
-    into.set(key, { key, hash: upsert.hash, resource: decoded.value, previous });
-  }
-
-  private readDelta(delta: EndpointDelta, into: Map<ResourceKey, ChangedResource>, errors: ResourceError[]): void {
-    const key = delta.key as ResourceKey;
-    const base = this.held.get(key);
-    const resource =
-      base !== undefined && base.hash === delta.base && base.resource.type === 'endpoints'
-        ? applyEndpointDelta(base.resource, delta)
-        : null;
-    if (base === undefined || resource === null) {
-      const message = `${delta.base} is not the version held`;
-      errors.push(errorOf({ key, hash: delta.target }, 'BaseMismatch', message));
-      return;
-    }
-    into.set(key, { key, hash: delta.target, resource, previous: base.resource });
-  }
-
   /** Notes what is in force now and acknowledges, if the stream it came from still counts. */
   private commit(
     attempt: Attempt,
@@ -589,21 +413,7 @@ export class SyncClient {
       void this.answerLater(query);
       return;
     }
-    const resources: Upsert[] = [];
-    let bytes = 0;
-    let truncated = false;
-    const keys = [...this.held.keys()].filter((key) => key.startsWith(query.keyPrefix)).sort();
-    for (const key of keys) {
-      const version = this.held.get(key);
-      if (version === undefined) continue;
-      const body = encodeResource(version.resource);
-      if (bytes > 0 && bytes + body.length > ANSWER_BYTES) {
-        truncated = true;
-        break;
-      }
-      bytes += body.length;
-      resources.push({ key, hash: version.hash, body });
-    }
+    const { resources, truncated } = upsertsOf(this.held, query.keyPrefix);
     this.send({ type: 'answer', answer: { id: query.id, resources, truncated, hops: [], reach: null, backends: [] } });
   }
 
@@ -682,10 +492,21 @@ function refuseAll(changes: Changes, error: unknown): AppliedChanges {
   return { errors: changes.upserted.map(({ key }) => ({ key, code: 'Invalid', message })) };
 }
 
-function errorOf(
-  { key, hash }: { readonly key: string; readonly hash: string },
-  code: ErrorCode,
-  message: string,
-): ResourceError {
-  return { key, hash, code, message: message.slice(0, MESSAGE_BYTES) };
+/** What is held under keys that begin so, sorted, as far as one answer carries it. */
+function upsertsOf(
+  held: ReadonlyMap<ResourceKey, HeldVersion>,
+  keyPrefix: string,
+): { readonly resources: readonly Upsert[]; readonly truncated: boolean } {
+  const resources: Upsert[] = [];
+  let bytes = 0;
+  const keys = [...held.keys()].filter((key) => key.startsWith(keyPrefix)).sort();
+  for (const key of keys) {
+    const version = held.get(key);
+    if (version === undefined) continue;
+    const body = encodeResource(version.resource);
+    if (bytes > 0 && bytes + body.length > ANSWER_BYTES) return { resources, truncated: true };
+    bytes += body.length;
+    resources.push({ key, hash: version.hash, body });
+  }
+  return { resources, truncated: false };
 }

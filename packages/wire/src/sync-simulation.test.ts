@@ -8,7 +8,8 @@ import { type Clock, type Random, TimerWheel, seededRandom } from '@weft/kernel'
 import type { Endpoint, Resource, ResourceKey } from '@weft/model';
 import { EndpointDeltas } from './endpoint-delta.ts';
 import { type VersionedResource, referencesOf, versionResource } from './resource-codec.ts';
-import { type AppliedChanges, type Changes, type Refusal, SyncClient, type SyncStreamEvents } from './sync-client.ts';
+import { SyncClient } from './sync-client.ts';
+import type { AppliedChanges, Changes, Refusal, SyncStreamEvents } from './sync-handler.ts';
 import { SyncHub } from './sync-hub.ts';
 import { clientMessage } from './sync-message.ts';
 import type { View } from './session-contract.ts';

@@ -4,7 +4,7 @@
  */
 import type { Result } from '@weft/kernel';
 import type { IssueRequest, IssueResponse } from '../identity-message.ts';
-import type { SyncConnector, SyncStream, SyncStreamEvents } from '../sync-client.ts';
+import type { SyncConnector, SyncStream, SyncStreamEvents } from '../sync-handler.ts';
 import type { ClientTls } from './client-tls.ts';
 import type { CallFault } from './method.ts';
 

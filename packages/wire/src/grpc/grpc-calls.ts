@@ -2,7 +2,7 @@
 import { type ChannelCredentials, Client, Metadata, type ServiceError, credentials } from '@grpc/grpc-js';
 import { type Result, fail, ok, systemClock } from '@weft/kernel';
 import type { IssueRequest, IssueResponse } from '../identity-message.ts';
-import type { SyncStream, SyncStreamEvents } from '../sync-client.ts';
+import type { SyncStream, SyncStreamEvents } from '../sync-handler.ts';
 import { MAX_MESSAGE_BYTES } from '../sync-message.ts';
 import type { ClientTls } from './client-tls.ts';
 import { type CallFault, IDENTITY_ISSUE, MESH_SYNC, type Method, faultOf } from './method.ts';
