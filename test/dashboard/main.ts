@@ -37,6 +37,9 @@ const LOOKS: readonly Look[] = [
   { theme: 'dark', width: 390 },
 ];
 
+/** Documents that all replicas of the control plane tell of, of which the made-up mesh has one that is silent. */
+const PARTIAL: ReadonlySet<string> = new Set(['/', '/proxies']);
+
 /** What README and docs show. */
 const PICTURED: ReadonlySet<string> = new Set(['topology', 'service', 'request', 'proxy', 'tap']);
 
@@ -77,6 +80,10 @@ async function madeUp(tab: Tab): Promise<void> {
         if (path === '/tap') {
           await tab.page.click('.filters .primary');
           await tab.page.waitForSelector('tbody tr');
+        }
+        if (PARTIAL.has(path)) {
+          const said = await tab.page.evaluate(() => document.querySelector('.partial')?.textContent ?? '');
+          check(`a replica that was not reached is named: ${at}`, /two: no answer within/.test(said) ? [] : [said]);
         }
         const { taken, images, overflow } = await tab.page.evaluate(() => ({
           taken: 'taken' in globalThis,

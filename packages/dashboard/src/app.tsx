@@ -148,10 +148,13 @@ function Pulse({ overview: { value, trouble, seenAtMs } }: { readonly overview: 
   const nowMs = useNow();
   if (value === undefined) return <span class="pulse">{trouble === '' ? 'connecting …' : trouble}</span>;
   const { proxies, server } = value;
-  const unwell = proxies.behind + proxies.refusing + proxies.lost;
+  const silent = server.replicas.filter((one) => one.silent !== '').length;
+  const unwell = proxies.behind + proxies.refusing + proxies.lost + silent;
   const tone = trouble !== '' || proxies.refusing + proxies.lost > 0 ? 'bad' : unwell > 0 ? 'warn' : 'good';
   const words =
-    trouble !== '' ? `not live for ${span(nowMs - seenAtMs)}` : `${proxies.synced} of ${proxies.all} proxies in sync`;
+    trouble !== ''
+      ? `not live for ${span(nowMs - seenAtMs)}`
+      : `${proxies.synced} of ${proxies.all} proxies in sync${silent === 0 ? '' : `, ${silent} of ${server.replicas.length} replicas silent`}`;
   return (
     <a class={`pulse ${tone}`} href="/proxies" title={`${server.server} ${server.version}, mesh ${server.mesh}`}>
       <i aria-hidden="true" />

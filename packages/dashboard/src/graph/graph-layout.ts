@@ -21,6 +21,8 @@ export interface Layout extends Size {
   readonly blocks: readonly Block[];
   /** Edges go from anywhere to anywhere, not from left to right. */
   readonly isGrid: boolean;
+  /** Callers stand over callees, where there is little width. */
+  readonly isDown: boolean;
 }
 
 export const CARD: Size = { width: 172, height: 52 };
@@ -35,22 +37,31 @@ const FEW_EDGES = 40;
 const MOST_CARDS = 60;
 
 /**
- * Puts callers left of callees; where there is more than an eye can follow, nodes in rows by name, so that a node is found where
+ * Puts callers left of callees, or over them in a narrow room; where there is more than an eye can follow, nodes in rows by name, so that a node is found where
  * it was, whatever new connections come. The same graph gives the same picture.
  */
 export function layOut({ id, nodes, edges, aspect }: LayoutRequest): Layout {
   const isThicket = edges.length > FEW_EDGES && edges.length > nodes.length * MOST_LAYERED_EDGES;
-  if (nodes.length <= MOST_LAYERED_NODES && !isThicket) return { id, ...layOutLayers(nodes, edges) };
+  if (nodes.length <= MOST_LAYERED_NODES && !isThicket) return { id, ...layOutLayers(nodes, edges, aspect < 1) };
   if (nodes.length <= MOST_CARDS) {
-    return { id, ...layOutGrid(nodes, CARD_CELL, aspect), cell: CARD, blocks: [], isGrid: true };
+    return { id, ...layOutGrid(nodes, CARD_CELL, aspect), cell: CARD, blocks: [], isGrid: true, isDown: false };
   }
-  return { id, ...layOutBlocks(nodes, namespaceOf, CHIP, aspect), cell: CHIP, isGrid: true };
+  return { id, ...layOutBlocks(nodes, namespaceOf, CHIP, aspect), cell: CHIP, isGrid: true, isDown: false };
 }
 
-function layOutLayers(nodes: LayoutRequest['nodes'], edges: LayoutRequest['edges']): Omit<Layout, 'id'> {
+function layOutLayers(
+  nodes: LayoutRequest['nodes'],
+  edges: LayoutRequest['edges'],
+  isDown: boolean,
+): Omit<Layout, 'id'> {
   const graph = new Graph();
   // The figures of two edges that leave one node stand in two lines each, halfway between: they need the room.
-  graph.setGraph({ rankdir: 'LR', nodesep: 38, ranksep: 132, marginx: 16, marginy: 16, ranker: 'network-simplex' });
+  graph.setGraph({
+    ...(isDown ? { rankdir: 'TB', nodesep: 24, ranksep: 70 } : { rankdir: 'LR', nodesep: 38, ranksep: 132 }),
+    marginx: 16,
+    marginy: 16,
+    ranker: 'network-simplex',
+  });
   graph.setDefaultEdgeLabel(() => ({}));
   // Names of strangers stay out of the library's own keys.
   const places = new Map(nodes.map((node, index) => [node, `n${index}`]));
@@ -66,5 +77,5 @@ function layOutLayers(nodes: LayoutRequest['nodes'], edges: LayoutRequest['edges
     const { x = 0, y = 0 } = graph.node(places.get(node)!);
     return { x, y };
   });
-  return { width, height, points, cell: CARD, blocks: [], isGrid: false };
+  return { width, height, points, cell: CARD, blocks: [], isGrid: false, isDown };
 }

@@ -1,7 +1,7 @@
 /** Letters on the canvas of a graph. */
-import { milliseconds, rate, share } from '../format.ts';
+import { milliseconds, share } from '../format.ts';
 import type { Ink } from './graph-ink.ts';
-import type { SceneEdge } from './graph-scene.ts';
+import { type SceneEdge, carried } from './graph-scene.ts';
 
 export const LABEL_SIZE = 11;
 
@@ -16,7 +16,7 @@ export function paintFigures(
   const failing = (edge.failureShare ?? 0) > 0 ? ` ${share(edge.failureShare)}` : '';
   context.font = `${LABEL_SIZE * grown}px ${ink.font}`;
   const failingInk = tone === 'bad' ? ink.bad : tone === 'warn' ? ink.warn : ink.soft;
-  paintPair(context, ink, [rate(edge.requestsPerS), ink.ink, failing, failingInk], x, y - 7 * grown, grown);
+  paintPair(context, ink, [carried(edge), ink.ink, failing, failingInk], x, y - 7 * grown, grown);
   const slow = edge.p99Ms === null ? '' : `p99 ${milliseconds(edge.p99Ms)}`;
   const isOpen = edge.securedShare !== null && edge.securedShare < 1;
   const open = isOpen ? (slow === '' ? 'no mTLS' : ' no mTLS') : '';

@@ -71,6 +71,12 @@ test('what nobody knows stays unknown in sums', () => {
   assert.deepEqual([nodes[1]!.requestsPerS, nodes[1]!.failureShare, nodes[1]!.p99Ms], [null, null, null]);
 });
 
+test('a connection that stays open is as secured as it began, though no request came', () => {
+  const open = edge('a/one', 'b/three', { protocol: 'tcp', requestsPerS: 0, securedShare: 1, requestBytesPerS: 5 });
+  const { edges } = makeGraph({ ...TOPOLOGY, edges: [open] }, { open: null, focus: '', hops: 1 });
+  assert.deepEqual([edges[0]!.securedShare, edges[0]!.bytesPerS, edges[0]!.failureShare], [1, 5, null]);
+});
+
 test('a focus shows what is within its hops', () => {
   const near = (hops: number) => makeGraph(TOPOLOGY, { open: null, focus: 'b/three', hops }).nodes.map(({ id }) => id);
   assert.deepEqual(near(1), ['a/one', 'a/two', 'b/three']);

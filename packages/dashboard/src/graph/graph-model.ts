@@ -28,6 +28,8 @@ export interface GraphEdge {
   /** Of several, the worst. */
   readonly p99Ms: number | null;
   readonly securedShare: number | null;
+  /** Both ways. */
+  readonly bytesPerS: number | null;
 }
 
 export interface Graph {
@@ -118,6 +120,7 @@ function edgeOf(id: string, from: string, to: string, bundle: readonly EdgeJson[
     failureShare: weighted(bundle),
     p99Ms: worst(bundle.map(({ p99Ms }) => p99Ms)),
     securedShare: weightedBy(bundle, ({ securedShare }) => securedShare),
+    bytesPerS: sum(bundle.flatMap(({ requestBytesPerS, responseBytesPerS }) => [requestBytesPerS, responseBytesPerS])),
   };
 }
 
@@ -139,20 +142,22 @@ function weighted(all: readonly Carrier[]): number | null {
   return weightedBy(all, ({ failureShare }) => failureShare);
 }
 
-/** A share over all requests of those of whom it is known. */
+/** A share over all requests of those of whom it is known; where no request came, as of what stays open, the least. */
 function weightedBy<C extends { readonly requestsPerS: number | null }>(
   all: readonly C[],
   read: (one: C) => number | null,
 ): number | null {
   let requests = 0;
   let part = 0;
+  let least: number | null = null;
   for (const one of all) {
     const share = read(one);
     if (share === null || one.requestsPerS === null) continue;
     requests += one.requestsPerS;
+    least = Math.min(least ?? share, share);
     part += share * one.requestsPerS;
   }
-  return requests === 0 ? null : part / requests;
+  return requests === 0 ? least : part / requests;
 }
 
 function neighbours(edges: readonly EdgeJson[], focus: string, hops: number): ReadonlySet<string> {

@@ -10,7 +10,17 @@ function node(id: string, figures: Partial<GraphNode> = {}): GraphNode {
 }
 
 function edge(from: string, to: string, figures: Partial<GraphEdge> = {}): GraphEdge {
-  return { id: `${from} ${to}`, from, to, count: 1, protocol: 'http', securedShare: null, ...UNKNOWN, ...figures };
+  return {
+    id: `${from} ${to}`,
+    from,
+    to,
+    count: 1,
+    protocol: 'http',
+    securedShare: null,
+    bytesPerS: null,
+    ...UNKNOWN,
+    ...figures,
+  };
 }
 
 const POINTS = new Map([
@@ -25,7 +35,7 @@ const GRAPH: Graph = {
   services: 4,
 };
 
-const LAYERS = { points: POINTS, cell: { width: 172, height: 52 }, blocks: [], isGrid: false };
+const LAYERS = { points: POINTS, cell: { width: 172, height: 52 }, blocks: [], isGrid: false, isDown: false };
 const scene = makeScene(GRAPH, LAYERS, new Map());
 
 test('what has no place yet is not drawn', () => {
@@ -45,6 +55,23 @@ test('an edge goes from the right side of its caller to the left side of what it
       { x: 412, y: 100 },
     ],
   );
+});
+
+test('where there is little width an edge falls from its caller to what it calls', () => {
+  const { edges } = makeScene(GRAPH, { ...LAYERS, isDown: true }, new Map());
+  const { start, end } = edges[1]!.way;
+  assert.deepEqual(
+    [start, end],
+    [
+      { x: 100, y: 126 },
+      { x: 500, y: 272 },
+    ],
+  );
+});
+
+test('connections that stay open are told by their bytes', () => {
+  const open = edge('a', 'b', { requestsPerS: 0, bytesPerS: 1_000, securedShare: 1 });
+  assert.deepEqual(edgeLines(open), ['a to b', '1.0 kB/s', '100% over mutual TLS']);
 });
 
 test('in a grid an edge goes from border to border, and there and back are two', () => {

@@ -60,10 +60,12 @@ export interface Places {
   readonly cell: Size;
   readonly blocks: readonly Block[];
   readonly isGrid: boolean;
+  /** Callers stand over callees, not left of them. */
+  readonly isDown: boolean;
 }
 
 /** Leaves out what has no place yet. */
-export function makeScene(graph: Graph, { points, cell, blocks, isGrid }: Places, ways: Ways): Scene {
+export function makeScene(graph: Graph, { points, cell, blocks, isGrid, isDown }: Places, ways: Ways): Scene {
   const edges: SceneEdge[] = [];
   for (const edge of graph.edges) {
     let way = ways.get(edge.id);
@@ -72,7 +74,8 @@ export function makeScene(graph: Graph, { points, cell, blocks, isGrid }: Places
       const to = points.get(edge.to);
       if (from === undefined || to === undefined) continue;
       if (edge.from === edge.to) way = loopOf(from, cell);
-      else way = isGrid ? directWay(from, to, cell) : layeredWay(from, to, cell);
+      else if (isGrid) way = directWay(from, to, cell);
+      else way = isDown ? fallingWay(from, to, cell) : layeredWay(from, to, cell);
       ways.set(edge.id, way);
     }
     const { failureShare, securedShare } = edge;
@@ -120,15 +123,25 @@ export function overlaps(left: Box, right: Box): boolean {
   return left.left <= right.right && left.right >= right.left && left.top <= right.bottom && left.bottom >= right.top;
 }
 
+/** How much an edge carries: requests, or bytes of connections that stay open. */
+export function carried({ requestsPerS, bytesPerS }: GraphEdge): string {
+  return requestsPerS === 0 && (bytesPerS ?? 0) > 0 ? `${bytes(bytesPerS)}/s` : rate(requestsPerS);
+}
+
 /** What is said of an edge that is pointed at. */
 export function edgeLines(edge: GraphEdge): readonly string[] {
   const several = edge.count > 1 ? ` (${edge.count} connections)` : '';
-  const fails = edge.failureShare === null ? 'failures unknown' : `${share(edge.failureShare)} failed`;
   return [
     `${edge.from.replace('namespace:', '')} to ${edge.to.replace('namespace:', '')}${several}`,
     edge.requestsPerS === null
       ? 'nothing known yet'
-      : `${rate(edge.requestsPerS)}, ${fails}, p99 ${milliseconds(edge.p99Ms)}`,
+      : [
+          carried(edge),
+          edge.failureShare === null ? '' : `${share(edge.failureShare)} failed`,
+          edge.p99Ms === null ? '' : `p99 ${milliseconds(edge.p99Ms)}`,
+        ]
+          .filter((part) => part !== '')
+          .join(', '),
     edge.securedShare === null ? 'whether over mutual TLS: unknown' : `${share(edge.securedShare)} over mutual TLS`,
   ];
 }
@@ -168,6 +181,17 @@ function layeredWay(from: Point, to: Point, { width }: Size): Way {
   const end = { x: to.x - width / 2 - 2, y: to.y };
   const bend = to.x <= from.x ? 90 : Math.max(30, (end.x - start.x) / 2);
   return curve(start, { x: start.x + bend, y: start.y }, { x: end.x - bend, y: end.y }, end, {
+    x: (start.x + end.x) / 2,
+    y: (start.y + end.y) / 2,
+  });
+}
+
+/** From the lower side to the upper side, callers over callees. */
+function fallingWay(from: Point, to: Point, { height }: Size): Way {
+  const start = { x: from.x, y: from.y + height / 2 };
+  const end = { x: to.x, y: to.y - height / 2 - 2 };
+  const bend = to.y <= from.y ? 60 : Math.max(20, (end.y - start.y) / 2);
+  return curve(start, { x: start.x, y: start.y + bend }, { x: end.x, y: end.y - bend }, end, {
     x: (start.x + end.x) / 2,
     y: (start.y + end.y) / 2,
   });

@@ -44,7 +44,14 @@ export function ServicePage({
       <Loaded live={live}>
         {(service) => (
           <>
-            <Golden service={recent.value ?? service} />
+            {isUnheardOf(service) ? (
+              <p class="partial" role="status">
+                Nothing is known of {id}: no proxy stands beside it, and nobody called it in the last{' '}
+                {span(service.windowMs)}. Is the name right? <a href="/services">All services</a>
+              </p>
+            ) : (
+              <Golden service={recent.value ?? service} />
+            )}
             <Charts service={service} theme={theme} />
             <Panel title="Endpoints" wide note="as the balancers of its callers see them now">
               <Loaded live={endpoints}>{(found) => <Endpoints found={found} />}</Loaded>
@@ -125,6 +132,11 @@ const ROUTES: readonly Column<RouteTrafficJson>[] = [
   { name: 'From', by: ({ source }) => source, cell: ({ source }) => <ServiceName id={source} /> },
   ...signalColumns<RouteTrafficJson>(),
 ];
+
+/** No traffic of it was ever seen: a zero would say that somebody looked. */
+function isUnheardOf({ proxies, callers, callees, routes }: ServiceJson): boolean {
+  return proxies.length + callers.length + callees.length + routes.length === 0;
+}
 
 function Golden({ service: { signals, callers } }: { readonly service: ServiceJson }) {
   const none = 'no request ended in the last minute';

@@ -5,6 +5,7 @@ import { openStream } from '../feed/event-stream.ts';
 import { go } from '../feed/use-route.ts';
 import { clock, milliseconds } from '../format.ts';
 import { Panel } from '../parts/panel.tsx';
+import { SilentReplicas } from '../parts/silent-replicas.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { ServiceName } from '../parts/traffic-columns.tsx';
 import { Badge } from '../parts/value.tsx';
@@ -35,11 +36,13 @@ export function TapPage({ query }: { readonly query: Route['query'] }) {
   const [rows, setRows] = useState<readonly Tapped[]>([]);
   const [dropped, setDropped] = useState(0);
   const [trouble, setTrouble] = useState('');
+  const [replicas, setReplicas] = useState<TapJson['replicas']>([]);
   const asked = query.toString();
 
   useEffect(() => {
     if (!isOn) return undefined;
     setTrouble('');
+    setReplicas([]);
     let waiting: Tapped[] = [];
     let missed = 0;
     let last = 0;
@@ -60,7 +63,12 @@ export function TapPage({ query }: { readonly query: Route['query'] }) {
           setOn(false);
           return;
         }
-        const { proxy, requests, dropped: more } = JSON.parse(data) as TapJson;
+        const { proxy, requests, dropped: more, replicas: silent } = JSON.parse(data) as TapJson;
+        if (silent.length > 0)
+          setReplicas((old) => [
+            ...old.filter(({ replica }) => !silent.some((one) => one.replica === replica)),
+            ...silent,
+          ]);
         missed += more;
         for (const request of requests) waiting.push({ ...request, proxy, key: (last += 1) });
         if (waiting.length > MOST_ROWS) missed += waiting.splice(0, waiting.length - MOST_ROWS).length;
@@ -125,6 +133,7 @@ export function TapPage({ query }: { readonly query: Route['query'] }) {
           {trouble}
         </p>
       )}
+      <SilentReplicas replicas={replicas} />
       <Panel
         title="Requests"
         wide

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { Live } from '../feed/use-document.ts';
 import { clock } from '../format.ts';
+import { SilentReplicas, replicasOf } from './silent-replicas.tsx';
 
 /** A part of a page with its heading. */
 export function Panel({
@@ -33,7 +34,7 @@ export function Empty({ children }: { readonly children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
 
-/** Shows `children` once there is a document, and says when it is old or missing. */
+/** Shows `children` once there is a document, and says when it is old or missing, or when a part of it is. */
 export function Loaded<T>({
   live,
   children,
@@ -60,6 +61,7 @@ export function Loaded<T>({
           As of {clock(seenAtMs)}: {trouble}. Trying again.
         </p>
       )}
+      <SilentReplicas replicas={replicasOf(value)} />
       {children(value)}
     </>
   );
