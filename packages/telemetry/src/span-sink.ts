@@ -54,6 +54,11 @@ export class SpanBuffer implements SpanSink {
     this.spans = new RingBuffer<Span>(capacity);
   }
 
+  /** Spans that wait. */
+  get length(): number {
+    return this.spans.length;
+  }
+
   put(span: Span): void {
     if (this.spans.push(span) !== undefined) this.droppedSpans += 1;
   }

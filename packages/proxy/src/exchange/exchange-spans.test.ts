@@ -9,6 +9,8 @@ import type { Tracing } from './exchange-spans.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const CALLER = 'b7ad6b7169203331';
+/** Far more than it takes, on a machine that does other things as well. */
+const WAIT_MS = 20_000;
 
 describe('a request through a proxy that traces', () => {
   let application: Server;
@@ -31,11 +33,21 @@ describe('a request through a proxy that traces', () => {
     state.remove();
   });
 
-  async function send(tracing: Tracing | undefined, path: string, headers: Record<string, string>): Promise<void> {
+  /** A caller has its answer before the proxy has ended the request: `spans` are waited for before it is stopped. */
+  async function send(
+    tracing: Tracing | undefined,
+    path: string,
+    headers: Record<string, string>,
+    spans = 0,
+  ): Promise<void> {
     received = [];
     const proxy = await startProxy(webOptions(state.path, [], tracing === undefined ? {} : { tracing }));
     try {
       await ask({ host: '127.0.0.1', port: proxy.outboundPort, path, headers });
+      if (tracing?.sink instanceof SpanBuffer) {
+        const { sink } = tracing;
+        await eventually(() => sink.length >= spans, WAIT_MS);
+      }
     } finally {
       await proxy.stop();
     }
@@ -44,7 +56,7 @@ describe('a request through a proxy that traces', () => {
   it('is a server span under its caller, and a client span that the next hop hears of', async () => {
     const sink = new SpanBuffer(8);
     const traceparent = `00-${TRACE}-${CALLER}-01`;
-    await send({ sink, sampledPerMillion: 0 }, '/', { host: 'orders', traceparent });
+    await send({ sink, sampledPerMillion: 0 }, '/', { host: 'orders', traceparent }, 2);
     const [server, client, ...more] = sink.take();
     assert.ok(server !== undefined && client !== undefined);
     assert.deepEqual(more, []);
@@ -64,7 +76,7 @@ describe('a request through a proxy that traces', () => {
 
   it('begins a trace when none came, of the share that is asked for', async () => {
     const all = new SpanBuffer(8);
-    await send({ sink: all, sampledPerMillion: 1_000_000 }, '/broken', { host: 'orders' });
+    await send({ sink: all, sampledPerMillion: 1_000_000 }, '/broken', { host: 'orders' }, 2);
     const spans = all.take();
     assert.equal(spans.length, 2);
     assert.equal(spans[0]!.context.parentSpanId, '');
@@ -78,7 +90,7 @@ describe('a request through a proxy that traces', () => {
 
   it('is one server span when it is refused before a try', async () => {
     const sink = new SpanBuffer(8);
-    await send({ sink, sampledPerMillion: 1_000_000 }, '/', { host: 'nobody' });
+    await send({ sink, sampledPerMillion: 1_000_000 }, '/', { host: 'nobody' }, 1);
     const spans = sink.take();
     assert.deepEqual(
       spans.map(({ kind }) => kind),
@@ -103,7 +115,7 @@ describe('a request through a proxy that traces', () => {
     try {
       await ask({ host: '127.0.0.1', port: proxy.outboundPort, headers: { host: 'orders' } });
       let spans = sink.take();
-      await eventually(() => (spans = [...spans, ...sink.take()]).length === 2, 4_000);
+      await eventually(() => (spans = [...spans, ...sink.take()]).length === 2, WAIT_MS);
       assert.equal(received[0], `00-${spans[0]!.context.traceId}-${spans[1]!.context.spanId}-01`);
     } finally {
       await proxy.stop();
