@@ -25,6 +25,8 @@ const HOUR_MS = 3_600_000;
 const PORT = 443;
 /** What waits for an event that never comes ends as a failure, with its name, and holds up nothing behind it. */
 const LIMIT = { timeout: 30_000 };
+/** Of one thing that comes, on a machine that does much else. */
+const SOON_MS = 15_000;
 
 /** An edge with HTTPS listeners for `shop.example`, `*.wild.example` and any other host. */
 class Edge {
@@ -284,10 +286,10 @@ describe('an HTTPS listener of a gateway', LIMIT, () => {
       await closed(socket);
       assert.equal(socket.authorized, false);
     }
-    // Callers of the tests before may still be leaving.
+    // Callers of the tests before may still be leaving, in the middle of a handshake too: at least so many.
     const refused = (): number =>
       edge.fixture.connections.filter(({ code }) => code === 'downstream-tls-failed').length;
-    await eventually(() => refused() === outdated.length, 2_000);
+    await eventually(() => refused() >= outdated.length, SOON_MS);
   });
 
   it('takes a replaced certificate for new connections, and keeps the old one while the new is broken', async () => {
@@ -323,11 +325,11 @@ describe('an HTTPS listener of a gateway', LIMIT, () => {
     const leaving = await Edge.start((application.address() as AddressInfo).port);
     try {
       const caller = await leaving.silent();
-      await eventually(() => leaving.fixture.accepted > 0, 2_000);
+      await eventually(() => leaving.fixture.accepted > 0, SOON_MS);
       caller.resume();
       leaving.listener.destroy();
       // A handshake has ten seconds.
-      await eventually(() => caller.closed, 2_000);
+      await eventually(() => caller.closed, SOON_MS);
     } finally {
       leaving.close();
     }
