@@ -75,16 +75,17 @@ export class DirtySet {
   changed(keys: Iterable<ResourceKey>): boolean {
     let concerned = false;
     for (const key of keys) {
+      const isLeaf = isBackend(key);
       if (this.wanted.has(key) || this.ledger.has(key)) {
         this.dirty.add(key);
-        if (!isBackend(key)) this.referencesDirty = true;
+        if (!isLeaf) this.referencesDirty = true;
         concerned = true;
-      } else if (!isBackend(key) && !key.startsWith('routes:')) {
+      } else if (!isLeaf && !key.startsWith('routes:')) {
         // A root that is new to this audience, perhaps.
         this.referencesDirty = true;
         concerned = true;
       }
-      if (isBackend(key) && this.waiting.size > 0) concerned = this.retryWaiting() || concerned;
+      if (isLeaf && this.waiting.size > 0) concerned = this.retryWaiting() || concerned;
     }
     return concerned;
   }
