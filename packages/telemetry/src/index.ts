@@ -9,8 +9,8 @@ export {
 } from './access-log.ts';
 export { LogExport, type LogExportOptions } from './export/log-exporter.ts';
 export { ExportQueue } from './export/export-queue.ts';
-export { type ExportTarget, exportTargetForms, readExportTarget } from './export/export-target.ts';
-export { type ExportResource, SpanExport, type SpanExportOptions } from './export/span-exporter.ts';
+export { type ExportResource, type ExportTarget, exportTargetForms, readExportTarget } from './export/export-target.ts';
+export { SpanExport, type SpanExportOptions } from './export/span-exporter.ts';
 export { type AccessLogFormat } from './access-log-format.ts';
 export { latencyBoundsSeconds, latencyBucket } from './latency-buckets.ts';
 export { LineSink, type LineSinkOptions, type LineTarget, fileTarget, streamTarget } from './line-sink.ts';

@@ -18,6 +18,9 @@ const paths = {
   logs: { 'otlp-grpc': '', 'otlp-http': '/v1/logs', zipkin: '' },
 } as const;
 
+/** Who sends, in the words of OpenTelemetry's resource conventions: `service.name` is what every reader shows first. */
+export type ExportResource = Readonly<Record<string, string>>;
+
 /**
  * Reads `otlp-grpc://collector:4317` and the like; ports may be left out (4317, 4318, 9411). Zipkin has no logs. The error says
  * what was expected.

@@ -6,8 +6,8 @@ import type { TimerWheel } from '@weft/kernel';
 import { severityNumbers } from '../line-fields.ts';
 import type { LineTarget } from '../line-sink.ts';
 import { type BatchExporter, ExportQueue } from './export-queue.ts';
-import type { ExportTarget } from './export-target.ts';
-import { type ExportResource, highResolution } from './span-exporter.ts';
+import type { ExportResource, ExportTarget } from './export-target.ts';
+import { highResolution } from './span-exporter.ts';
 
 export interface LogExportOptions {
   readonly target: ExportTarget;

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Span, SpanAttributes, SpanEvent } from '../span-sink.ts';
-import type { ExportResource } from './span-exporter.ts';
+import type { ExportResource } from './export-target.ts';
 
 /** Where a span is written; grows for one that is longer. */
 const SCRATCH_BYTES = 16_384;

@@ -7,11 +7,8 @@ import type { TimerWheel } from '@weft/kernel';
 import type { Span, SpanSink } from '../span-sink.ts';
 import type { BatchExporter } from './export-queue.ts';
 import { ExportQueue } from './export-queue.ts';
-import type { ExportTarget } from './export-target.ts';
+import type { ExportResource, ExportTarget } from './export-target.ts';
 import { OtlpSpans } from './otlp-spans.ts';
-
-/** Who sends, in the words of OpenTelemetry's resource conventions: `service.name` is what every reader shows first. */
-export type ExportResource = Readonly<Record<string, string>>;
 
 export interface SpanExportOptions {
   readonly target: ExportTarget;
