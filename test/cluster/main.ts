@@ -40,6 +40,8 @@ if (given === '' && !existsSync(join(state, 'bin', 'kube-apiserver'))) {
 }
 const isOurs = given === '' && !existsSync(join(state, 'run', 'kube-apiserver.pid'));
 if (given === '' && run(join(machine, 'up'), isApiOnly ? ['--bare'] : []) !== 0) process.exit(1);
+// A test begins without Gateway API, and others leave it.
+if (given === '' && run(join(machine, 'gateway-api'), ['remove']) !== 0) process.exit(1);
 const version = '0.1.0';
 let image = process.env['WEFT_TEST_IMAGE'] ?? '';
 if (!isApiOnly && given === '' && image === '') {
