@@ -167,6 +167,9 @@ async function floodOnce({ port, host, kind, from }: Of<'flood'>, endMs: number)
   };
   const connection = new FrameConnection(socket, false, ignore);
   socket.once('data', () => void (state.heardMs = performance.now()));
+  // Who is made to wait floods nobody, and filling the kernel's buffers would only take the processor from the others' client.
+  connection.flush();
+  while (state.heardMs === 0 && !state.closed && performance.now() < endMs) await sleep(2);
   const write = makeFlood(kind, connection, host);
   const untilMs = (): number => (state.heardMs === 0 ? endMs : Math.min(endMs, state.heardMs + ENDURED_MS));
   while (!state.closed && performance.now() < untilMs()) {
