@@ -1,7 +1,15 @@
 /** A program of the bench that is spoken to by lines of JSON: one command, one reply, in order. */
 import { createInterface } from 'node:readline';
 import type { Interface } from 'node:readline';
+import { findProgram } from './workbench.ts';
 import type { Running, StartOptions, Workbench } from './workbench.ts';
+
+/** A program for Node. `behind`: the other programs of the bench go first, for load whose own time does not count. */
+export function nodeProgram(file: string, behind: boolean): Pick<StartOptions, 'command' | 'args'> {
+  const nice = behind ? findProgram('nice') : undefined;
+  if (nice === undefined) return { command: process.execPath, args: [file] };
+  return { command: nice, args: ['-n', '15', process.execPath, file] };
+}
 
 /** The side that asks. */
 export class LineProgram {

@@ -1,6 +1,6 @@
 /** Speaks to frame-program.ts, one command at a time. */
 import { fileURLToPath } from 'node:url';
-import { LineProgram } from '../line-program.ts';
+import { LineProgram, nodeProgram } from '../line-program.ts';
 import type { Workbench } from '../workbench.ts';
 
 export const floodKinds = [
@@ -80,8 +80,9 @@ const program = fileURLToPath(new URL('frame-program.ts', import.meta.url));
 export class FrameDriver {
   private readonly program: LineProgram;
 
-  constructor(workbench: Workbench) {
-    this.program = new LineProgram(workbench, { command: process.execPath, args: [program], processor: 'load' });
+  /** `behind`: lets the other programs of the bench go first, for load whose own time does not count. */
+  constructor(workbench: Workbench, behind = false) {
+    this.program = new LineProgram(workbench, { ...nodeProgram(program, behind), processor: 'load' });
   }
 
   async run(command: FrameCommand): Promise<FrameReply> {

@@ -166,10 +166,16 @@ async function floodOnce({ port, host, kind, from }: Of<'flood'>, endMs: number)
     ended: (id) => void (id === 0 && (state.closed = true)),
   };
   const connection = new FrameConnection(socket, false, ignore);
-  socket.once('data', () => void (state.heardMs = performance.now()));
+  const heard = new Promise<void>((resolve) => {
+    socket.once('data', () => {
+      state.heardMs = performance.now();
+      resolve();
+    });
+    socket.once('close', () => resolve());
+  });
   // Who is made to wait floods nobody, and filling the kernel's buffers would only take the processor from the others' client.
   connection.flush();
-  while (state.heardMs === 0 && !state.closed && performance.now() < endMs) await sleep(2);
+  await Promise.race([heard, sleep(Math.max(0, endMs - performance.now()), undefined, { ref: false })]);
   const write = makeFlood(kind, connection, host);
   const untilMs = (): number => (state.heardMs === 0 ? endMs : Math.min(endMs, state.heardMs + ENDURED_MS));
   while (!state.closed && performance.now() < untilMs()) {

@@ -1,7 +1,6 @@
 /** Speaks to mixed-program.ts, one command at a time. */
 import { fileURLToPath } from 'node:url';
-import { LineProgram } from '../line-program.ts';
-import { findProgram } from '../workbench.ts';
+import { LineProgram, nodeProgram } from '../line-program.ts';
 import type { Workbench } from '../workbench.ts';
 
 export type MixedCommand =
@@ -44,12 +43,7 @@ export class MixedDriver {
 
   /** `behind`: lets the other programs of the bench go first, for load whose own time does not count. */
   constructor(workbench: Workbench, behind = false) {
-    const nice = behind ? findProgram('nice') : undefined;
-    const start =
-      nice === undefined
-        ? { command: process.execPath, args: [program] }
-        : { command: nice, args: ['-n', '15', process.execPath, program] };
-    this.program = new LineProgram(workbench, { ...start, processor: 'load' });
+    this.program = new LineProgram(workbench, { ...nodeProgram(program, behind), processor: 'load' });
   }
 
   async run(command: MixedCommand): Promise<MixedReply> {

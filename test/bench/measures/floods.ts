@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SubjectName, Taken } from '../figure.ts';
 import { FrameDriver, floodKinds } from '../load/frame-driver.ts';
 import type { FloodKind } from '../load/frame-driver.ts';
-import { memoryUse } from '../process-usage.ts';
+import { processesOf, residentBytes } from '../process-usage.ts';
 import { median, percentile } from '../statistics.ts';
 import { benchHost } from '../subjects/subject.ts';
 import { deployAll } from './measure.ts';
@@ -10,7 +10,7 @@ import type { Deployed, Measure } from './measure.ts';
 
 const RATE = 500;
 const SECONDS = 2;
-const WARM_UP_SECONDS = 3;
+const WARM_UP_SECONDS = 6;
 const WATCH_MS = 20;
 /** What a flood that was not stopped counts for: it was watched for so long. */
 const ENDURED_SECONDS = 3;
@@ -37,7 +37,8 @@ export const floods: Measure = {
     const slowed: Partial<Record<SubjectName, number[]>> = {};
     const grown: Partial<Record<SubjectName, number[]>> = {};
     const notes: string[] = [];
-    const offender = new FrameDriver(workbench);
+    // An attacker has a processor of its own; here it would have that of the others' client and of the application.
+    const offender = new FrameDriver(workbench, true);
     const others = new FrameDriver(workbench);
     const { port: upstreamPort } = await others.run({ do: 'upstream' });
     const deployment = await deployAll(context, 'one', upstreamPort!, ['weft', 'haproxy', 'envoy', 'nghttpx'], {
@@ -96,39 +97,48 @@ async function takeRound(
     return percentile(latencyMs ?? [], 0.99);
   };
   await p99(WARM_UP_SECONDS);
-  const alone = await p99(seconds);
+  const alone: number[] = [];
   const found: (Omit<Harm, 'slowed'> & { readonly p99Ms: number })[] = [];
   for (const kind of floodKinds) {
-    const before = memoryUse(groups).rssBytes;
-    let most = before;
-    const watch = setInterval(() => (most = Math.max(most, memoryUse(groups).rssBytes)), WATCH_MS);
-    try {
-      const flooded = offender.run({
-        do: 'flood',
-        port,
-        host: benchHost,
-        kind,
-        // Each kind comes as somebody new.
-        from: `127.0.1.${1 + floodKinds.indexOf(kind)}`,
-        seconds: Math.max(seconds, ENDURED_SECONDS),
-      });
+    // Before each kind anew: code is compiled in the course of it, and the machine is not the same for a minute.
+    alone.push((await watched(groups, () => p99(seconds))).value);
+    const flooded = offender.run({
+      do: 'flood',
+      port,
+      host: benchHost,
+      kind,
+      // Each kind comes as somebody new.
+      from: `127.0.1.${1 + floodKinds.indexOf(kind)}`,
+      seconds: Math.max(seconds, ENDURED_SECONDS),
+    });
+    const { value: p99Ms, grownBytes } = await watched(groups, async () => {
       const meanwhile = await p99(seconds);
-      const { closedMs = [], endured = 0 } = await flooded;
-      const worstSeconds = closedMs.length === 0 || endured > 0 ? ENDURED_SECONDS : median(closedMs) / 1_000;
-      found.push({
-        kind,
-        seconds: worstSeconds,
-        p99Ms: meanwhile,
-        grownMegabytes: Math.max(0, most - before) / MEGABYTE,
-      });
-    } finally {
-      clearInterval(watch);
-    }
+      await flooded;
+      return meanwhile;
+    });
+    const { closedMs = [], endured = 0 } = await flooded;
+    const worstSeconds = closedMs.length === 0 || endured > 0 ? ENDURED_SECONDS : median(closedMs) / 1_000;
+    found.push({ kind, seconds: worstSeconds, p99Ms, grownMegabytes: grownBytes / MEGABYTE });
     await sleep(200);
   }
-  // Taken again, because code that is not yet compiled makes the first too slow.
-  const quiet = Math.min(alone, await p99(seconds));
+  const quiet = median(alone);
   return found.map(({ p99Ms, ...harm }) => ({ ...harm, slowed: p99Ms / quiet }));
+}
+
+/** What the memory of the processes grew by meanwhile, at its most. */
+async function watched<T>(
+  groups: readonly number[],
+  run: () => Promise<T>,
+): Promise<{ readonly value: T; readonly grownBytes: number }> {
+  const pids = groups.flatMap((group) => processesOf(group));
+  const before = residentBytes(pids);
+  let most = before;
+  const watch = setInterval(() => (most = Math.max(most, residentBytes(pids))), WATCH_MS);
+  try {
+    return { value: await run(), grownBytes: most - before };
+  } finally {
+    clearInterval(watch);
+  }
 }
 
 function textOf({ seconds, slowed, grownMegabytes }: Omit<Harm, 'kind'>): string {

@@ -730,7 +730,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.writer.writeStatus(output, terminations[code].httpStatus);
     endHeaders(output, at, id);
     this.refuse(id, Http2ErrorCode.NoError);
-    if (code === 'head-too-large' && !this.dead) this.count(Flood.LargeHead);
+    if (code === 'head-too-large' && !this.dead) this.count(Flood.LargeHead, Math.max(1, this.heads.excess));
   }
 
   /** Resets a stream that never came to be. */
@@ -873,8 +873,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   /** Counts an event against its budget; false when the connection has ended by it. */
-  count(kind: Flood): boolean {
-    if (this.guard.take(kind)) return true;
+  count(kind: Flood, events = 1): boolean {
+    if (this.guard.take(kind, events)) return true;
     this.die(Http2ErrorCode.EnhanceYourCalm, this.guard.detail(kind));
     return false;
   }

@@ -20,7 +20,10 @@ export const Flood = {
   Late: 8,
   /** DATA that is nearly all padding. */
   Padding: 9,
-  /** Header blocks that decode to more than a head may have: a few bytes each, and all of them must be decoded. */
+  /**
+   * Header blocks that decode to more than a head may have: a few bytes each, and all of them must be decoded. One that decodes
+   * to many times as much was made for that, and counts as so many.
+   */
   LargeHead: 10,
 } as const;
 export type Flood = (typeof Flood)[keyof typeof Flood];
@@ -69,10 +72,11 @@ export class FloodGuard {
     this.dataFrames = 0;
   }
 
-  /** Counts an event; false when its budget is spent. */
-  take(kind: Flood): boolean {
+  /** Counts one event, or one that weighs as much as several; false when its budget is spent. */
+  take(kind: Flood, events = 1): boolean {
     if (this.streams + this.dataFrames > 0) this.applyCredit();
-    this.left[kind]! -= kind === Flood.Reset || kind === Flood.Late || kind === Flood.LargeHead ? 1 / this.patience : 1;
+    const patient = kind === Flood.Reset || kind === Flood.Late || kind === Flood.LargeHead;
+    this.left[kind]! -= patient ? events / this.patience : events;
     return this.left[kind]! >= 0;
   }
 

@@ -106,6 +106,11 @@ export class HeadReader {
     if (this.free.length < POOLED_HEADS) this.free.push(head);
   }
 
+  /** Of the block read last, see `HpackDecoder`. */
+  get excess(): number {
+    return this.decoder.excess;
+  }
+
   /** No stream is open: heads for the next ones are made when they come. */
   rest(): void {
     this.free.length = 0;

@@ -92,6 +92,15 @@ export class HpackDecoder {
     return this.table.sizeBytes;
   }
 
+  /**
+   * How many times over the last block decoded to more than it might: 0 for one within its limits. Indexes of one byte stand for
+   * as much as the table holds, so it tells a head that is too large from one that was made to be.
+   */
+  get excess(): number {
+    if (this.listBytes <= this.maxListBytes && this.fields <= this.maxFields) return 0;
+    return Math.max(1, Math.floor(this.listBytes / Math.max(1, this.maxListBytes)));
+  }
+
   /** The peer has acknowledged the size: a smaller one than it uses must be taken up by its next block (RFC 7541 §4.2). */
   announced(tableBytes: number): void {
     this.limitBytes = tableBytes;
