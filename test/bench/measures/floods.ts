@@ -33,10 +33,7 @@ export const floods: Measure = {
   byDefault: true,
   async take(context) {
     const { options, say, workbench } = context;
-    const closed: Partial<Record<SubjectName, number[]>> = {};
-    const slowed: Partial<Record<SubjectName, number[]>> = {};
-    const grown: Partial<Record<SubjectName, number[]>> = {};
-    const notes: string[] = [];
+    const taken = new Map<SubjectName, Harm[]>();
     // An attacker has a processor of its own; here it would have that of the others' client and of the application.
     const offender = new FrameDriver(workbench, true);
     const others = new FrameDriver(workbench);
@@ -51,13 +48,8 @@ export const floods: Measure = {
           if (absent.has(subject.name)) continue;
           try {
             const harms = await takeRound(offender, others, subject, options.seconds ?? SECONDS);
-            const worst = (of: (harm: Harm) => number): number => Math.max(...harms.map(of));
-            (closed[subject.name] ??= []).push(worst(({ seconds }) => seconds));
-            (slowed[subject.name] ??= []).push(worst((harm) => harm.slowed));
-            (grown[subject.name] ??= []).push(worst(({ grownMegabytes }) => grownMegabytes));
-            const line = harms.map(({ kind, ...harm }) => `${kind} ${textOf(harm)}`).join(', ');
-            say(`round ${round}, ${subject.name}: ${line}`);
-            if (round === 1) notes.push(`${subject.name}: ${line}`);
+            taken.set(subject.name, [...(taken.get(subject.name) ?? []), ...harms]);
+            say(`round ${round}, ${subject.name}: ${harms.map(textOf).join(', ')}`);
           } catch (error) {
             if (subject.name === 'weft') throw error;
             absent.add(subject.name);
@@ -67,6 +59,18 @@ export const floods: Measure = {
       }
     } finally {
       await Promise.all([deployment.stop(), offender.stop(), others.stop()]);
+    }
+    const closed: Partial<Record<SubjectName, number[]>> = {};
+    const slowed: Partial<Record<SubjectName, number[]>> = {};
+    const grown: Partial<Record<SubjectName, number[]>> = {};
+    const notes: string[] = [];
+    for (const [name, harms] of taken) {
+      if (absent.has(name)) continue;
+      const usual = floodKinds.map((kind) => usualHarm(kind, harms));
+      closed[name] = [Math.max(...usual.map(({ seconds }) => seconds))];
+      slowed[name] = [Math.max(...usual.map((harm) => harm.slowed))];
+      grown[name] = [Math.max(...usual.map(({ grownMegabytes }) => grownMegabytes))];
+      notes.push(`${name}: ${usual.map(textOf).join(', ')}`);
     }
     return [
       figure('floods', 's', closed, 1, 0.2, [...absent], notes),
@@ -83,6 +87,18 @@ export const floods: Measure = {
     ];
   },
 };
+
+/** The median of the rounds, kind by kind: the worst of eleven single ones would be the worst moment of the machine. */
+function usualHarm(kind: FloodKind, harms: readonly Harm[]): Harm {
+  const same = harms.filter((harm) => harm.kind === kind);
+  const usual = (of: (harm: Harm) => number): number => median(same.map(of));
+  return {
+    kind,
+    seconds: usual(({ seconds }) => seconds),
+    slowed: usual(({ slowed }) => slowed),
+    grownMegabytes: usual(({ grownMegabytes }) => grownMegabytes),
+  };
+}
 
 async function takeRound(
   offender: FrameDriver,
@@ -141,9 +157,9 @@ async function watched<T>(
   }
 }
 
-function textOf({ seconds, slowed, grownMegabytes }: Omit<Harm, 'kind'>): string {
+function textOf({ kind, seconds, slowed, grownMegabytes }: Harm): string {
   const time = seconds >= ENDURED_SECONDS ? 'not cut off' : `${(seconds * 1_000).toFixed(0)} ms`;
-  return `${time} ${slowed.toFixed(1)}x ${grownMegabytes.toFixed(1)} MiB`;
+  return `${kind} ${time} ${slowed.toFixed(1)}x ${grownMegabytes.toFixed(1)} MiB`;
 }
 
 function figure(
