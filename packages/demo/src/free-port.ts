@@ -28,9 +28,10 @@ export async function holdPort(): Promise<HeldPort> {
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const port = randomInt(LOWEST, HIGHEST);
     if (given.has(port)) continue;
+    // Before it is opened, so that nobody who draws the same in the meantime opens it when it is let go.
+    given.add(port);
     const server = await open(port);
     if (server === undefined) continue;
-    given.add(port);
     return { port, release: () => new Promise((resolve) => void server.close(() => resolve())) };
   }
   throw new Error(`no free port found between ${LOWEST} and ${HIGHEST}`);
