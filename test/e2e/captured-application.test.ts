@@ -47,7 +47,8 @@ listen(8081, '${pod[4]}');
 listen(8082, '127.0.0.1');
 listen(8083, '${pod[6]}');
 listen(8084, '::1');
-require('node:net').createServer((s) => s.end('bytes ' + s.remoteAddress + '\\n')).listen(9090, '${pod[4]}');
+// A probe leaves once it is connected, which may reset what is being sent to it.
+require('node:net').createServer((s) => s.on('error', () => {}).end('bytes ' + s.remoteAddress + '\\n')).listen(9090, '${pod[4]}');
 const tls = { key: readFileSync(process.env.KEY), cert: readFileSync(process.env.CERT) };
 require('node:https').createServer(tls, (q, r) => r.end('secure')).listen(8443, '${pod[4]}');
 const grpc = require('node:http2').createServer();
