@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import type { ExecFileException } from 'node:child_process';
 import { connect } from 'node:net';
+import type { NetConnectOpts } from 'node:net';
 import { join } from 'node:path';
 import { weftProgram } from '@weft/cli';
 import { AdminClient } from '@weft/wire';
@@ -108,7 +109,12 @@ export class ControlProcess {
     const { process } = this;
     await waitUntil(`${this.name} to answer`, READY_MS, async () => {
       if (!process.alive) throw new Hopeless(`${this.name} ended: ${process.lastWords()}`);
-      return isListening(this.port);
+      // The socket of commands is opened after the port of sidecars; one of the life before is there and refuses.
+      const both = await Promise.all([
+        isListening({ port: this.port, host: '127.0.0.1' }),
+        isListening({ path: this.adminSocket }),
+      ]);
+      return both.every((listens) => listens) ? true : undefined;
     });
   }
 }
@@ -126,12 +132,12 @@ function describeEnding(error: ExecFileException | null): string {
   return typeof error.signal === 'string' ? `killed by ${error.signal}` : `ended with ${error.code}`;
 }
 
-function isListening(port: number): Promise<true | undefined> {
+function isListening(where: NetConnectOpts): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
+    const socket = connect(where, () => {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', () => resolve(undefined));
+    socket.once('error', () => resolve(false));
   });
 }
