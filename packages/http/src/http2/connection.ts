@@ -730,7 +730,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.writer.writeStatus(output, terminations[code].httpStatus);
     endHeaders(output, at, id);
     this.refuse(id, Http2ErrorCode.NoError);
-    if (code === 'head-too-large' && !this.dead) this.count(Flood.LargeHead, Math.max(1, this.heads.excess));
+    if (code === 'head-too-large' && !this.dead) this.count(Flood.LargeHead, this.heads.excess);
   }
 
   /** Resets a stream that never came to be. */

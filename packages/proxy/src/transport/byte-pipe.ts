@@ -222,12 +222,17 @@ export class BytePipe {
     return block;
   }
 
+  /** A turn of an owner is over, or the write under way is: what was gathered is sent, or waits for the others of this turn. */
+  settle(): void {
+    const { source } = this;
+    if (source !== null && source.shared && source.output.length < GATHER_BYTES && !this.ending) this.gatherOn();
+    else this.flush();
+  }
+
   /** Hands the gathered bytes to the kernel. */
   flush(): void {
-    const { source } = this;
-    if (source !== null) {
-      if (source.shared && source.output.length < GATHER_BYTES && !this.ending) this.gatherOn();
-      else this.flushSource(source);
+    if (this.source !== null) {
+      this.flushSource(this.source);
       return;
     }
     const block = this.block;
@@ -317,8 +322,7 @@ export class BytePipe {
   /** Called when every socket that could be read in this turn of the loop has been. */
   flushGathered(): void {
     this.gathers = false;
-    // It may have been flushed meanwhile; what has come since then is at its own end of a turn.
-    if (this.source !== null) this.flushSource(this.source);
+    this.flush();
   }
 
   private gatherOn(): void {
@@ -389,7 +393,7 @@ export class BytePipe {
       this.lent = null;
     }
     if (this.closed) return;
-    if (this.inFlight === 0 && (this.source !== null || (this.block !== null && this.block.length > 0))) this.flush();
+    if (this.inFlight === 0 && (this.source !== null || (this.block !== null && this.block.length > 0))) this.settle();
     this.measure();
     if (this.ending && this.inFlight === 0 && this.block === null && !this.sourceHolds) this.socket.end();
     this.relieve();
@@ -439,7 +443,7 @@ function endTurn(): void {
 
 /** Sends what every pipe has gathered. */
 function flushPipes(): void {
-  while (dirty.length > 0) dirty.pop()!.flush();
+  while (dirty.length > 0) dirty.pop()!.settle();
 }
 
 function flushGathering(): void {

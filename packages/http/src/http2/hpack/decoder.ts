@@ -93,11 +93,10 @@ export class HpackDecoder {
   }
 
   /**
-   * How many times over the last block decoded to more than it might: 0 for one within its limits. Indexes of one byte stand for
-   * as much as the table holds, so it tells a head that is too large from one that was made to be.
+   * How many times as large as allowed the last block was, 1 for one within its limits. Indexes of one byte stand for as much as
+   * the table holds, so it tells a head that is too large from one that was made to be.
    */
   get excess(): number {
-    if (this.listBytes <= this.maxListBytes && this.fields <= this.maxFields) return 0;
     return Math.max(1, Math.floor(this.listBytes / Math.max(1, this.maxListBytes)));
   }
 
