@@ -62,8 +62,11 @@ async function assemble(options: ControlOptions, closers: ClosingOrder): Promise
 
   let replicaDesk: ReplicaDesk | null = null;
   const peers = (peer: string): Result<PeerService, CallFault> => {
-    if (late.peers === null || replicaDesk === null) {
+    if (options.cluster === undefined) {
       return fail({ code: 'Unimplemented', message: 'this control plane has no replicas' });
+    }
+    if (late.peers === null || replicaDesk === null) {
+      return fail({ code: 'Unavailable', message: 'this replica is starting; ask again in a moment' });
     }
     const admitted = late.peers.admits(peer);
     return admitted.ok ? ok(replicaDesk) : admitted;

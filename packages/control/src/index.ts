@@ -1,5 +1,4 @@
 export { ADMIN_AUDIENCE } from './admin-access.ts';
-export { orderHops } from './observation/hop-order.ts';
 export type { ClusterOptions } from './cluster/cluster-room.ts';
 export type { WebhookOptions } from './cluster/webhook-room.ts';
 export type { InjectionNote } from './admission/admission-desk.ts';

@@ -96,7 +96,12 @@ class JoinedTap {
   private verdict(): CallFault | null {
     if (this.hasEndedWell) return null;
     const grave = this.faults.find(({ fault }) => fault.code !== 'NotFound');
-    if (grave !== undefined) return grave.fault;
+    if (grave !== undefined) {
+      const { replica, fault } = grave;
+      if (replica === '') return fault;
+      const message = `nothing fits at the replicas that answered, and replica ${replica} of the control plane did not: ${fault.message}; try again`;
+      return { code: 'FailedPrecondition', message };
+    }
     const [first, ...others] = this.faults;
     if (first === undefined) return null;
     const rest = others.map(({ replica, fault }) => `; replica ${replica}: ${fault.message}`).join('');

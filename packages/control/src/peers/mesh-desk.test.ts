@@ -370,6 +370,12 @@ test('a replica that hangs costs two seconds at most, and is named', async (t) =
     ['shop/web-1'],
   );
   assert.notEqual(listed.value.replicas.find(({ replica }) => replica === 'two')?.silent, '');
+  // A tap of what is not here ends with who did not answer, not as if this control plane were away.
+  const ended = await new Promise<CallFault | null>((resolve) => {
+    admin.tap({ ...tapRequest, target: 'shop/nobody' }, () => undefined, resolve);
+  });
+  assert.equal(ended?.code, 'FailedPrecondition');
+  assert.match(ended.message, /nothing fits.*replica two.*try again/);
 });
 
 /** Where replica two would listen: takes connections and says nothing. */

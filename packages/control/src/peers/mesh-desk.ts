@@ -211,17 +211,21 @@ export class MeshDesk implements AdminService {
       (event) => events.push(event),
       () => undefined,
     );
+    const stops: (() => void)[] = [];
     const answers = await peers?.ask(
       (client) =>
         new Promise<Result<readonly MeshEvent[], CallFault>>((resolve) => {
           const theirs: MeshEvent[] = [];
-          client.watchEvents(
+          const stop = client.watchEvents(
             true,
             (event) => theirs.push(event),
             (fault) => resolve(fault === null ? ok(theirs) : fail(fault)),
           );
+          stops.push(stop);
         }),
     );
+    // Who was too slow would be listened to for ever.
+    for (const stop of stops) stop();
     for (const { answer } of answers ?? []) {
       if (answer.ok) events.push(...answer.value.filter(({ type }) => !TOLD_BY_ALL.has(type)));
     }
@@ -243,7 +247,12 @@ export class MeshDesk implements AdminService {
       return fail({ code, message: `${message}${unreachedNote(replicas)}` });
     }
     const replica = proxies.get(chosen.value)?.replica ?? '';
-    return (replica === '' ? undefined : there(replica, chosen.value)) ?? here();
+    const answer = replica === '' ? undefined : await there(replica, chosen.value);
+    if (answer === undefined) return here();
+    if (answer.ok || (answer.error.code !== 'Unavailable' && answer.error.code !== 'DeadlineExceeded')) return answer;
+    // Not as it came: this control plane is there, and who asks it should not look for another.
+    const message = `replica ${replica}, which has the stream of ${chosen.value}, did not answer: ${answer.error.message}; try again`;
+    return fail({ code: 'DeadlineExceeded', message });
   }
 
   private proxies(): Promise<JoinedProxies> {

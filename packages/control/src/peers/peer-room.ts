@@ -20,6 +20,7 @@ import {
 } from '@weft/wire';
 import type { PodSource } from '../expected-instance.ts';
 import type { InstanceBook } from '../instance-book.ts';
+import { bracketed } from '../listen-error.ts';
 import type { Log } from '../log.ts';
 import type { Acknowledged, ProxyRegistry } from '../proxy-registry.ts';
 import type { Reporter, TrafficWindow } from '../observation/traffic-window.ts';
@@ -248,7 +249,8 @@ export class PeerRoom {
       const link = new PeerLink({ replica, peer, address, book, tls, wheel, log, onAnswer });
       const send = async (request: CountRequest): Promise<Result<Nothing, CallFault>> => {
         const sent = await link.ask((client) => client.count(request));
-        if (!sent.ok) link.renew();
+        // One of an older version says so on a connection that is well.
+        if (!sent.ok && sent.error.code !== 'Unimplemented') link.renew();
         return sent;
       };
       this.links.set(peer, { link, feed: new CounterFeed({ replica, clock, wheel, send }) });
@@ -291,8 +293,4 @@ export class PeerRoom {
 function close({ link, feed }: Connected): void {
   feed.close();
   link.close();
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }

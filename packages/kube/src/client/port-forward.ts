@@ -32,13 +32,19 @@ export async function forwardPort(
   { namespace, pod, port }: PodPort,
 ): Promise<Result<Duplex, KubeFault>> {
   const { server, prefix = '', ca, certificate, key, serverName, skipVerify, proxy } = access;
+  let token: string;
+  try {
+    // It may have to run a program that gives it. Before the tunnel, which would be left open.
+    token = access.token();
+  } catch (error) {
+    return fail(unreachable(error));
+  }
   const tunnel =
     proxy === undefined
       ? undefined
       : await new Promise<Result<Socket, string>>((done) => openTunnel(proxy, targetOf(server), done));
   if (tunnel?.ok === false) return fail(unreachable(new Error(tunnel.error)));
   const place = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward`;
-  const token = access.token();
   return new Promise((resolve) => {
     const socket = new WebSocket(`${server.replace(/^http/, 'ws')}${prefix}${place}?ports=${port}`, PROTOCOL, {
       headers: {

@@ -252,6 +252,10 @@ test('what kubectl would heed and this does not is said, and nothing is asked wi
   const cases: readonly (readonly [Written, RegExp])[] = [
     [{ cluster: { server, 'proxy-url': 'socks5://127.0.0.1:1080' } }, /socks5 proxy.*http and https/],
     [{ cluster: { server, 'proxy-url': 'nonsense' } }, /"nonsense" is no address/],
+    [
+      { cluster: { server, 'proxy-url': 'http://me:50%@127.0.0.1:1' } },
+      /secret of the proxy has a % .*write it as %25/,
+    ],
     [{ cluster: { server }, env: { HTTPS_PROXY: 'socks5://p:1' } }, /the environment names a socks5 proxy/],
     [{ cluster: { server }, user: { username: 'a', password: 'b' } }, /username and password/],
     [{ cluster: { server }, user: { 'auth-provider': { name: 'gcp' } } }, /auth-provider/],

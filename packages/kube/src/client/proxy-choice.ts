@@ -15,9 +15,21 @@ export function chooseProxy(said: string, server: URL, env: Environment): Result
   // In the environment the scheme may be left out.
   const url = URL.parse(said === '' && !given.includes('://') ? `http://${given}` : given);
   if (url === null || url.hostname === '') return fail(`${where}: ${JSON.stringify(given)} is no address of a proxy`);
+  if (!isDecodable(url.username) || !isDecodable(url.password)) {
+    return fail(`${where}: the name or the secret of the proxy has a % that is no escape; write it as %25`);
+  }
   if (url.protocol === 'http:' || url.protocol === 'https:') return ok(url.href);
   const kind = url.protocol.replace(/:$/, '');
   return fail(`${where} names a ${kind} proxy; weft goes through http and https ones (CONNECT) only`);
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function proxyOfEnvironment(server: URL, env: Environment): string {

@@ -27,9 +27,9 @@ export function serveTap(call: ServerWritableStream<Received<TapRequest>, TapEve
   }
   let unsaid = 0;
   const emit = (event: TapEvent): void => {
-    const { requests, dropped } = event;
-    // A watcher that reads too slowly is told how much it has missed.
-    if (call.writableLength > MAX_TAPS_BEHIND) unsaid += requests.length + dropped;
+    const { requests, dropped, replicas } = event;
+    // A watcher that reads too slowly is told how much it has missed. That a replica is lost is said once, and always.
+    if (call.writableLength > MAX_TAPS_BEHIND && replicas.length === 0) unsaid += requests.length + dropped;
     else {
       call.write({ ...event, dropped: dropped + unsaid });
       unsaid = 0;
