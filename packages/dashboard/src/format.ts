@@ -2,6 +2,9 @@
 
 export const UNKNOWN = '–';
 
+/** Names in the order people look for them: `web-2` before `web-10`. */
+export const nameOrder: Intl.Collator = new Intl.Collator('en', { numeric: true });
+
 /** A rate per second. */
 export function rate(value: number | null): string {
   return value === null ? UNKNOWN : `${short(value)}/s`;

@@ -1,5 +1,5 @@
 import { LogExport, SpanExport } from '@weft/telemetry';
-import type { ExportQueue, ExportResource, ExportTarget, LineTarget, SeriesTable } from '@weft/telemetry';
+import type { ExportQueueFacts, ExportResource, ExportTarget, LineTarget, SeriesTable } from '@weft/telemetry';
 import type { TimerWheel } from '@weft/kernel';
 import type { Tracing } from './exchange/exchange-spans.ts';
 import type { Log } from './log.ts';
@@ -49,9 +49,9 @@ export class TelemetryExports {
   }
 
   register(series: SeriesTable): void {
-    const queues: (readonly [string, ExportQueue<never>])[] = [];
-    if (this.spans !== undefined) queues.push(['traces', this.spans.queue as unknown as ExportQueue<never>]);
-    if (this.logs !== undefined) queues.push(['logs', this.logs.queue as unknown as ExportQueue<never>]);
+    const queues: (readonly [string, ExportQueueFacts])[] = [];
+    if (this.spans !== undefined) queues.push(['traces', this.spans.queue]);
+    if (this.logs !== undefined) queues.push(['logs', this.logs.queue]);
     if (queues.length === 0) return;
     series.read(
       'counter',

@@ -63,7 +63,8 @@ export class MatchTable {
     const indexes = this.#anyHost === null ? [] : [this.#anyHost];
     if (this.#exact.size > 0 || this.#wildcards.size > 0) {
       const host = hostOf(authority);
-      for (const [name, index] of this.#exact) if (name === host) indexes.push(index);
+      const exact = this.#exact.get(host);
+      if (exact !== undefined) indexes.push(exact);
       for (const [suffix, index] of this.#wildcards) if (hostMatches(`*${suffix}`, host)) indexes.push(index);
     }
     return indexes.length === 1 ? indexes[0]! : null;

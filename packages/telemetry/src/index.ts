@@ -8,7 +8,7 @@ export {
   redactQuery,
 } from './access-log.ts';
 export { LogExport, type LogExportOptions } from './export/log-exporter.ts';
-export { ExportQueue } from './export/export-queue.ts';
+export type { ExportQueueFacts } from './export/export-queue.ts';
 export { type ExportResource, type ExportTarget, exportTargetForms, readExportTarget } from './export/export-target.ts';
 export { SpanExport, type SpanExportOptions } from './export/span-exporter.ts';
 export { type AccessLogFormat } from './access-log-format.ts';

@@ -59,11 +59,7 @@ export class RandomIds {
   /** A whole `traceparent` that starts a trace nobody records: new trace and span ids, not sampled. */
   rootTraceParent(): string {
     const text = this.roots.take();
-    // §3.2.2.3 and §3.2.2.4: neither id is all zero.
-    const zero =
-      (text.charCodeAt(36) === ZERO && text.startsWith(NO_SPAN, 36)) ||
-      (text.charCodeAt(3) === ZERO && text.startsWith(NO_TRACE, 3));
-    return zero ? this.rootTraceParent() : text;
+    return hasZeroId(text) ? this.rootTraceParent() : text;
   }
 
   private take(digits: number): string {
@@ -76,6 +72,14 @@ export class RandomIds {
     this.offset = start + digits;
     return this.text.substring(start, start + digits);
   }
+}
+
+/** A `traceparent` whose trace or span id is all zero, which neither may be (§3.2.2.3, §3.2.2.4). */
+export function hasZeroId(text: string): boolean {
+  return (
+    (text.charCodeAt(36) === ZERO && text.startsWith(NO_SPAN, 36)) ||
+    (text.charCodeAt(3) === ZERO && text.startsWith(NO_TRACE, 3))
+  );
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._:+/=@-]{1,128}$/;

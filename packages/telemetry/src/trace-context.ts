@@ -1,3 +1,4 @@
+import { hasZeroId } from './random-ids.ts';
 import type { RandomIds } from './random-ids.ts';
 
 /** Where a request stands in a trace. All of it is text as it goes over the wire. */
@@ -20,9 +21,6 @@ export interface SpanContext extends TraceContext {
 /** Compiled it takes half of what a loop over `charCodeAt` does, which asks for the shape of the string at each step. */
 const TRACE_PARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
 const VERSION_00_CHARS = 55;
-const ZERO = 0x30;
-const NO_TRACE = '00000000000000000000000000000000';
-const NO_SPAN = '0000000000000000';
 
 /**
  * Reads `traceparent` (W3C Trace Context, Recommendation of 2021, §3.2). Undefined for whatever the specification calls
@@ -34,8 +32,7 @@ export function readTraceParent(text: string | undefined): TraceContext | undefi
   const version = text.charCodeAt(0) * 256 + text.charCodeAt(1);
   if (version === VERSION_FF) return undefined;
   if (version === VERSION_00 && text.length > VERSION_00_CHARS) return undefined;
-  if (text.charCodeAt(3) === ZERO && text.startsWith(NO_TRACE, 3)) return undefined;
-  if (text.charCodeAt(36) === ZERO && text.startsWith(NO_SPAN, 36)) return undefined;
+  if (hasZeroId(text)) return undefined;
   // Only the lowest bit has a meaning in version 00 (§3.2.2.5); of a digit's code it is the digit's own, but for a-f.
   const sampled = (digit(text.charCodeAt(54)) & 1) === 1;
   return { traceId: text.substring(3, 35), spanId: text.substring(36, 52), sampled, state: '' };
@@ -99,6 +96,6 @@ export function isSampledId(traceId: string, sampledPerMillion: number): boolean
 }
 
 /** Upper case as well, which B3 does not rule out. */
-function anyDigit(code: number): number {
+export function anyDigit(code: number): number {
   return code <= 0x39 ? code - 0x30 : (code | 0x20) - 0x57;
 }

@@ -59,10 +59,11 @@ export class LineSpans {
     this.headStart = pos;
     // "path":" is the key, wherever it stands with nothing escaped before it.
     for (; ; pos += 1) {
+      // The last quote of its value stands at end - 2 at the latest: without it the walk would not end with the line.
+      if (pos + 10 > end) return false;
       const code = bytes[pos]!;
       if (code === BACKSLASH) return false;
       if (code !== QUOTE) continue;
-      if (pos + 8 >= end) return false;
       if (bytes[pos + 1] !== SMALL_P || bytes[pos + 2] !== SMALL_A || bytes[pos + 3] !== SMALL_T) continue;
       if (bytes[pos + 4] === SMALL_H && bytes[pos + 5] === QUOTE && bytes[pos + 6] === COLON) break;
     }

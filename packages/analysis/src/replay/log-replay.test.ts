@@ -256,6 +256,24 @@ describe('a replayed log', () => {
     assert.equal(report.lines, 4);
   });
 
+  test('reads a first piece that is longer than any line as the beginning of one', () => {
+    const log = `${'y'.repeat(3 << 20)}\n${line('main')}`;
+    const report = replay(log, mesh('orders'), mesh('orders'), 2 << 20);
+    assert.equal(kinds(report), 'same 1, unreadable 1');
+  });
+
+  for (const [what, text] of [
+    ['without a quote behind its level', `{"time":"2026-11-22T22:00:00.000Z","level":"${'i'.repeat(60)}"}`],
+    [
+      'that breaks off in its path',
+      `{"time":"2026-11-22T22:00:00.000Z","level":"info","a":"${'i'.repeat(60)}","path":"}`,
+    ],
+  ] as const) {
+    test(`ends at a last line ${what}`, () => {
+      assert.equal(replay(text, mesh('orders'), mesh('orders')).lines, 1);
+    });
+  }
+
   test('never says elsewhere, or the same, of a generated request that is decided otherwise', async () => {
     const seen = new Map<string, number>();
     await forEachSeed(100, (random) => {

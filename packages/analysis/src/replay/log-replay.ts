@@ -44,7 +44,7 @@ export class LogReplay {
 
   feed(chunk: Uint8Array): void {
     let start = 0;
-    if (this.#pieces.length > 0) {
+    if (this.#pieceBytes > 0) {
       const end = chunk.indexOf(LINE_FEED);
       this.#keep(end < 0 ? chunk : chunk.subarray(0, end));
       if (end < 0) return;
@@ -57,7 +57,7 @@ export class LogReplay {
   }
 
   finish(): ReplayReport {
-    if (this.#pieces.length > 0) this.#endPieces();
+    if (this.#pieceBytes > 0) this.#endPieces();
     const counts: Record<VerdictKind, number> = {
       same: 0,
       elsewhere: 0,

@@ -1,4 +1,5 @@
 /** Nodes in rows, in the order of their names, alone or in a block for each namespace. */
+import { nameOrder } from '../format.ts';
 import type { Box, Point, Size } from './graph-camera.ts';
 
 export interface Cell extends Size {
@@ -135,8 +136,6 @@ function pointOf(index: number, columns: number, { width, height, gapX, gapY }: 
   return { x: start.x + width / 2 + column * (width + gapX), y: start.y + height / 2 + row * (height + gapY) };
 }
 
-const order = new Intl.Collator('en', { numeric: true });
-
 function inOrder(names: readonly string[]): readonly string[] {
-  return names.toSorted(order.compare);
+  return names.toSorted(nameOrder.compare);
 }

@@ -16,7 +16,10 @@ export function GraphSpots({
 }) {
   const open = useRef(onOpen);
   open.current = onOpen;
-  const key = nodes.map(({ node: { id, services }, box: { left, top } }) => `${id} ${services} ${left} ${top}`).join();
+  const key = useMemo(
+    () => nodes.map(({ node: { id, services }, box: { left, top } }) => `${id} ${services} ${left} ${top}`).join(),
+    [nodes],
+  );
   const spots = useMemo(() => nodes.map((each) => spotOf(each, (namespace) => open.current(namespace))), [key]);
   return (
     <div class="spots" style={{ transform: `translate(${x}px, ${y}px) scale(${scale})` }}>

@@ -11,19 +11,21 @@ export interface Pointed {
 
 /** In words, with figures, what is pointed at. */
 export function GraphTip({
-  scene,
+  near,
   pointed: { key, at },
   room,
 }: {
-  readonly scene: Scene;
+  /** That, with what is next to it. */
+  readonly near: Scene | null;
   readonly pointed: Pointed;
   readonly room: Size;
 }) {
-  const node = key === '' ? undefined : scene.nodes.find((each) => each.node.id === key)?.node;
-  const edge = key === '' || node !== undefined ? undefined : scene.edges.find((each) => each.edge.id === key)?.edge;
+  const node = near?.nodes.find((each) => each.node.id === key)?.node;
+  const edge = node === undefined ? near?.edges.find((each) => each.edge.id === key)?.edge : undefined;
+  const edges = node === undefined ? [] : (near?.edges ?? []);
   const lines = node === undefined ? (edge === undefined ? [] : edgeLines(edge)) : nodeLines(node);
-  const callers = node === undefined ? 0 : scene.edges.filter(({ edge: { to } }) => to === key).length;
-  const callees = node === undefined ? 0 : scene.edges.filter(({ edge: { from } }) => from === key).length;
+  const callers = edges.filter(({ edge: { to } }) => to === key).length;
+  const callees = edges.filter(({ edge: { from } }) => from === key).length;
   const isRight = at.x > room.width / 2;
   const isLow = at.y > room.height * 0.7;
   const style = {

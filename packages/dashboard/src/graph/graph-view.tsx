@@ -98,7 +98,6 @@ export function GraphView({ graph, choice, theme, onOpen }: GraphViewProps) {
       data-nodes={scene.nodes.length}
       data-edges={scene.edges.length}
       onPointerMove={point}
-      onPointerDown={point}
       onPointerLeave={() => setPointed(NOTHING)}
       onFocusIn={focused}
       onFocusOut={() => setPointed(NOTHING)}
@@ -106,7 +105,7 @@ export function GraphView({ graph, choice, theme, onOpen }: GraphViewProps) {
       <canvas ref={canvases.base} aria-hidden="true" />
       <canvas ref={canvases.near} class="near" aria-hidden="true" />
       <GraphSpots nodes={scene.nodes} camera={camera} onOpen={onOpen} />
-      <GraphTip scene={scene} pointed={pointed} room={room} />
+      <GraphTip near={near} pointed={pointed} room={room} />
       {placed === null ? <p class="empty over">Laying out …</p> : null}
       <div class="zoom" role="group" aria-label="Zoom">
         <button type="button" aria-label="Closer" onClick={() => change((old) => zoomed(old, ZOOM_STEP, middle))}>

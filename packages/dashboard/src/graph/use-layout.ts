@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 // oxlint-disable-next-line import/default -- Vite makes a module whose default is the address of the built worker
 import workerAddress from './layout-worker.ts?worker&url';
 import type { Point } from './graph-camera.ts';
@@ -20,7 +20,7 @@ export function useLayout(graph: Graph, aspect: number): Placed | null {
   const [placed, setPlaced] = useState<Placed | null>(null);
   const worker = useRef<Worker | null>(null);
   const lastId = useRef(0);
-  const shape = shapeOf(graph);
+  const shape = useMemo(() => shapeOf(graph), [graph]);
 
   useEffect(() => {
     // The policy of the page lets no text become a script's address but this one.

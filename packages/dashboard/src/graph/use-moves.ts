@@ -44,6 +44,9 @@ export function useMoves(moves: Moves): void {
       change((old) => zoomed(old, WHEEL_STEP ** -event.deltaY, at));
     };
     const down = (event: PointerEvent): void => {
+      if (event.button !== 0) return;
+      // Its release may have been lost to a menu or another window.
+      pointers.delete(event.pointerId);
       const at = local(event);
       if (pointers.size === 0) {
         pressedAt = at;

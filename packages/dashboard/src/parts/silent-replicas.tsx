@@ -7,8 +7,8 @@ export function SilentReplicas({ replicas }: { readonly replicas: readonly Asked
   return (
     <div class="partial" role="status">
       <b>
-        {silent.length} of {Math.max(replicas.length, silent.length)} {replicas.length === 1 ? 'replica' : 'replicas'}{' '}
-        of the control plane not reached
+        {silent.length === replicas.length ? silent.length : `${silent.length} of ${replicas.length}`}{' '}
+        {replicas.length === 1 ? 'replica' : 'replicas'} of the control plane not reached
       </b>
       : what its sidecars know is missing here; sums are of the others only.
       <ul>

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
+import { nameOrder } from '../format.ts';
 import { useRowWindow } from './use-row-window.ts';
 
 export interface Column<R> {
@@ -127,8 +128,6 @@ function Widths<R>({ columns, rows }: { readonly columns: readonly Column<R>[]; 
   );
 }
 
-const order = new Intl.Collator('en', { numeric: true });
-
 /** Sorted by a key, stably; rows without one last. */
 export function sortRows<R>(rows: readonly R[], by: Column<R>['by'], isFalling: boolean): readonly R[] {
   if (by === undefined) return rows;
@@ -138,7 +137,7 @@ export function sortRows<R>(rows: readonly R[], by: Column<R>['by'], isFalling: 
     const b = by(right);
     if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
     if (typeof a === 'number' && typeof b === 'number') return (a - b) * sign;
-    return order.compare(String(a), String(b)) * sign;
+    return nameOrder.compare(String(a), String(b)) * sign;
   });
 }
 

@@ -18,6 +18,9 @@ export interface ExportQueueOptions<Item> {
   readonly delayMs?: number;
 }
 
+/** What can be asked of a queue, whatever waits in it. */
+export type ExportQueueFacts = Pick<ExportQueue<never>, 'exported' | 'failed' | 'dropped' | 'waitingItems' | 'close'>;
+
 /** OTLP's usual size of a batch; sent early when so many wait. */
 const BATCH_ITEMS = 512;
 const MAX_ITEMS = 4_096;

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Span, SpanAttributes, SpanEvent } from '../span-sink.ts';
+import { anyDigit } from '../trace-context.ts';
 import type { ExportResource } from './export-target.ts';
 
 /** Where a span is written; grows for one that is longer. */
@@ -157,7 +158,7 @@ class BackwardBytes {
     this.at -= bytes;
     const { buffer, at } = this;
     for (let index = 0; index < bytes; index += 1) {
-      buffer[at + index] = (digit(digits.charCodeAt(index * 2)) << 4) | digit(digits.charCodeAt(index * 2 + 1));
+      buffer[at + index] = (anyDigit(digits.charCodeAt(index * 2)) << 4) | anyDigit(digits.charCodeAt(index * 2 + 1));
     }
     this.varint(bytes);
     this.tag(field, LENGTH);
@@ -246,8 +247,4 @@ function lengthHead(field: number, length: number): Buffer {
   bytes.begin();
   bytes.lengthHead(field, length);
   return bytes.copy();
-}
-
-function digit(code: number): number {
-  return code <= 0x39 ? code - 0x30 : (code | 0x20) - 0x57;
 }

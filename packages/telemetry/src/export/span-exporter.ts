@@ -5,7 +5,7 @@ import type { IOtlpExportDelegate } from '@opentelemetry/otlp-exporter-base';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import type { TimerWheel } from '@weft/kernel';
 import type { Span, SpanSink } from '../span-sink.ts';
-import type { BatchExporter } from './export-queue.ts';
+import type { BatchExporter, ExportQueueFacts } from './export-queue.ts';
 import { ExportQueue } from './export-queue.ts';
 import type { ExportResource, ExportTarget } from './export-target.ts';
 import { OtlpSpans } from './otlp-spans.ts';
@@ -27,7 +27,7 @@ const EXPORT_TIMEOUT_MS = 5_000;
 /** Spans on their way to a collector. The libraries of the protocols are loaded with the first span, and not without one. */
 export class SpanExport implements SpanSink {
   readonly enabled: boolean;
-  readonly queue: SpanQueue;
+  readonly queue: ExportQueueFacts;
   private readonly way: SpanSinkWay;
 
   constructor(options: SpanExportOptions) {
@@ -45,11 +45,8 @@ export class SpanExport implements SpanSink {
   }
 }
 
-/** What can be asked of the queue, whatever waits in it. */
-export type SpanQueue = Pick<ExportQueue<never>, 'exported' | 'failed' | 'dropped' | 'waitingItems' | 'close'>;
-
 interface SpanSinkWay {
-  readonly queue: SpanQueue;
+  readonly queue: ExportQueueFacts;
   put(span: Span): void;
 }
 
