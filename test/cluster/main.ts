@@ -25,6 +25,11 @@ if (!(outageMinutes >= 0 && outageMinutes <= 1_440)) {
   process.exit(2);
 }
 
+if (isApiOnly && outageMinutes > 0) {
+  process.stderr.write('--outage-minutes needs a node, and --api-only starts none; give one of them\n');
+  process.exit(2);
+}
+
 /** Five seconds apart. */
 const UNINSTALL_TRIES = 12;
 
@@ -41,7 +46,10 @@ if (given === '' && !existsSync(join(state, 'bin', 'kube-apiserver'))) {
 const isOurs = given === '' && !existsSync(join(state, 'run', 'kube-apiserver.pid'));
 if (given === '' && run(join(machine, 'up'), isApiOnly ? ['--bare'] : []) !== 0) process.exit(1);
 // A test begins without Gateway API, and others leave it.
-if (given === '' && run(join(machine, 'gateway-api'), ['remove']) !== 0) process.exit(1);
+if (given === '' && run(join(machine, 'gateway-api'), ['remove']) !== 0) {
+  if (isOurs) run(join(machine, 'down'), []);
+  process.exit(1);
+}
 const version = '0.1.0';
 let image = process.env['WEFT_TEST_IMAGE'] ?? '';
 if (!isApiOnly && given === '' && image === '') {

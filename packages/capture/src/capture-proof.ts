@@ -7,6 +7,9 @@ import type { OriginalDestinationReader } from './original-destination.ts';
 
 const ANSWER = 'weft-captured\n';
 
+/** An answer of this machine's own needs no second; a busy node may need some. */
+const WAIT_MS = 3_000;
+
 /** What a proof found; in both cases sentences for people. */
 export interface CaptureProof {
   readonly shown: readonly string[];
@@ -17,7 +20,7 @@ export interface CaptureProof {
  * Shows that what leaves is redirected: listens on the proxy's port in its place and calls an address that does not exist.
  * Must run before the proxy listens, as a user whose connections the plan redirects, or as the proxy's: its calls there pass by a
  * rule of their own, which stands with all the others in what the kernel takes whole or not at all. `waitMs` bounds each call.
- * Whoever else calls meanwhile is cut off.
+ * Whoever else calls meanwhile is cut off. Fails, as one line for a person, where nothing could be found out.
  *
  * What arrives cannot be shown from inside: a packet of this machine to itself never passes the rules for arrivals. A caller
  * from outside shows it; in a pod the kubelet is one, whose readiness probe goes to a port where nobody listens but by redirection.
@@ -25,13 +28,13 @@ export interface CaptureProof {
 export async function proveOutbound(
   plan: CapturePlan,
   read: OriginalDestinationReader,
-  waitMs: number,
-): Promise<CaptureProof> {
+  waitMs: number = WAIT_MS,
+): Promise<Result<CaptureProof, string>> {
   const shown: string[] = [];
   const faults: string[] = [];
-  if (!capturesOutbound(plan)) return { shown, faults };
+  if (!capturesOutbound(plan)) return ok({ shown, faults });
   const opened = await openStandIn(plan.outboundPort, read);
-  if (!opened.ok) return { shown, faults: [opened.error] };
+  if (!opened.ok) return opened;
   const { server, seen } = opened.value;
   for (const family of usedFamilies()) {
     const answer = await call(nowhere[family], waitMs);
@@ -44,7 +47,7 @@ export async function proveOutbound(
       );
   }
   server.close();
-  return { shown, faults };
+  return ok({ shown, faults });
 }
 
 async function openStandIn(

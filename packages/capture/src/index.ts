@@ -1,5 +1,5 @@
 export { type CaptureWords, defaultCaptureWords, readCaptureArguments, readCapturePlan } from './capture-options.ts';
-export { type CapturePlan, handoverSources } from './capture-plan.ts';
+export { type CapturePlan, capturesOutbound, handoverSources } from './capture-plan.ts';
 export { type CaptureProof, proveOutbound } from './capture-proof.ts';
 export { writeIptablesRemoval, writeIptablesRules } from './iptables-ruleset.ts';
 export { nftTable, writeNftRemoval, writeNftRules } from './nft-ruleset.ts';

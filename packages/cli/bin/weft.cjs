@@ -93,7 +93,9 @@ function nodeOptions(argv) {
   const wanted = Object.prototype.hasOwnProperty.call(V8_FLAGS, argv[0]) ? V8_FLAGS[argv[0]] : [];
   const said = process.execArgv.concat((process.env.NODE_OPTIONS || '').split(' '));
   return wanted.filter(function (flag) {
-    return said.indexOf(flag) < 0;
+    return !said.some(function (word) {
+      return word.split('=')[0] === flag.split('=')[0];
+    });
   });
 }
 

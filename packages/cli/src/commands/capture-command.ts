@@ -8,6 +8,7 @@ import {
 } from '@weft/capture';
 import { Command, Option } from 'commander';
 import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
+import { uncapturedWayOut } from '../capture-way-out.ts';
 import type { Terminal } from '../output/terminal.ts';
 import type { Finish } from './finish.ts';
 
@@ -16,8 +17,6 @@ interface ApplyOptions extends CaptureWords {
   readonly prove: boolean;
 }
 
-/** An answer of this machine's own needs no second; a busy node may need some. */
-const PROOF_WAIT_MS = 3_000;
 const waysOut =
   'where a pod may not have NET_ADMIN, have agents of the nodes write the rules (cni.enabled), or set the annotation config.weft.dev/capture: None and call through the explicit proxy';
 
@@ -123,23 +122,17 @@ async function verifyRules(plan: CapturePlan, terminal: Terminal): Promise<ExitC
 
 async function proveRules(plan: CapturePlan, terminal: Terminal): Promise<ExitCode> {
   if (await prove(plan, terminal)) return exitCodes.ok;
-  terminal.err(
-    'weft: in a cluster the agent of the node writes the rules as the pod starts (DaemonSet weft-cni); a pod that came before it has to start again\n',
-  );
+  terminal.err(`weft: ${uncapturedWayOut}\n`);
   return exitCodes.unwell;
 }
 
 async function prove(plan: CapturePlan, terminal: Terminal): Promise<boolean> {
-  if (process.getuid?.() === plan.proxyUser) {
-    throw new CommandFault(
-      exitCodes.usage,
-      `user ${plan.proxyUser} is the proxy's, which is left alone; prove as another`,
-    );
-  }
   const { openOriginalDestinations, proveOutbound } = await import('@weft/capture');
   const read = openOriginalDestinations();
   if (!read.ok) throw new CommandFault(exitCodes.unwell, read.error);
-  const { shown, faults } = await proveOutbound(plan, read.value, PROOF_WAIT_MS);
+  const proof = await proveOutbound(plan, read.value);
+  if (!proof.ok) throw new CommandFault(exitCodes.unwell, proof.error);
+  const { shown, faults } = proof.value;
   for (const line of shown) terminal.out(`proven: ${line}\n`);
   for (const line of faults) terminal.err(`weft: ${line}\n`);
   return faults.length === 0;

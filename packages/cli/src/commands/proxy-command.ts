@@ -7,6 +7,7 @@ import type { Proxy } from '@weft/proxy';
 import { DeferredLog } from '../deferred-log.ts';
 import { followEndSignals, orphaned } from '../end-signals.ts';
 import { CommandFault, type ExitCode, exitCodes } from '../exit-code.ts';
+import { uncapturedWayOut } from '../capture-way-out.ts';
 import { describeFlags, readFlags } from '../proxy/flag-reader.ts';
 import { proxyFlags } from '../proxy/proxy-flags.ts';
 import { type ProxySettings, readProxySettings } from '../proxy/proxy-settings.ts';
@@ -16,8 +17,6 @@ import { nodeWarning } from '../node-release.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { weftVersion } from '../weft-version.ts';
 
-/** An answer of this machine's own needs no second; a busy node may need some. */
-const PROOF_WAIT_MS = 3_000;
 /** How long a token is good for a first configuration to arrive is of no concern here: a day stands for "until asked to end". */
 const LONGEST_START_MS = 86_400_000;
 
@@ -125,11 +124,14 @@ async function serve(settings: ProxySettings): Promise<ExitCode> {
 /** An application whose traffic goes past its proxy must not start, so neither does the proxy. */
 async function findCaptured(plan: CapturePlan): Promise<void> {
   const read = openOriginalDestinations();
-  const faults = read.ok ? (await proveOutbound(plan, read.value, PROOF_WAIT_MS)).faults : [read.error];
+  const proof = read.ok ? await proveOutbound(plan, read.value) : read;
+  // That nothing could be found out is no lack of rules, for which the agent of the node would send the pod away.
+  if (!proof.ok) throw new CommandFault(exitCodes.unwell, proof.error);
+  const { faults } = proof.value;
   if (faults.length === 0) return;
   throw new CommandFault(
     exitCodes.uncaptured,
-    `traffic is not led through this proxy: ${faults.join('; ')}; in a cluster the agent of the node writes the rules as the pod starts (DaemonSet weft-cni), and a pod that came before it has to start again`,
+    `traffic is not led through this proxy: ${faults.join('; ')}; ${uncapturedWayOut}`,
   );
 }
 

@@ -42,7 +42,7 @@ export const proxyFlags: readonly Flag[] = [
   flag(
     'capture-rules',
     'OPTIONS',
-    'options of weft capture by which others have written the rules; the proxy proves before it starts that they are there',
+    'options of weft capture, each as --name=value, by which others have written the rules; the proxy proves before it starts that they are there',
   ),
   flag('opaque-ports', 'PORTS', 'carried as bytes where nothing declares what they speak, such as 3306,9000-9010'),
   flag(

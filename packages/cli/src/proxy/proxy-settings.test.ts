@@ -162,6 +162,7 @@ test('a pod says by variables of its injector what it is, and attests itself by 
     [{ WEFT_ROOTS: '' }, /--roots is empty: expected PEM/],
     [{ WEFT_CAPTURE: 'tproxy' }, /--capture "tproxy": expected redirect/],
     [{ WEFT_OPAQUE_PORTS: '0' }, /--opaque-ports "0"/],
+    [{ WEFT_CAPTURE_RULES: '--inbound all --outbound all' }, /--capture-rules .*each as --name=value/],
     [{ WEFT_APP_PROBES: '{"/other":{}}' }, /--app-probes .*expected/],
     [{ WEFT_APP_PROBES: '[' }, /--app-probes .*no JSON/],
     [{ WEFT_APP_METRICS: 'metrics' }, /--app-metrics "metrics": expected PORT\/PATH/],

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { type CapturePlan, readCaptureArguments } from '@weft/capture';
+import { type CapturePlan, capturesOutbound, readCaptureArguments } from '@weft/capture';
 import { readJoinToken } from '@weft/identity';
 import { type ProbeTable, readProbeTable, sidecarPorts } from '@weft/injection';
 import { type PortRange, type Result, fail, ok, readDurationMs, readPortRanges } from '@weft/kernel';
@@ -178,7 +178,10 @@ function captureRulesOf(values: FlagValues): CapturePlan | null {
   const text = values.one('capture-rules');
   if (text === '') return null;
   const read = readCaptureArguments(text.split(' '));
-  return read.ok ? read.value : refuse('capture-rules', text, `options of weft capture (${read.error})`);
+  // A word that is no option is passed over, and rules that lead nothing here would prove themselves.
+  if (read.ok && capturesOutbound(read.value)) return read.value;
+  const why = read.ok ? '' : ` (${read.error})`;
+  return refuse('capture-rules', text, `options of weft capture, each as --name=value, such as --outbound=all${why}`);
 }
 
 function opaquePortsOf(values: FlagValues): readonly PortRange[] {
