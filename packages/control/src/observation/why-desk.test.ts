@@ -98,6 +98,41 @@ test('proxies of other replicas are asked through them, in the time that is left
   assert.deepEqual(questions, ['r1 900', 't1 900']);
 });
 
+test('a replica that is reached while the trace is followed is not called silent', async () => {
+  const one = exampleHop({ requestId: 'r1', traceId: 't1' });
+  const ring = { proxy: 'shop/b', silent: '', reach: REACH };
+  const { desk } = stage({ 'shop/a': () => [one] }, (request) =>
+    Promise.resolve([
+      {
+        replica: 'two',
+        answer: request === 'r1' ? fail({ code: 'Unavailable', message: 'refused' }) : ok({ hops: [], rings: [ring] }),
+      },
+    ]),
+  );
+  const { rings } = await desk.find('r1');
+  assert.deepEqual(
+    rings.map(({ proxy, silent }) => `${proxy}: ${silent}`),
+    ['shop/a: ', 'shop/b: '],
+  );
+});
+
+test('what all said stands where the trace could not be followed in time', async () => {
+  const one = exampleHop({ requestId: 'r1', traceId: 't1' });
+  const { desk, clock } = stage({ 'shop/a': () => [one] }, (request) =>
+    request === 'r1'
+      ? Promise.resolve([{ replica: 'two', answer: fail({ code: 'Unavailable', message: 'refused' }) }])
+      : new Promise(() => undefined),
+  );
+  const found = desk.find('r1');
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  clock.advance(1_100);
+  const { rings } = await found;
+  assert.deepEqual(
+    rings.map(({ proxy }) => proxy),
+    ['replica two', 'shop/a'],
+  );
+});
+
 test('another replica is told what is known here, and is not asked in turn', async () => {
   const { desk, clock } = stage({ 'shop/a': () => [exampleHop()], 'shop/b': undefined }, () => assert.fail('asked'));
   const found = desk.findHere('4bf92f3577b34da6a3ce929d0e0e4736', 300);

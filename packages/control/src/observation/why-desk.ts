@@ -26,6 +26,11 @@ interface Found {
   readonly hops: Map<string, FoundHop>;
 }
 
+interface Round extends Found {
+  /** All said something in time, be it why they cannot answer. */
+  readonly isWhole: boolean;
+}
+
 /** Asks all proxies what they remember of one request: those with a stream here, and through the other replicas theirs. */
 export class WhyDesk {
   private readonly registry: ProxyRegistry;
@@ -52,12 +57,15 @@ export class WhyDesk {
     const traces = new Set<string>();
     for (const { hop } of first.hops.values())
       if (hop.traceId !== '' && hop.traceId !== request) traces.add(hop.traceId);
+    let asked = first.rings;
     for (const trace of [...traces].slice(0, 4)) {
       const more = await this.round(trace, untilMs, over);
       for (const [key, hop] of more.hops) first.hops.set(key, hop);
+      // A replica that was reached only now has given its hops; it would be strange to read that it was not asked.
+      if (more.isWhole) asked = more.rings;
     }
     timer.cancel();
-    const rings = [...first.rings.values()].sort((left, right) => byCodeUnit(left.proxy, right.proxy));
+    const rings = [...asked.values()].sort((left, right) => byCodeUnit(left.proxy, right.proxy));
     return { hops: orderHops([...first.hops.values()].slice(0, MOST_HOPS)), rings };
   }
 
@@ -70,7 +78,7 @@ export class WhyDesk {
     return { hops: [...found.hops.values()].slice(0, MOST_HOPS), rings: [...found.rings.values()] };
   }
 
-  private round(request: string, untilMs: number, over: Promise<void>): Promise<Found> {
+  private round(request: string, untilMs: number, over: Promise<void>): Promise<Round> {
     const awaitMs = Math.max(1, Math.floor(untilMs - this.clock.nowMs() - WAY_MS));
     return this.ask(request, over, [this.elsewhere(request, awaitMs)]);
   }
@@ -79,16 +87,17 @@ export class WhyDesk {
     request: string,
     over: Promise<void>,
     others: readonly Promise<readonly ElsewhereAnswer[]>[],
-  ): Promise<Found> {
+  ): Promise<Round> {
     const found: Found = { rings: new Map(), hops: new Map() };
     const asked = Array.from(this.registry.records, (record) => this.askOne(record, request, found));
     const told = others.map(async (answers) => takeElsewhere(await answers, found));
-    await Promise.race([Promise.all([...asked.map(({ done }) => done), ...told]), over]);
+    const all = Promise.all([...asked.map(({ done }) => done), ...told]).then(() => true);
+    const isWhole = await Promise.race([all, over.then(() => false)]);
     for (const { proxy, isAnswered } of asked) {
       if (!isAnswered()) found.rings.set(proxy, { proxy, silent: 'no answer within a second', reach: null });
     }
     // What comes later is not looked at any more.
-    return { rings: new Map(found.rings), hops: new Map(found.hops) };
+    return { rings: new Map(found.rings), hops: new Map(found.hops), isWhole };
   }
 
   private askOne(

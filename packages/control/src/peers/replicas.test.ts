@@ -158,7 +158,7 @@ test('a request is found whatever replica its sidecars are connected to, and a r
         isAsking = false;
       });
     }
-    return found.hops.length === 2;
+    return found.hops.length === 2 && found.rings.every(({ silent }) => silent === '');
   }, 3 * WAIT_MS);
   assert.deepEqual(found.hops.map(({ proxy, hop: { direction } }) => `${proxy} ${direction}`).sort(), [
     'shop/orders-1 Inbound',
