@@ -125,7 +125,8 @@ export type {
 export type { ResourceFacts, SessionEnd, SessionOptions, SessionPort, View } from './session-contract.ts';
 export { SyncSession } from './sync-session.ts';
 export { type Progress, SyncHub } from './sync-hub.ts';
-export { type AdminCall, type AdminGuard, AdminServer, type AdminService } from './grpc/admin-server.ts';
+export { type AdminGuard, AdminServer } from './grpc/admin-server.ts';
+export type { AdminCall, AdminService } from './grpc/admin-service.ts';
 export { AdminClient } from './grpc/admin-client.ts';
 export type { PeerService } from './grpc/peer-methods.ts';
 export { PeerClient } from './grpc/peer-client.ts';

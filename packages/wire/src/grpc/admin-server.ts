@@ -12,26 +12,9 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { type Result, fail, ok } from '@weft/kernel';
-import type {
-  CreateTokenRequest,
-  CreateTokenResponse,
-  GetConfigRequest,
-  GetConfigResponse,
-  GetDashboardResponse,
-  GetTrafficRequest,
-  GetTrafficResponse,
-  GetVersionsResponse,
-  ListObjectsRequest,
-  ListObjectsResponse,
-  ListProxiesResponse,
-  MeshEvent,
-  ServerInfo,
-  TapEvent,
-  TapRequest,
-  WhyRequest,
-  WhyResponse,
-} from '../admin-message.ts';
+import type { MeshEvent, TapEvent, TapRequest } from '../admin-message.ts';
 import { MAX_MESSAGE_BYTES } from '../sync-message.ts';
+import type { AdminCall, AdminService } from './admin-service.ts';
 import {
   ADMIN_CREATE_TOKEN,
   ADMIN_GET_CONFIG,
@@ -49,41 +32,6 @@ import {
 } from './method.ts';
 import { serveEvents, serveTap } from './served-stream.ts';
 import { type Received, type Reply, callback, errorOf, unary } from './unary.ts';
-
-/** What a control plane answers to people and tools. */
-export interface AdminService {
-  getServer(): Reply<ServerInfo>;
-  listProxies(): Reply<ListProxiesResponse>;
-  getConfig(request: GetConfigRequest): Reply<GetConfigResponse>;
-  getVersions(request: { readonly proxy: string }): Reply<GetVersionsResponse>;
-  listObjects(request: ListObjectsRequest): Reply<ListObjectsResponse>;
-  /** Says the events remembered, then new ones until the returned function is called; calls `ended` when there are no more. */
-  watchEvents(noFollow: boolean, emit: (event: MeshEvent) => void, ended: () => void): () => void;
-  createToken(request: CreateTokenRequest): Reply<CreateTokenResponse>;
-  why(request: WhyRequest): Reply<WhyResponse>;
-  getTraffic(request: GetTrafficRequest): Reply<GetTrafficResponse>;
-  getDashboard(): Reply<GetDashboardResponse>;
-  /** Says what is tapped until the returned function is called or `ended` was. */
-  tap(
-    request: TapRequest,
-    emit: (event: TapEvent) => void,
-    ended: (fault: CallFault | null) => void,
-  ): Result<() => void, CallFault>;
-}
-
-/** A call of `Admin`, as proto/weft/v1/admin.proto names it. */
-export type AdminCall =
-  | 'GetServer'
-  | 'ListProxies'
-  | 'GetConfig'
-  | 'GetVersions'
-  | 'ListObjects'
-  | 'CreateToken'
-  | 'Why'
-  | 'GetDashboard'
-  | 'GetTraffic'
-  | 'Tap'
-  | 'WatchEvents';
 
 /** Judges who calls where a file's mode does not. */
 export interface AdminGuard {

@@ -1,16 +1,6 @@
 import type { ServerUnaryCall, ServerWritableStream, ServiceDefinition, sendUnaryData } from '@grpc/grpc-js';
 import type { Result } from '@weft/kernel';
-import type {
-  GetConfigRequest,
-  GetConfigResponse,
-  GetVersionsResponse,
-  ListObjectsRequest,
-  ListProxiesResponse,
-  MeshEvent,
-  Nothing,
-  TapEvent,
-  TapRequest,
-} from '../admin-message.ts';
+import type { ListObjectsRequest, MeshEvent, Nothing, TapEvent, TapRequest } from '../admin-message.ts';
 import type {
   CountHoldersResponse,
   CountRequest,
@@ -21,6 +11,7 @@ import type {
   ViewServicesRequest,
   ViewServicesResponse,
 } from '../peer-message.ts';
+import type { AdminService } from './admin-service.ts';
 import {
   type CallFault,
   type Method,
@@ -35,21 +26,19 @@ import {
   PEERS_WATCH_EVENTS,
   PEERS_WHY,
 } from './method.ts';
-import { type BeginTap, type WatchEvents, serveEvents, serveTap } from './served-stream.ts';
+import { serveEvents, serveTap } from './served-stream.ts';
 import { type Received, type Reply, callback, errorOf, unary } from './unary.ts';
 
-/** What one replica of a control plane answers to another, of its own proxies alone. */
-export interface PeerService {
+/** Calls that `Admin` has too, here answered of this replica's proxies alone. */
+type Shared = 'listProxies' | 'getConfig' | 'getVersions' | 'watchEvents' | 'tap';
+
+/** What one replica of a control plane answers to another. */
+export interface PeerService extends Pick<AdminService, Shared> {
   tell(request: TellRequest): Reply<TellResponse>;
   count(request: CountRequest): Reply<Nothing>;
   why(request: PeerWhyRequest): Reply<PeerWhyResponse>;
-  listProxies(): Reply<ListProxiesResponse>;
-  getConfig(request: GetConfigRequest): Reply<GetConfigResponse>;
-  getVersions(request: { readonly proxy: string }): Reply<GetVersionsResponse>;
   countHolders(request: ListObjectsRequest): Reply<CountHoldersResponse>;
   viewServices(request: ViewServicesRequest): Reply<ViewServicesResponse>;
-  watchEvents(...asked: Parameters<WatchEvents>): ReturnType<WatchEvents>;
-  tap(...asked: Parameters<BeginTap>): ReturnType<BeginTap>;
 }
 
 /** Finds who answers a call, by the address of its connection; or why nobody does. */

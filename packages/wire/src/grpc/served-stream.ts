@@ -1,25 +1,15 @@
 /** Streams on the server's side that one caller reads: who reads too slowly is told so or let go, and never waited for. */
 import type { ServerWritableStream } from '@grpc/grpc-js';
-import type { Result } from '@weft/kernel';
 import type { MeshEvent, TapEvent, TapRequest } from '../admin-message.ts';
+import type { AdminService } from './admin-service.ts';
 import type { CallFault } from './method.ts';
 import { type Received, errorOf } from './unary.ts';
-
-/** Begins a tap: says what is tapped until the returned function is called or `ended` was. */
-export type BeginTap = (
-  request: TapRequest,
-  emit: (event: TapEvent) => void,
-  ended: (fault: CallFault | null) => void,
-) => Result<() => void, CallFault>;
-
-/** Says the events remembered, then new ones until the returned function is called; calls `ended` when there are no more. */
-export type WatchEvents = (noFollow: boolean, emit: (event: MeshEvent) => void, ended: () => void) => () => void;
 
 /** Events a watcher may be behind before its stream is ended: it can ask again. */
 const MAX_EVENTS_BEHIND = 4096;
 const MAX_TAPS_BEHIND = 64;
 
-export function serveTap(call: ServerWritableStream<Received<TapRequest>, TapEvent>, begin: BeginTap): void {
+export function serveTap(call: ServerWritableStream<Received<TapRequest>, TapEvent>, begin: AdminService['tap']): void {
   const refuse = (fault: CallFault): void => void call.emit('error', errorOf(fault));
   if (!call.request.ok) {
     refuse({ code: 'InvalidArgument', message: `${call.request.error.path}: ${call.request.error.message}` });
@@ -49,7 +39,7 @@ export function serveTap(call: ServerWritableStream<Received<TapRequest>, TapEve
 
 export function serveEvents(
   call: ServerWritableStream<Received<{ readonly noFollow: boolean }>, MeshEvent>,
-  watch: WatchEvents,
+  watch: AdminService['watchEvents'],
 ): void {
   if (!call.request.ok) {
     call.emit('error', errorOf({ code: 'InvalidArgument', message: call.request.error.message }));
