@@ -96,7 +96,7 @@ export interface ServiceJson {
 export interface ServiceEndpointsJson {
   readonly id: string;
   readonly views: readonly { readonly proxy: string; readonly backends: readonly BackendView[] }[];
-  /** Callers that did not answer. */
+  /** Callers that are connected and did not answer. */
   readonly silent: readonly string[];
   /** Every replica of the control plane; `silent`: why its callers were not asked. */
   readonly replicas: readonly AskedReplica[];

@@ -14,7 +14,7 @@ import {
   type TapRequest,
 } from '@weft/wire';
 import { type TestControl, type TestProxy, joinMesh } from '../control-harness.ts';
-import type { TopologyJson } from '../dashboard-server/dashboard-api.ts';
+import type { ServiceEndpointsJson, TopologyJson } from '../dashboard-server/dashboard-api.ts';
 import { Replicas, WAIT_MS } from './replica-fixture.ts';
 
 /** Replicas `one`, with the sidecar of web, and `two`, with that of orders, which know each other. */
@@ -125,12 +125,14 @@ function counted(changed: Pick<EdgeCounters, 'direction' | 'peer'> & Partial<Edg
   };
 }
 
-/** Both sidecars' reports have arrived at both replicas, and the step of time they fell into is over. */
-async function reported(replicas: Replicas, admins: Pair['admins']): Promise<void> {
+/** All sidecars' reports have arrived at both replicas, and the step of time they fell into is over. */
+async function reported(replicas: Replicas, admins: Pair['admins'], reporters = 2): Promise<void> {
   for (const admin of admins) {
     await until(async () => {
       const traffic = await admin.getTraffic({ windowMs: 60_000, service: '' });
-      return traffic.ok && traffic.value.proxies === 2 && traffic.value.replicas.every(({ silent }) => silent === '');
+      return (
+        traffic.ok && traffic.value.proxies === reporters && traffic.value.replicas.every(({ silent }) => silent === '')
+      );
     });
   }
   replicas.finishStep();
@@ -142,6 +144,17 @@ async function edgesOf(admin: AdminClient): Promise<string[]> {
   return traffic.value.edges.map(
     ({ source, destination, direction, requests }) => `${source} ${destination} ${direction} ${requests}`,
   );
+}
+
+/** A document of the dashboard. */
+async function shown({ dashboard: served }: TestControl['control'], path: string): Promise<unknown> {
+  const { address, token } = served!;
+  const got = await fetch(`${address}/api/v1/${path}`, { headers: { authorization: `Bearer ${token}` } });
+  return got.json();
+}
+
+async function endpointsOf(control: TestControl['control'], service: string): Promise<ServiceEndpointsJson> {
+  return (await shown(control, `services/${service}/endpoints`)) as ServiceEndpointsJson;
 }
 
 test('proxies of all replicas are listed by each, once, with where one can be asked what they hold', async (t) => {
@@ -195,10 +208,7 @@ test('traffic of all sidecars is known to each replica, and what both ends count
     assert.equal(traffic.value.edges[0]?.workload, 'shop/orders');
   }
   for (const { control } of [one, two]) {
-    const { address, token } = control.dashboard!;
-    const headers = { authorization: `Bearer ${token}` };
-    const got = await fetch(`${address}/api/v1/topology?window=60000`, { headers });
-    const topology = (await got.json()) as TopologyJson;
+    const topology = (await shown(control, 'topology?window=60000')) as TopologyJson;
     assert.deepEqual(
       topology.nodes.map(({ id, kind, proxies }) => `${id} ${kind} ${proxies}`),
       ['shop/orders workload 1', 'shop/web workload 1'],
@@ -208,9 +218,25 @@ test('traffic of all sidecars is known to each replica, and what both ends count
       ['Outbound 1'],
     );
     assert.deepEqual(topology.replicas.map(({ replica }) => replica).sort(), ['one', 'two']);
-    const views = await fetch(`${address}/api/v1/services/shop/orders/endpoints`, { headers });
-    const { views: seen, silent } = (await views.json()) as { views: { proxy: string }[]; silent: string[] };
-    assert.deepEqual([seen.map(({ proxy }) => proxy), silent], [['shop/web-1'], []]);
+    const { views, silent } = await endpointsOf(control, 'shop/orders');
+    assert.deepEqual([views.map(({ proxy }) => proxy), silent], [['shop/web-1'], []]);
+  }
+});
+
+test('of the callers of a service those are called silent that are connected to any replica and do not answer', async (t) => {
+  const { replicas, admins, one, two, web } = await pair(t);
+  const caller = (mesh: TestControl, instance: string): Promise<TestProxy> =>
+    replicas.caller(mesh, { instance, backends: () => new Promise(() => undefined) });
+  const [slow, gone] = [await caller(two, 'web-2'), await caller(two, 'web-3')];
+  const callers = [web, slow, gone];
+  await eventually(() => callers.every(({ isComplete }) => isComplete), WAIT_MS);
+  for (const { client } of callers) client.count(counted({ direction: 'Outbound', peer: 'shop/orders' }));
+  await reported(replicas, admins, callers.length);
+  gone.client.stop();
+  await eventually(() => two.control.status().proxies.some(({ state }) => state === 'Lost'), WAIT_MS);
+  for (const { control } of [one, two]) {
+    const { views, silent } = await endpointsOf(control, 'shop/orders');
+    assert.deepEqual([views.map(({ proxy }) => proxy), silent], [['shop/web-1'], ['shop/web-2']]);
   }
 });
 

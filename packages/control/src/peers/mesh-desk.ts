@@ -33,6 +33,7 @@ import type {
   ServiceView,
   TapEvent,
   TapRequest,
+  ViewServicesResponse,
   WhyRequest,
   WhyResponse,
 } from '@weft/wire';
@@ -156,14 +157,17 @@ export class MeshDesk implements AdminService {
       peers?.ask((client) => client.viewServices({ calls })) ?? [],
     ]);
     const views = new Map<string, ServiceView>();
-    for (const { answer } of answers) {
-      for (const view of answer.ok ? answer.value.views : []) views.set(keyOf(view), view);
-    }
-    for (const view of here.views) views.set(keyOf(view), view);
-    const answered = new Set(Array.from(views.values(), ({ proxy }) => proxy));
-    const silent = new Set(calls.map(({ proxy }) => proxy).filter((proxy) => !answered.has(proxy)));
+    const silent = new Set<string>();
+    const take = (seen: ViewServicesResponse): void => {
+      for (const view of seen.views) views.set(keyOf(view), view);
+      for (const proxy of seen.silent) silent.add(proxy);
+    };
+    for (const { answer } of answers) if (answer.ok) take(answer.value);
+    take(here);
     const sorted = [...views.values()].sort((left, right) => byCodeUnit(left.proxy, right.proxy));
-    return ok({ id: service, views: sorted, silent: [...silent], replicas: this.replicasOf(answers) });
+    // One that has just moved is silent where it was.
+    for (const { proxy } of sorted) silent.delete(proxy);
+    return ok({ id: service, views: sorted, silent: [...silent].sort(byCodeUnit), replicas: this.replicasOf(answers) });
   }
 
   /** Those of other replicas as they come; when nothing new is wanted, all that are remembered in the order of their time. */

@@ -120,11 +120,17 @@ export class PeerRoom {
     return fail({ code: 'PermissionDenied', message: `${peer} is no control plane of this mesh` });
   }
 
+  /** Whether who says that it is this replica can be another one. */
+  judge(replica: string): Result<true, CallFault> {
+    if (replica !== this.options.replica) return ok(true);
+    return fail({ code: 'FailedPrecondition', message: `two replicas are named ${replica}` });
+  }
+
   /** Another replica speaks. */
   async told(request: TellRequest): Promise<Result<TellResponse, CallFault>> {
     const { registry, book } = this.options;
-    const fault = this.judge(request.replica);
-    if (fault !== undefined) return fail(fault);
+    const judged = this.judge(request.replica);
+    if (!judged.ok) return judged;
     this.heard(request.replica);
     const instances = request.instances.map(readTold);
     const counts = await registry.told(request.replica, instances, request.removed, request.whole, request.awaitMs);
@@ -138,8 +144,8 @@ export class PeerRoom {
 
   /** Another replica tells what its proxies have counted. */
   count(request: CountRequest): Result<Nothing, CallFault> {
-    const fault = this.judge(request.replica);
-    if (fault !== undefined) return fail(fault);
+    const judged = this.judge(request.replica);
+    if (!judged.ok) return judged;
     this.intake.take(request);
     return ok({});
   }
@@ -208,11 +214,6 @@ export class PeerRoom {
     this.links.clear();
     this.speakers.clear();
     this.port = 0;
-  }
-
-  private judge(replica: string): CallFault | undefined {
-    if (replica !== this.options.replica) return undefined;
-    return { code: 'FailedPrecondition', message: `two replicas are named ${replica}` };
   }
 
   private reach(replica: string): Result<PeerLink, CallFault> {

@@ -43,7 +43,9 @@ export class ReplicaDesk implements PeerService {
     return this.options.room.count(request);
   }
 
-  async why({ request, awaitMs }: PeerWhyRequest): Promise<Result<PeerWhyResponse, CallFault>> {
+  async why({ replica, request, awaitMs }: PeerWhyRequest): Promise<Result<PeerWhyResponse, CallFault>> {
+    const judged = this.options.room.judge(replica);
+    if (!judged.ok) return judged;
     return ok(await this.options.observation.whyHere(request, awaitMs));
   }
 
