@@ -1,6 +1,6 @@
 /** Speaks to bytes-program.ts, one command at a time. */
 import { fileURLToPath } from 'node:url';
-import { LineProgram } from '../line-program.ts';
+import { LineProgram, nodeProgram } from '../line-program.ts';
 import type { Workbench } from '../workbench.ts';
 
 export type BytesCommand =
@@ -26,8 +26,9 @@ const program = fileURLToPath(new URL('bytes-program.ts', import.meta.url));
 export class BytesDriver {
   private readonly program: LineProgram;
 
-  constructor(workbench: Workbench) {
-    this.program = new LineProgram(workbench, { command: process.execPath, args: [program], processor: 'load' });
+  /** `behind`: lets the other programs of the bench go first, for load whose own time does not count. */
+  constructor(workbench: Workbench, behind = false) {
+    this.program = new LineProgram(workbench, { ...nodeProgram(program, behind), processor: 'load' });
   }
 
   async run(command: BytesCommand): Promise<BytesReply> {

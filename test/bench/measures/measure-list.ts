@@ -9,7 +9,7 @@ import { handshake, resume } from './handshake.ts';
 import { idle } from './idle.ts';
 import { latency1k } from './latency-1k.ts';
 import type { Measure } from './measure.ts';
-import { mixed } from './mixed.ts';
+import { mixed, mixedTcp, mixedTcpPlain } from './mixed.ts';
 import { mtlsPair, mtlsPairHttp2 } from './mtls-pair.ts';
 import { push } from './push.ts';
 import { replay } from './replay.ts';
@@ -40,6 +40,8 @@ export const measures: readonly Measure[] = [
   handshake,
   resume,
   mixed,
+  mixedTcp,
+  mixedTcpPlain,
   streams,
   floods,
   telemetryCost,

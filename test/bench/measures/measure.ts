@@ -28,6 +28,8 @@ export interface Deployed {
   readonly name: SubjectName;
   /** Where clients connect. */
   readonly port: number;
+  /** Where clients of the second application connect. */
+  readonly bytesPort?: number;
   /** Process groups of all its sidecars. */
   readonly groups: readonly number[];
   stop(): Promise<void>;
@@ -46,6 +48,8 @@ export type Shape = 'one' | 'pair';
 export interface Spoken {
   readonly application?: Application;
   readonly leg?: Leg;
+  /** Of a second application beside, whose bytes nobody looks into. */
+  readonly bytesPort?: number;
 }
 
 /**
@@ -99,15 +103,19 @@ export async function deploy(
     const server = await subject.start({ ...common, role: 'server', upstreamPort });
     sidecars.push(server);
     try {
-      sidecars.unshift(await subject.start({ ...common, role: 'client', upstreamPort: server.port }));
+      const { port: upstreamPort, bytesPort } = server;
+      const ports = { upstreamPort, ...(bytesPort === undefined ? {} : { bytesPort }) };
+      sidecars.unshift(await subject.start({ ...common, role: 'client', ...ports }));
     } catch (error) {
       await server.stop();
       throw error;
     }
   }
+  const { port, bytesPort } = sidecars[0]!;
   return {
     name: subject.name,
-    port: sidecars[0]!.port,
+    port,
+    ...(bytesPort === undefined ? {} : { bytesPort }),
     groups: sidecars.flatMap(({ groups }) => groups),
     stop: async () => void (await Promise.all(sidecars.map((sidecar) => sidecar.stop()))),
   };

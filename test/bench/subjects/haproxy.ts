@@ -12,20 +12,26 @@ export const haproxy: Subject = {
   version: () => versionLine('haproxy', ['-v']),
   async start(options) {
     const { workbench } = options;
-    const [port] = (await freePorts(1)) as [number];
+    const [port, bytesPort] = (await freePorts(2)) as [number, number];
     const file = join(workbench.makeFolder('haproxy'), 'haproxy.cfg');
-    writeFileSync(file, configuration(options, port));
+    writeFileSync(file, configuration(options, port, bytesPort));
     const running = workbench.start({
       command: findProgram('haproxy') ?? 'haproxy',
       args: ['-db', '-f', file],
       processor: 'subject',
     });
     await workbench.untilListening(running, port);
-    return { port, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };
+    return {
+      port,
+      ...(options.bytesPort === undefined ? {} : { bytesPort }),
+      groups: [running.pid],
+      startedMs: running.startedMs,
+      stop: () => running.stop(),
+    };
   },
 };
 
-function configuration(options: SubjectStart, port: number): string {
+function configuration(options: SubjectStart, port: number, bytesPort: number): string {
   const { role, upstreamPort, certificates, application = 'http1', leg = 'http1' } = options;
   const alpn = application === 'tcp' ? '' : ` alpn ${leg === 'http2' ? 'h2' : 'http/1.1'}`;
   let bind = role !== 'server' && application === 'http2' ? ' proto h2' : '';
@@ -58,5 +64,13 @@ frontend in
   default_backend out
 backend out
   server upstream 127.0.0.1:${upstreamPort}${server}
-`;
+${
+  options.bytesPort === undefined
+    ? ''
+    : `listen bytes
+  mode tcp
+  bind 127.0.0.1:${bytesPort}${bind.replace(alpn, '')}
+  server upstream 127.0.0.1:${options.bytesPort}${server.replace(alpn, '')}
+`
+}`;
 }

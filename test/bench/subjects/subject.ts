@@ -28,6 +28,8 @@ export interface SubjectStart {
   readonly role: Role;
   /** Where it passes requests on to: the upstream, or the `server` of its pair. */
   readonly upstreamPort: number;
+  /** The same of a second application beside it, whose bytes nobody looks into; absent when there is none. */
+  readonly bytesPort?: number;
   readonly application?: Application;
   readonly leg?: Leg;
   /** For the two roles of a pair. */
@@ -38,6 +40,8 @@ export interface SubjectStart {
 
 export interface Sidecar {
   readonly port: number;
+  /** Where it takes what is for the second application. */
+  readonly bytesPort?: number;
   /** Its process groups. */
   readonly groups: readonly number[];
   /** When its process was started, on the clock of `performance.now`. */

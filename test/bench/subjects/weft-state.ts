@@ -8,7 +8,7 @@ import { createAuthority, openStateFolder, readAuthority, toCaPem, workloadId, w
 import type { Authority } from '@weft/identity';
 import { systemClock } from '@weft/kernel';
 import { builtInDefaults } from '@weft/model';
-import type { ApplicationProtocol, Resource } from '@weft/model';
+import type { ApplicationProtocol, DestinationKey, Resource } from '@weft/model';
 import { encodeSnapshot, versionResource } from '@weft/wire';
 import type { Workbench } from '../workbench.ts';
 import { benchHost } from './subject.ts';
@@ -20,6 +20,10 @@ const DAY_MS = 86_400_000;
 
 /** The service every request is for; the port is what `Host: echo` means. */
 const destination = `${benchNamespace}/${benchHost}:80`;
+
+/** The second application, where a measure has one. */
+const bytesService = 'bytes';
+export const bytesDestination = `${benchNamespace}/${bytesService}:9000`;
 
 let authority: Promise<Authority> | undefined;
 
@@ -70,28 +74,46 @@ export async function writeState(
   }
 }
 
-/** What a caller of `echo` holds; every policy at its default, as a user has it who configured nothing. */
-export function callerResources(endpointPort: number, mesh: boolean, application: Application = 'http1'): Resource[] {
-  const defaults = builtInDefaults;
+/**
+ * What a caller of `echo` holds; every policy at its default, as a user has it who configured nothing. `bytesPort`: where a second
+ * service is, called `bytes`, whose bytes nobody looks into.
+ */
+export function callerResources(
+  endpointPort: number,
+  mesh: boolean,
+  application: Application = 'http1',
+  bytesPort?: number,
+): Resource[] {
   const protocol = protocolOf(application);
+  const services = [{ service: benchHost, ports: [{ port: 80, name: 'http', protocol }], addresses: [] }];
+  const held = serviceResources(benchHost, destination, protocol, endpointPort, mesh);
+  if (bytesPort !== undefined) {
+    services.push({ service: bytesService, ports: [{ port: 9000, name: 'tcp', protocol: 'Tcp' }], addresses: [] });
+    held.push(...serviceResources(bytesService, bytesDestination, 'Tcp', bytesPort, mesh));
+  }
+  return [meshSettings, { type: 'names', name: benchNamespace, services }, ...held];
+}
+
+function serviceResources(
+  service: string,
+  key: DestinationKey,
+  protocol: ApplicationProtocol,
+  endpointPort: number,
+  mesh: boolean,
+): Resource[] {
+  const defaults = builtInDefaults;
   return [
-    meshSettings,
-    {
-      type: 'names',
-      name: benchNamespace,
-      services: [{ service: benchHost, ports: [{ port: 80, name: 'http', protocol }], addresses: [] }],
-    },
     {
       type: 'routes',
-      name: destination,
+      name: key,
       rules: [
         {
-          route: `Service ${benchNamespace}/${benchHost}`,
+          route: `Service ${benchNamespace}/${service}`,
           rule: 'default',
           hostnames: [],
           matches: [{ path: { type: 'PathPrefix', value: '/' }, method: '', headers: [], queries: [], grpc: null }],
           filters: [],
-          backends: [{ backend: destination, weight: 1, filters: [] }],
+          backends: [{ backend: key, weight: 1, filters: [] }],
           timeouts: defaults.timeouts,
           retries: defaults.retries,
         },
@@ -99,7 +121,7 @@ export function callerResources(endpointPort: number, mesh: boolean, application
     },
     {
       type: 'backend',
-      name: destination,
+      name: key,
       protocol,
       loadBalancer: defaults.loadBalancer,
       connections: defaults.connections,
@@ -110,10 +132,10 @@ export function callerResources(endpointPort: number, mesh: boolean, application
     },
     {
       type: 'endpoints',
-      name: destination,
+      name: key,
       endpoints: [
         {
-          key: 'echo-1',
+          key: `${service}-1`,
           address: '127.0.0.1',
           port: endpointPort,
           applicationPort: endpointPort,
@@ -152,14 +174,20 @@ export function edgeResources(endpointPort: number, listener: { port: number; ce
 export const edgeGateway = `${benchNamespace}/edge`;
 
 /** What a workload holds that only answers. */
-export function answererResources(applicationPort: number, application: Application = 'http1'): Resource[] {
+export function answererResources(
+  applicationPort: number,
+  application: Application = 'http1',
+  bytesPort?: number,
+): Resource[] {
+  const first = { port: applicationPort, name: 'http', protocol: protocolOf(application), mtls: 'Strict' } as const;
+  const second = { port: bytesPort ?? 0, name: 'tcp', protocol: 'Tcp', mtls: 'Strict' } as const;
   return [
     meshSettings,
     {
       type: 'inbound',
       name: `${benchNamespace}/server`,
       identity: benchId('server'),
-      ports: [{ port: applicationPort, name: 'http', protocol: protocolOf(application), mtls: 'Strict' }],
+      ports: bytesPort === undefined ? [first] : [first, second],
       telemetry: null,
     },
   ];

@@ -13,6 +13,7 @@ import type { PairCertificates } from './pair-certificates.ts';
 import {
   answererResources,
   benchNamespace,
+  bytesDestination,
   callerResources,
   edgeGateway,
   edgeResources,
@@ -40,6 +41,8 @@ export interface WeftStart {
   readonly stateFolder: string;
   /** Of the application that a `server` answers for; 0 for the others. */
   readonly applicationPort: number;
+  /** Of a second one that it answers for, whose bytes nobody looks into. */
+  readonly bytesPort?: number;
   /** Folder of the probe's socket. */
   readonly probe?: string;
   /** With an address of its own for each destination, for what is no HTTP. */
@@ -91,6 +94,7 @@ export async function startWeftSidecar(options: WeftStart): Promise<Running> {
     ...options.flags,
   };
   const switches = options.local === true ? ['--local-addresses'] : [];
+  if (options.bytesPort !== undefined) switches.push(`--port=tcp=${options.bytesPort}`);
   const given = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
   const args = [...(options.v8Flags ?? v8Flags), ...program, ...given, ...switches];
   return workbench.start({ ...nodeCommand(args, probe), processor: 'subject' });
@@ -131,10 +135,10 @@ export function variedWeft(name: 'weft' | 'other', what: string, varied: WeftVar
 export type WeftVariation = Pick<WeftStart, 'v8Flags' | 'program' | 'flags'>;
 
 async function startSubject(
-  { workbench, role, upstreamPort, probe, certificates, application = 'http1' }: SubjectStart,
+  { workbench, role, upstreamPort, bytesPort, probe, certificates, application = 'http1' }: SubjectStart,
   varied: WeftVariation = {},
 ): Promise<Sidecar> {
-  const [port] = (await freePorts(1)) as [number];
+  const [port, arrivalPort] = (await freePorts(2)) as [number, number];
   const stateFolder = workbench.makeFolder(`weft-${role}`, 0o700);
   let edge: WeftStart['edge'];
   if (role === 'edge') {
@@ -143,30 +147,38 @@ async function startSubject(
     const listener = { port: EDGE_PORT, certificate: EDGE_CERTIFICATE };
     await writeState(stateFolder, 'client', edgeResources(upstreamPort, listener), []);
   } else if (role === 'server') {
-    await writeState(stateFolder, 'server', answererResources(upstreamPort, application), [
+    await writeState(stateFolder, 'server', answererResources(upstreamPort, application, bytesPort), [
       `inbound ${upstreamPort} ${port}`,
+      ...(bytesPort === undefined ? [] : [`inbound ${bytesPort} ${arrivalPort}`]),
     ]);
   } else {
-    await writeState(stateFolder, 'client', callerResources(upstreamPort, role === 'client', application), [
-      `outbound ${port}`,
-    ]);
+    const resources = callerResources(upstreamPort, role === 'client', application, bytesPort);
+    await writeState(stateFolder, 'client', resources, [`outbound ${port}`]);
   }
   const applicationPort = role === 'server' ? upstreamPort : 0;
   const probed = probe === undefined ? {} : { probe };
-  const local = application === 'tcp' && role !== 'server';
+  const local = (application === 'tcp' || bytesPort !== undefined) && role !== 'server';
   const running = await startWeftSidecar({
     workbench,
     role,
     stateFolder,
     applicationPort,
+    ...(role === 'server' && bytesPort !== undefined ? { bytesPort } : {}),
     local,
     ...probed,
     ...(edge === undefined ? {} : { edge }),
     ...varied,
   });
   await workbench.untilListening(running, port);
-  const taken = local ? await untilLocalPort(stateFolder) : port;
-  return { port: taken, groups: [running.pid], startedMs: running.startedMs, stop: () => running.stop() };
+  const localPorts = local ? await untilLocalPorts(stateFolder) : {};
+  const bytesTaken = role === 'server' ? arrivalPort : localPorts[bytesDestination];
+  return {
+    port: application === 'tcp' && local ? Object.values(localPorts)[0]! : port,
+    ...(bytesPort === undefined || bytesTaken === undefined ? {} : { bytesPort: bytesTaken }),
+    groups: [running.pid],
+    startedMs: running.startedMs,
+    stop: () => running.stop(),
+  };
 }
 
 /** As Kubernetes mounts a Secret. */
@@ -177,8 +189,8 @@ function placeCertificate(folder: string, { serverCertificate, serverKey }: Pair
   copyFileSync(serverKey, join(place, 'tls.key'));
 }
 
-/** Where the one destination of a caller has its own address. */
-async function untilLocalPort(stateFolder: string): Promise<number> {
+/** Where the destinations of a caller have addresses of their own. */
+async function untilLocalPorts(stateFolder: string): Promise<Readonly<Record<string, number>>> {
   const file = join(stateFolder, 'ready');
   const endMs = performance.now() + 10_000;
   while (!existsSync(file)) {
@@ -186,9 +198,8 @@ async function untilLocalPort(stateFolder: string): Promise<number> {
     await sleep(5);
   }
   const { localPorts } = JSON.parse(readFileSync(file, 'utf8')) as { localPorts: Record<string, number> };
-  const [port] = Object.values(localPorts);
-  if (port === undefined) throw new Error('no local address');
-  return port;
+  if (Object.keys(localPorts).length === 0) throw new Error('no local address');
+  return localPorts;
 }
 
 /** The command line, as `npm run build` makes it. */
