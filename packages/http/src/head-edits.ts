@@ -25,6 +25,8 @@ export interface HeaderLine {
 export interface HeadSlot {
   readonly name: string;
   readonly mode: 'own' | 'replace' | 'add' | 'absent';
+  /** Its value hardly comes again (ids, what is left of a time): HTTP/2 neither looks for it nor keeps it. */
+  readonly unique?: boolean;
 }
 
 export interface HeadEditRules {
@@ -46,7 +48,8 @@ export interface HeadEditFault {
 
 const KEEP = 0;
 const DROP = 255;
-const MAX_SLOTS = 200;
+/** Each is a bit of a mask. */
+const MAX_SLOTS = 31;
 
 interface CompiledSlot {
   /** `Name: `, ready to be written. */
@@ -54,6 +57,7 @@ interface CompiledSlot {
   readonly name: string;
   readonly id: FieldId;
   readonly onlyAbsent: boolean;
+  readonly unique: boolean;
   /** A modifier of the route decides about this field; the slot writes nothing. */
   readonly overridden: boolean;
 }
@@ -63,6 +67,8 @@ export class HeadEdits {
   /** Lines to append, ready to be copied. */
   readonly lines: Buffer;
   readonly slots: readonly CompiledSlot[];
+  /** A bit for each slot whose values hardly come again. */
+  readonly uniqueSlots: number;
   /** By field id: 0 keep, 255 drop, n drop when slot n - 1 has a value. */
   private readonly rulesById: Uint8Array;
   /** Lower-case names without an id of their own, with the same rules. */
@@ -78,6 +84,7 @@ export class HeadEdits {
   ) {
     this.lines = lines;
     this.slots = slots;
+    this.uniqueSlots = slots.reduce((mask, { unique }, index) => mask | (unique ? 1 << index : 0), 0);
     this.rulesById = rulesById;
     this.names = names;
     this.rulesByName = rulesByName;
@@ -149,6 +156,7 @@ function compile(rules: HeadEditRules): HeadEdits {
       name,
       id: fieldIdOf(name),
       onlyAbsent: slot.mode === 'absent',
+      unique: slot.unique === true,
       overridden: outcomes.get(name)?.dropped ?? false,
     };
   });

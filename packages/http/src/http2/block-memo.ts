@@ -25,6 +25,8 @@ class Entry {
   target = '';
   host = '';
   upgrade = '';
+  /** By slot: the values that stand in `bytes`. */
+  readonly values: (string | undefined)[] = [];
   bytes: Buffer = NOTHING;
   length = 0;
   /** The same came before: the next time its bytes are kept. */
@@ -44,7 +46,10 @@ export class BlockMemo {
     this.next = 0;
   }
 
-  /** The entry for a request; its bytes may be sent when `length` is above 0, else `record` fills it. */
+  /**
+   * The entry for a request; its bytes may be sent when `length` is above 0, else `record` fills it. `mask` says which slots have
+   * a value; those of `uniqueSlots` stand behind the bytes.
+   */
   findRequest(head: Head, edits: HeadEdits, mask: number, facts: RequestFacts, version: number): Entry {
     const entry = this.at(head);
     const same =
@@ -58,7 +63,8 @@ export class BlockMemo {
       entry.method === facts.method &&
       entry.target === facts.target &&
       entry.host === facts.host &&
-      entry.upgrade === facts.upgrade;
+      entry.upgrade === facts.upgrade &&
+      hasValues(entry, facts.slots, mask & ~edits.uniqueSlots);
     if (!same) {
       entry.generation = head.generation;
       entry.edits = edits;
@@ -71,6 +77,7 @@ export class BlockMemo {
       entry.target = facts.target;
       entry.host = facts.host;
       entry.upgrade = facts.upgrade;
+      takeValues(entry, facts.slots, mask & ~edits.uniqueSlots);
     }
     return settle(entry, same, version);
   }
@@ -91,7 +98,8 @@ export class BlockMemo {
       entry.mask === mask &&
       entry.status === status &&
       entry.framing === facts.framing &&
-      entry.contentLength === facts.contentLength;
+      entry.contentLength === facts.contentLength &&
+      hasValues(entry, facts.slots, mask & ~edits.uniqueSlots);
     if (!same) {
       entry.generation = head.generation;
       entry.edits = edits;
@@ -99,6 +107,7 @@ export class BlockMemo {
       entry.status = status;
       entry.framing = facts.framing;
       entry.contentLength = facts.contentLength;
+      takeValues(entry, facts.slots, mask & ~edits.uniqueSlots);
     }
     return settle(entry, same, version);
   }
@@ -124,6 +133,27 @@ export class BlockMemo {
     entry.head = head;
     entry.generation = -1;
     return entry;
+  }
+}
+
+/** The index of the lowest bit of a mask that is not 0. */
+export function lowestBit(mask: number): number {
+  return 31 - Math.clz32(mask & -mask);
+}
+
+function hasValues(entry: Entry, values: readonly (string | undefined)[], mask: number): boolean {
+  for (let rest = mask; rest !== 0; rest &= rest - 1) {
+    const index = lowestBit(rest);
+    if (entry.values[index] !== values[index]) return false;
+  }
+  return true;
+}
+
+function takeValues(entry: Entry, values: readonly (string | undefined)[], mask: number): void {
+  for (let rest = mask; rest !== 0; rest &= rest - 1) {
+    const index = lowestBit(rest);
+    while (entry.values.length < index) entry.values.push(undefined);
+    entry.values[index] = values[index];
   }
 }
 

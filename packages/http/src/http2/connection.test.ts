@@ -134,6 +134,47 @@ describe('a request and its response', () => {
     }
   });
 
+  test('a remembered head is another one when a value that usually comes again does not', () => {
+    const compiled = compileHeadEdits({
+      slots: [
+        { name: 'x-request-id', mode: 'own', unique: true },
+        { name: 'x-peer', mode: 'own' },
+        { name: 'via', mode: 'add' },
+      ],
+    });
+    assert.ok(compiled.ok);
+    const { client, server } = pair();
+    const head = requestHead(getText);
+    const peers = ['a', 'a', 'a', 'a', 'b', 'b', 'b', undefined, undefined, 'a', 'a'];
+    for (const [at, peer] of peers.entries()) {
+      const facts = factsOf(head);
+      facts.slots = [at === 5 ? undefined : `r-${at}`, peer, '1.1 weft'];
+      const stream = client.connection.open(new StreamRecorder(), head, compiled.value, facts);
+      assert.ok(stream !== undefined);
+      stream.sendEnd(null);
+      exchange(client, server);
+      const [event] = server.streams.at(-1)!.events;
+      const expected = `${peer === undefined ? '' : `\\|x-peer=${peer}`}\\|via=1.1 weft${at === 5 ? '' : `\\|x-request-id=r-${at}`}$`;
+      assert.match(event!, new RegExp(expected));
+    }
+    // What cannot be written is refused on a head that is known as well, and the next one goes through.
+    for (const slots of [
+      ['r', 'a\nb'],
+      ['r', ' a'],
+      ['r\r', 'a'],
+      ['r ', 'a'],
+    ]) {
+      const facts = factsOf(head);
+      facts.slots = [...slots, '1.1 weft'];
+      assert.equal(client.connection.open(new StreamRecorder(), head, compiled.value, facts), undefined);
+      assert.equal(client.take().length, 0);
+      facts.slots = ['r', 'a', '1.1 weft'];
+      assert.ok(client.connection.open(new StreamRecorder(), head, compiled.value, facts) !== undefined);
+      exchange(client, server);
+      assert.match(server.streams.at(-1)!.events[0]!, /\|x-peer=a\|via=1.1 weft\|x-request-id=r$/);
+    }
+  });
+
   test('a slot that would split a field is refused and nothing is written', () => {
     const compiled = compileHeadEdits({ slots: [{ name: 'x-request-id', mode: 'own' }] });
     assert.ok(compiled.ok);

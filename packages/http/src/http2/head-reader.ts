@@ -117,12 +117,16 @@ export class HeadReader {
   }
 
   private recall(block: Buffer, start: number, end: number, variant: number): Head | undefined {
-    const head = variant < 0 ? undefined : this.memo.find(block, start, end, variant, this.decoder.version);
+    const { decoder } = this;
+    const known =
+      variant < 0 || decoder.owesResize ? undefined : this.memo.find(block, start, end, variant, decoder.version);
     this.compressionFault = '';
     this.detail = '';
     this.resized = false;
-    this.shared = head !== undefined;
-    return head;
+    this.shared = known !== undefined;
+    if (known === undefined) return undefined;
+    if (known.added !== null) decoder.repeat(known.added);
+    return known.head;
   }
 
   private decode(block: Buffer, start: number, end: number, listBytes: number): Head | undefined {
@@ -148,10 +152,19 @@ export class HeadReader {
       this.giveBack(head);
       return undefined;
     }
-    const { decoder } = this;
-    if (variant >= 0 && !decoder.changedTable) {
-      this.shared = this.memo.keep(block, start, end, variant, decoder.usedTable ? decoder.version : -1, head);
-    }
+    if (variant >= 0) this.remember(block, start, end, variant, head);
     return head;
+  }
+
+  private remember(block: Buffer, start: number, end: number, variant: number, head: Head): void {
+    const { decoder, memo } = this;
+    // A block that refers to the table and changes it means something else the next time.
+    if (decoder.changedTable && decoder.usedTable) return;
+    const version = decoder.usedTable ? decoder.version : -1;
+    if (!memo.repeats(block, start, end, variant, version)) return;
+    const added = decoder.changedTable ? decoder.addedByBlock() : null;
+    if (added === undefined) return;
+    memo.keep(block, start, end, variant, version, head, added);
+    this.shared = true;
   }
 }

@@ -8,7 +8,7 @@ import type { Head } from '../head.ts';
 import type { HeadEdits } from '../head-edits.ts';
 import type { RequestFacts, ResponseFacts } from '../http1/message-facts.ts';
 import { MethodId } from '../method.ts';
-import { BlockMemo } from './block-memo.ts';
+import { BlockMemo, lowestBit } from './block-memo.ts';
 import type { HpackEncoder } from './hpack/encoder.ts';
 
 /** Buffer's encoder without argument checks; part of Node since its first releases, absent from the type package. */
@@ -45,8 +45,8 @@ const TRAILERS = Buffer.from('trailers');
 const CONTINUE = Buffer.from('100-continue');
 const CONNECT = Buffer.from('CONNECT');
 const PROTOCOL = Buffer.from(':protocol');
-// Slots above it are written, but their presence is in no mask, so such heads are not remembered.
-const MAX_MASK_SLOTS = 30;
+
+type SlotValues = readonly (string | undefined)[];
 
 interface EditLine {
   readonly id: number;
@@ -85,14 +85,19 @@ export class Http2HeadWriter {
    * takes it.
    */
   writeRequest(out: ByteWriter, head: Head, edits: HeadEdits, facts: RequestFacts): boolean {
-    if (!isWritable(facts.method, ByteClass.Token) || !isWritable(facts.target, ByteClass.Target)) return false;
-    if (!isWritable(facts.host, ByteClass.Target) || !isWritable(facts.upgrade, ByteClass.Value)) return false;
-    if (!areWritable(facts.slots)) return false;
+    const mask = slotMask(edits, facts.slots);
+    if (!areWritable(facts.slots, mask & edits.uniqueSlots)) return false;
+    const key = this.memo.findRequest(head, edits, mask, facts, this.encoder.version);
+    // What is remembered was written once, so it can be.
+    const isKnown = key.length > 0;
+    if (!isKnown) {
+      if (!isWritable(facts.method, ByteClass.Token) || !isWritable(facts.target, ByteClass.Target)) return false;
+      if (!isWritable(facts.host, ByteClass.Target) || !isWritable(facts.upgrade, ByteClass.Value)) return false;
+      if (!areWritable(facts.slots, mask & ~edits.uniqueSlots)) return false;
+    }
     this.take(edits);
     this.encoder.begin(out);
-    const mask = slotMask(edits, facts.slots);
-    const key = this.memo.findRequest(head, edits, mask, facts, this.encoder.version);
-    if (key.length > 0) out.copy(key.bytes, 0, key.length);
+    if (isKnown) out.copy(key.bytes, 0, key.length);
     else {
       const start = out.length;
       this.writeRequestPseudo(out, head, facts);
@@ -102,18 +107,19 @@ export class Http2HeadWriter {
       if (head.acceptsTrailers) {
         this.encoder.field(out, 0, TE, 0, TE.length, TRAILERS, 0, TRAILERS.length, 0, true);
       }
-      if (mask >= 0) this.memo.record(key, out.buffer, start, out.length, this.encoder.version);
+      this.writeSteadySlots(out, head, edits, facts.slots, mask & ~edits.uniqueSlots);
+      this.memo.record(key, out.buffer, start, out.length, this.encoder.version);
     }
-    this.writeSlots(out, head, edits, facts.slots);
+    this.writeUniqueSlots(out, head, edits, facts.slots, mask & edits.uniqueSlots);
     return true;
   }
 
   /** A final or interim response; a 101 becomes the 200 that accepts an extended CONNECT (RFC 8441 §5). */
   writeResponse(out: ByteWriter, head: Head, edits: HeadEdits, facts: ResponseFacts): boolean {
-    if (!areWritable(facts.slots)) return false;
+    const mask = slotMask(edits, facts.slots);
+    if (!areWritable(facts.slots, mask)) return false;
     this.take(edits);
     this.encoder.begin(out);
-    const mask = slotMask(edits, facts.slots);
     const status = facts.status === 0 ? head.status : facts.status;
     const key = this.memo.findResponse(head, edits, mask, status, facts, this.encoder.version);
     if (key.length > 0) out.copy(key.bytes, 0, key.length);
@@ -124,9 +130,10 @@ export class Http2HeadWriter {
       if (status >= 200) {
         writeLength(this.encoder, out, this.number(facts.framing, facts.contentLength), this.scratch);
       }
-      if (mask >= 0) this.memo.record(key, out.buffer, start, out.length, this.encoder.version);
+      this.writeSteadySlots(out, head, edits, facts.slots, mask & ~edits.uniqueSlots);
+      this.memo.record(key, out.buffer, start, out.length, this.encoder.version);
     }
-    this.writeSlots(out, head, edits, facts.slots);
+    this.writeUniqueSlots(out, head, edits, facts.slots, mask & edits.uniqueSlots);
     return true;
   }
 
@@ -223,7 +230,7 @@ export class Http2HeadWriter {
     else encoder.named(out, PATH_SLASH, head.bytes, head.pathStart, end, true);
   }
 
-  private writeFields(out: ByteWriter, head: Head, edits: HeadEdits, values: readonly (string | undefined)[]): void {
+  private writeFields(out: ByteWriter, head: Head, edits: HeadEdits, values: SlotValues): void {
     const encoder = this.encoder;
     const { bytes, spans, ids, flags, count } = head;
     for (let index = 0; index < count; index += 1) {
@@ -248,15 +255,22 @@ export class Http2HeadWriter {
     }
   }
 
-  private writeSlots(out: ByteWriter, head: Head, edits: HeadEdits, values: readonly (string | undefined)[]): void {
-    const slots = edits.slots;
-    for (let index = 0; index < slots.length; index += 1) {
-      const value = values[index];
-      const slot = slots[index]!;
-      if (value === undefined || slot.overridden) continue;
-      if (slot.onlyAbsent && head.find(slot.name) >= 0) continue;
+  /** Slots of `mask` whose values come again: a part of what is remembered. */
+  private writeSteadySlots(out: ByteWriter, head: Head, edits: HeadEdits, values: SlotValues, mask: number): void {
+    for (let rest = mask; rest !== 0; rest &= rest - 1) {
+      const index = lowestBit(rest);
+      const slot = edits.slots[index]!;
+      if (!isWritten(slot, head)) continue;
       const name = this.slotNames[index]!;
-      this.encoder.field(out, slot.id, name, 0, name.length, this.scratch, 0, this.text(value), 0, true);
+      this.encoder.field(out, slot.id, name, 0, name.length, this.scratch, 0, this.text(values[index]!), 0, true);
+    }
+  }
+
+  private writeUniqueSlots(out: ByteWriter, head: Head, edits: HeadEdits, values: SlotValues, mask: number): void {
+    for (let rest = mask; rest !== 0; rest &= rest - 1) {
+      const index = lowestBit(rest);
+      const slot = edits.slots[index]!;
+      if (isWritten(slot, head)) this.encoder.once(out, slot.id, this.slotNames[index]!, values[index]!);
     }
   }
 
@@ -297,18 +311,27 @@ function isWritable(text: string, mask: number): boolean {
   return text === '' || isOfClass(text, mask);
 }
 
-function areWritable(values: readonly (string | undefined)[]): boolean {
-  for (let index = 0; index < values.length; index += 1) {
-    const value = values[index];
-    if (value !== undefined && (!isOfClass(value, ByteClass.Value) || value.trim() !== value)) return false;
+/** Values of `mask` hold nothing that would end a field or be stripped at its ends. */
+function areWritable(values: SlotValues, mask: number): boolean {
+  for (let rest = mask; rest !== 0; rest &= rest - 1) {
+    const value = values[lowestBit(rest)]!;
+    if (!isOfClass(value, ByteClass.Value)) return false;
+    if (isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1))) return false;
   }
   return true;
 }
 
-/** Which slots have a value, since that decides what is dropped; -1 when there are too many to tell. */
-function slotMask(edits: HeadEdits, values: readonly (string | undefined)[]): number {
+function isBlank(unit: number): boolean {
+  return unit === 0x20 || unit === 0x09;
+}
+
+function isWritten(slot: HeadEdits['slots'][number], head: Head): boolean {
+  return !slot.overridden && !(slot.onlyAbsent && head.find(slot.name) >= 0);
+}
+
+/** Which slots have a value, a bit for each, since that decides what is dropped. */
+function slotMask(edits: HeadEdits, values: SlotValues): number {
   const count = edits.slots.length;
-  if (count > MAX_MASK_SLOTS) return -1;
   let mask = 0;
   for (let index = 0; index < count; index += 1) if (values[index] !== undefined) mask |= 1 << index;
   return mask;

@@ -30,20 +30,20 @@ export const requestSlotCount = 18;
  */
 export const sidecarRequestEdits: EditRules = {
   slots: [
-    { name: 'x-request-id', mode: 'replace' },
-    { name: 'traceparent', mode: 'replace' },
+    { name: 'x-request-id', mode: 'replace', unique: true },
+    { name: 'traceparent', mode: 'replace', unique: true },
     { name: 'via', mode: 'add' },
     { name: 'weft-client-identity', mode: 'own' },
-    { name: 'grpc-timeout', mode: 'replace' },
+    { name: 'grpc-timeout', mode: 'replace', unique: true },
     { name: 'grpc-previous-rpc-attempts', mode: 'replace' },
     { name: 'content-type', mode: 'replace' },
-    { name: 'tracestate', mode: 'replace' },
-    { name: 'b3', mode: 'replace' },
-    { name: 'x-b3-traceid', mode: 'replace' },
-    { name: 'x-b3-spanid', mode: 'replace' },
-    { name: 'x-b3-parentspanid', mode: 'replace' },
+    { name: 'tracestate', mode: 'replace', unique: true },
+    { name: 'b3', mode: 'replace', unique: true },
+    { name: 'x-b3-traceid', mode: 'replace', unique: true },
+    { name: 'x-b3-spanid', mode: 'replace', unique: true },
+    { name: 'x-b3-parentspanid', mode: 'replace', unique: true },
     { name: 'x-b3-sampled', mode: 'replace' },
-    { name: 'x-amzn-trace-id', mode: 'replace' },
+    { name: 'x-amzn-trace-id', mode: 'replace', unique: true },
   ],
 };
 

@@ -5,6 +5,7 @@ import type { Head } from '../../head.ts';
 import { DynamicTable, ENTRY_OVERHEAD } from './dynamic-table.ts';
 import { FieldFault, fieldFaultDetail, nameFault, valueFault } from './field-class.ts';
 import { readHuffman } from './huffman.ts';
+import { Insertions } from './insertions.ts';
 import {
   FIRST_PSEUDO_ID,
   PseudoId,
@@ -53,6 +54,9 @@ export class HpackDecoder {
   private readonly table: DynamicTable;
   private limitBytes: number;
   private mustResize: boolean;
+  /** `inserted` of the table when the block read last began, and how many entries it would have added to one without end. */
+  private insertedBefore: number;
+  private insertions: number;
   private listBytes: number;
   private fields: number;
   private maxListBytes: number;
@@ -74,6 +78,8 @@ export class HpackDecoder {
     this.table = new DynamicTable(most, 4096);
     this.limitBytes = most;
     this.mustResize = false;
+    this.insertedBefore = 0;
+    this.insertions = 0;
     this.listBytes = 0;
     this.fields = 0;
     this.maxListBytes = 0;
@@ -100,6 +106,26 @@ export class HpackDecoder {
     return Math.max(1, Math.floor(this.listBytes / Math.max(1, this.maxListBytes)));
   }
 
+  /** The next block must begin with a change of the table's size, so it cannot be one that came before. */
+  get owesResize(): boolean {
+    return this.mustResize;
+  }
+
+  /**
+   * What the block read last added to the table, when that is all it did to it: a block of the same bytes then means the same
+   * whatever the table holds, and `repeat` does what it does. Undefined for any other.
+   */
+  addedByBlock(): Insertions | undefined {
+    if (this.resized || this.usedTable || this.table.inserted - this.insertedBefore !== this.insertions)
+      return undefined;
+    return Insertions.since(this.table, this.insertedBefore);
+  }
+
+  /** A block came again that `added` this: the table takes it as if the block had been read. */
+  repeat(added: Insertions): void {
+    added.repeat(this.table);
+  }
+
   /** The peer has acknowledged the size: a smaller one than it uses must be taken up by its next block (RFC 7541 §4.2). */
   announced(tableBytes: number): void {
     this.limitBytes = tableBytes;
@@ -118,6 +144,8 @@ export class HpackDecoder {
     this.changedTable = false;
     this.usedTable = false;
     this.resized = false;
+    this.insertedBefore = this.table.inserted;
+    this.insertions = 0;
     this.listBytes = 0;
     this.fields = 0;
     this.maxListBytes = maxListBytes;
@@ -241,6 +269,7 @@ export class HpackDecoder {
     if (insert) {
       this.table.insert(head.bytes, base, valueStart, head.bytes, valueStart, head.length, id | (fault << 8));
       this.changedTable = true;
+      this.insertions += 1;
     }
     if (this.admit(head.length - base)) this.take(head, id, fault, base, valueStart, head.length, flag);
     else head.length = base;

@@ -32,6 +32,8 @@ export class HpackEncoder {
   private readonly limitBytes: number;
   /** By the low bits of a hash: the number of the entry inserted last under it, plus one. */
   private readonly entries: Int32Array;
+  /** By field id: the number of the entry with this name that `once` inserted last, plus one. */
+  private readonly names: Int32Array;
   /** By other bits: the hash seen last. */
   private readonly seen: Int32Array;
   /** Sizes to announce at the beginning of the next block; -1 for none. */
@@ -44,6 +46,7 @@ export class HpackEncoder {
     this.table = new DynamicTable(limitBytes, Math.min(limitBytes, 4096));
     this.limitBytes = limitBytes;
     this.entries = new Int32Array(SLOTS);
+    this.names = new Int32Array(fieldIdCount);
     this.seen = new Int32Array(SLOTS);
     this.smallestSize = limitBytes < 4096 ? limitBytes : -1;
     this.finalSize = this.smallestSize;
@@ -141,6 +144,34 @@ export class HpackEncoder {
     }
     this.writeName(out, id, name, nameLength, 0x0f, never ? 0x10 : 0);
     writePlain(out, values, valueStart, valueEnd);
+  }
+
+  /**
+   * A field whose value does not come again: it is not looked for, and enters the table, if ever, for the sake of the name.
+   * `name` is in lower case, and `value` was checked.
+   */
+  once(out: ByteWriter, id: number, name: Buffer, value: string): void {
+    const { table } = this;
+    const number = this.names[id]! - 1;
+    let inserts = false;
+    if (staticIndexOfField[id]! === 0 && table.holds(number)) {
+      writeInteger(out, STATIC_COUNT + table.inserted - number, 0x0f, 0);
+    } else {
+      // Once the name has come twice, and while the entry would not push out too much.
+      inserts =
+        id !== 0 &&
+        staticIndexOfField[id]! === 0 &&
+        secretFields[id] === 0 &&
+        this.repeats(Math.imul(id, 0x9e3779b1)) &&
+        this.fits(name.length + value.length);
+      this.writeName(out, id, name, name.length, inserts ? 0x3f : 0x0f, inserts ? 0x40 : 0);
+    }
+    writeInteger(out, value.length, 0x7f, 0);
+    const at = out.length;
+    out.latin1(value);
+    if (!inserts) return;
+    table.insert(name, 0, name.length, out.buffer, at, out.length, 0);
+    this.names[id] = table.inserted;
   }
 
   private writeName(out: ByteWriter, id: number, name: Buffer, length: number, prefix: number, bits: number): void {

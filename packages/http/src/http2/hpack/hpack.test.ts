@@ -177,6 +177,34 @@ describe('encoder', () => {
     });
     assert.equal(sizes[2], 1);
   });
+  test('a value that comes once costs its name only twice, and again when the name has left the table', () => {
+    const encoder = new HpackEncoder(4096);
+    const decoder = new HpackDecoder(4096);
+    const name = Buffer.from('traceparent');
+    const id = readFieldId(name, 0, name.length);
+    const other = Buffer.from('x-other');
+    const sizes: number[] = [];
+    for (let time = 0; time < 200; time += 1) {
+      const out = new ByteWriter(64);
+      const value = `00-${String(time).padStart(32, '7')}-0102030405060708-00`;
+      encoder.once(out, id, name, value);
+      sizes.push(out.length);
+      // Others that repeat push it out in the end.
+      const pushing = Buffer.from(`value ${Math.floor(time / 2)}`.repeat(5));
+      if (time >= 100) encoder.field(out, 0, other, 0, other.length, pushing, 0, pushing.length, 0, true);
+      assert.equal(blockLines(decoder, out.buffer.subarray(0, out.length))[0], `traceparent: ${value}`);
+    }
+    assert.deepEqual(sizes.slice(0, 4), [69, 69, 58, 58]);
+    assert.ok(sizes.slice(4, 100).every((size) => size === 58));
+    assert.ok(sizes.slice(100).filter((size) => size === 69).length < 20);
+    assert.ok(sizes.slice(100).includes(69));
+    const nameless = new HpackEncoder(0);
+    for (let time = 0; time < 4; time += 1) {
+      const out = new ByteWriter(64);
+      nameless.once(out, id, name, 'v');
+      assert.equal(out.length, 15, 'a peer without a table is sent the name each time');
+    }
+  });
   test('secrets and never-indexed fields stay out of every table, and never-indexed ones go on as such', () => {
     const encoder = new HpackEncoder(4096);
     const value = Buffer.from('Bearer secret');
