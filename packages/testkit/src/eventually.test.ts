@@ -14,6 +14,22 @@ describe('eventually', () => {
     assert.equal(await eventually(() => 0, 0), 0);
   });
 
+  it('outlasts a moment in which nothing of the process ran, however long it was', async () => {
+    let isSo = false;
+    setImmediate(() => {
+      const endMs = performance.now() + 100;
+      while (performance.now() < endMs);
+      setTimeout(() => (isSo = true), 10);
+    });
+    await eventually(() => isSo, 60);
+    let calls = 0;
+    await eventually(async () => {
+      calls += 1;
+      if (calls === 1) await new Promise((resolve) => setTimeout(resolve, 100));
+      return calls > 1;
+    }, 60);
+  });
+
   it('fails with the last reason when the time is up', async () => {
     const cause = new Error('still down');
     await assert.rejects(

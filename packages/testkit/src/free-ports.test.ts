@@ -4,9 +4,9 @@ import { describe, it } from 'node:test';
 import { freePorts } from './free-ports.ts';
 
 describe('freePorts', () => {
-  it('gives different ports that can be listened on', async () => {
-    const ports = await freePorts(8);
-    assert.equal(new Set(ports).size, 8);
+  it('gives different ports that can be listened on, and none twice', async () => {
+    const ports = [...(await freePorts(8)), ...(await freePorts(8))];
+    assert.equal(new Set(ports).size, 16);
     for (const port of ports) {
       const server = createServer();
       await new Promise<void>((resolve, reject) => {
@@ -15,5 +15,10 @@ describe('freePorts', () => {
       });
       await new Promise((resolve) => server.close(resolve));
     }
+  });
+
+  it('gives none that the system may give to somebody who names no port', async () => {
+    const highest = Math.max(...(await freePorts(50)));
+    assert.ok(highest < 32_768, String(highest));
   });
 });

@@ -1,21 +1,40 @@
-import { type AddressInfo, type Server, createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { type Server, createServer } from 'node:net';
 
 /**
- * Numbers of `count` different loopback TCP ports that were free a moment ago. Another process may take one before it
- * is used: where a program can listen on port 0 and report the number, that is better.
+ * Below the ports that systems give to whoever names none (32768 and up), outgoing connections and servers on port 0, of
+ * which other tests open hundreds at the same time.
+ */
+const LOWEST = 20_000;
+const HIGHEST = 30_000;
+const TRIES = 100;
+
+/** Given out by this process before: whoever got one may not have opened it yet. */
+const given = new Set<number>();
+
+/**
+ * Numbers of `count` different loopback TCP ports that were free a moment ago, none of them given before. Another process
+ * may take one before it is used: where a program can listen on port 0 and report the number, that is better.
  */
 export async function freePorts(count: number): Promise<number[]> {
-  // All are held at the same time, or the system might give the same one twice.
-  const servers = await Promise.all(Array.from({ length: count }, listen));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  for (let tries = 0; ports.length < count; tries += 1) {
+    if (tries === count + TRIES) throw new Error(`no ${count} free ports found between ${LOWEST} and ${HIGHEST}`);
+    const port = randomInt(LOWEST, HIGHEST);
+    if (given.has(port)) continue;
+    given.add(port);
+    const server = await open(port);
+    if (server === undefined) continue;
+    await new Promise((resolve) => server.close(resolve));
+    ports.push(port);
+  }
   return ports;
 }
 
-function listen(): Promise<Server> {
-  return new Promise((resolve, reject) => {
+function open(port: number): Promise<Server | undefined> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => resolve(server));
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }
