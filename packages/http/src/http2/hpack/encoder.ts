@@ -153,14 +153,15 @@ export class HpackEncoder {
   once(out: ByteWriter, id: number, name: Buffer, value: string): void {
     const { table } = this;
     const number = this.names[id]! - 1;
+    const isStatic = staticIndexOfField[id]! > 0;
     let inserts = false;
-    if (staticIndexOfField[id]! === 0 && table.holds(number)) {
+    if (!isStatic && table.holds(number)) {
       writeInteger(out, STATIC_COUNT + table.inserted - number, 0x0f, 0);
     } else {
       // Once the name has come twice, and while the entry would not push out too much.
       inserts =
         id !== 0 &&
-        staticIndexOfField[id]! === 0 &&
+        !isStatic &&
         secretFields[id] === 0 &&
         this.repeats(Math.imul(id, 0x9e3779b1)) &&
         this.fits(name.length + value.length);

@@ -184,7 +184,7 @@ describe('encoder', () => {
     const id = readFieldId(name, 0, name.length);
     const other = Buffer.from('x-other');
     const sizes: number[] = [];
-    for (let time = 0; time < 200; time += 1) {
+    for (let time = 0; time < 400; time += 1) {
       const out = new ByteWriter(64);
       const value = `00-${String(time).padStart(32, '7')}-0102030405060708-00`;
       encoder.once(out, id, name, value);
