@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createServerRoot, issueServerCertificate } from '@weft/identity';
-import { NamespacePrograms, ip, namespaceLack } from './namespace-programs.ts';
+import { NamespacePrograms, familyLack, ip, namespaceLack } from './namespace-programs.ts';
 
 const weftBin = fileURLToPath(new URL('../../packages/cli/bin/weft.cjs', import.meta.url));
 const SIDECAR = 15_001;
 const APPLICATION = 1_000;
+const LISTENS = 'the application listens';
 const SERVICE = '10.99.1.5';
 const pod = { namespace: `weft-app-pod-${process.pid}`, 4: '10.78.3.2', 6: 'fd78:3::2' } as const;
 const outside = { namespace: `weft-app-out-${process.pid}`, 4: '10.78.3.1', 6: 'fd78:3::1' } as const;
@@ -36,21 +37,23 @@ spec: { defaults: { authentication: { mtls: { mode: Permissive } } } }
 
 /** Each port says its name, who called and as whom. */
 const application = `
+let closed = 8;
+const listening = () => (closed -= 1) === 0 && console.log('${LISTENS}');
 const { readFileSync } = require('node:fs');
 const { createServer } = require('node:http');
 const listen = (port, host) => createServer((q, r) => {
   if (q.url.startsWith('/status/')) r.writeHead(Number(q.url.slice(8)));
   r.end(q.url === '/metrics' ? 'orders_total 7\\n' : [port, q.socket.remoteAddress, q.headers['weft-client-identity'] ?? 'nobody', q.url, q.headers['x-probe'] ?? ''].join(' '));
-}).listen(port, host);
+}).listen(port, host, listening);
 listen(8080, '::');
 listen(8081, '${pod[4]}');
 listen(8082, '127.0.0.1');
 listen(8083, '${pod[6]}');
 listen(8084, '::1');
 // A probe leaves once it is connected, which may reset what is being sent to it.
-require('node:net').createServer((s) => s.on('error', () => {}).end('bytes ' + s.remoteAddress + '\\n')).listen(9090, '${pod[4]}');
+require('node:net').createServer((s) => s.on('error', () => {}).end('bytes ' + s.remoteAddress + '\\n')).listen(9090, '${pod[4]}', listening);
 const tls = { key: readFileSync(process.env.KEY), cert: readFileSync(process.env.CERT) };
-require('node:https').createServer(tls, (q, r) => r.end('secure')).listen(8443, '${pod[4]}');
+require('node:https').createServer(tls, (q, r) => r.end('secure')).listen(8443, '${pod[4]}', listening);
 const grpc = require('node:http2').createServer();
 grpc.on('stream', (stream) => {
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
@@ -58,27 +61,27 @@ grpc.on('stream', (stream) => {
   stream.resume();
   stream.end(Buffer.from([0, 0, 0, 0, 2, 8, 1]));
 });
-grpc.listen(9191, '${pod[4]}');
+grpc.listen(9191, '${pod[4]}', listening);
 `;
 
-const http = { type: 'http', scheme: 'http', headers: [['x-probe', 'yes']], timeoutMs: 1_000 };
+const http = { type: 'http', scheme: 'http', headers: [['x-probe', 'yes']], timeoutMs: 10_000 };
 const probes = {
   '/app-health/web/livez': { ...http, port: 8081, path: '/live' },
   '/app-health/web/readyz': { ...http, port: 8081, path: '/status/503' },
   '/app-health/web/startupz': { ...http, port: 8082, path: '/' },
   '/app-health/web/poststart': { ...http, port: 8083, path: '/started' },
   '/app-health/secure/livez': { ...http, scheme: 'https', port: 8443, path: '/' },
-  '/app-health/grpc/livez': { type: 'grpc', port: 9191, service: 'shop.Cart', timeoutMs: 1_000 },
-  '/app-health/tcp/livez': { type: 'tcp', port: 9090, timeoutMs: 1_000 },
-  '/app-health/tcp/readyz': { type: 'tcp', port: 7070, timeoutMs: 1_000 },
+  '/app-health/grpc/livez': { type: 'grpc', port: 9191, service: 'shop.Cart', timeoutMs: 10_000 },
+  '/app-health/tcp/livez': { type: 'tcp', port: 9090, timeoutMs: 10_000 },
+  '/app-health/tcp/readyz': { type: 'tcp', port: 7070, timeoutMs: 10_000 },
 };
 
-describe('the application of a captured pod', { skip: namespaceLack }, () => {
+describe('the application of a captured pod', { skip: namespaceLack || familyLack }, () => {
   const programs = new NamespacePrograms('application');
   const { folder } = programs;
 
   const curl = (from: { namespace: string }, ...args: readonly string[]): string =>
-    programs.run(from.namespace, APPLICATION, 'curl', '-sS', '--max-time', '5', ...args);
+    programs.run(from.namespace, APPLICATION, 'curl', '-sS', '--max-time', '20', ...args);
 
   const metric = (text: string): number => {
     const lines = curl(outside, `http://${pod[4]}:15020/metrics`).split('\n');
@@ -129,6 +132,7 @@ describe('the application of a captured pod', { skip: namespaceLack }, () => {
       WEFT_APP_METRICS: '8081/metrics',
     });
     await programs.until('not ready', () => curl(outside, `http://${pod[4]}:15020/ready`) === 'ready\n');
+    await programs.until('the application does not listen', () => programs.output.includes(LISTENS));
   });
 
   after(() => programs.end([pod, outside].map(({ namespace }) => namespace)));

@@ -12,6 +12,7 @@ import { NamespacePrograms, ip, namespaceLack } from './namespace-programs.ts';
 const weftBin = fileURLToPath(new URL('../../packages/cli/bin/weft.cjs', import.meta.url));
 const SIDECAR = 15_001;
 const APPLICATION = 1_000;
+const LISTENS = 'the application listens';
 const ORDERS = '10.99.0.5';
 const LEDGER = '10.99.0.6';
 const router = `weft-e2e-router-${process.pid}`;
@@ -50,9 +51,11 @@ spec: { required: { authentication: { mtls: { mode: Strict } } } }
 
 /** Says who called, in HTTP on one port and as bytes on another. */
 const application = `
-require('http').createServer((q, r) => r.end([q.headers.host, q.headers['weft-client-identity'], q.url].join(' '))).listen(8080);
-require('net').createServer((s) => s.end('ledger\\n')).listen(9090);
-require('http').createServer((q, r) => r.end('hidden')).listen(7070);
+let closed = 3;
+const listening = () => (closed -= 1) === 0 && console.log('${LISTENS}');
+require('http').createServer((q, r) => r.end([q.headers.host, q.headers['weft-client-identity'], q.url].join(' '))).listen(8080, listening);
+require('net').createServer((s) => s.end('ledger\\n')).listen(9090, listening);
+require('http').createServer((q, r) => r.end('hidden')).listen(7070, listening);
 `;
 
 describe('captured pods', { skip: namespaceLack }, () => {
@@ -67,7 +70,7 @@ describe('captured pods', { skip: namespaceLack }, () => {
       'curl',
       '-sS',
       '--max-time',
-      '5',
+      '20',
       ...args,
     );
 
@@ -146,7 +149,7 @@ describe('captured pods', { skip: namespaceLack }, () => {
           scheme: 'http',
           path: '/live',
           headers: [],
-          timeoutMs: 1_000,
+          timeoutMs: 10_000,
         },
       };
       programs.start(namespace, SIDECAR, [weftBin, 'proxy', ...flags.split(' ')], {
@@ -158,6 +161,8 @@ describe('captured pods', { skip: namespaceLack }, () => {
     }
     const ready = (name: Pod): boolean => curl('outside', `http://${pods[name].address}:15020/ready`) === 'ready\n';
     await programs.until('the sidecars are not ready', () => ready('cart') && ready('orders'));
+    // The applications may come later than their sidecars.
+    await programs.until('the applications do not listen', () => programs.output.split(LISTENS).length === 3);
   });
 
   after(() => programs.end([router, ...Object.values(pods).map(({ namespace }) => namespace)]));
@@ -197,12 +202,13 @@ describe('captured pods', { skip: namespaceLack }, () => {
 
   it('hold a stop back until callers know, for whoever has the key of the pod', () => {
     const wait = `http://${pods.orders.address}:15020/drain/wait`;
-    assert.match(curl('outside', wait), /^only for the kubelet/);
     assert.match(curl('cart', `http://${ORDERS}/`), /^10\.99\.0\.5 /, programs.output);
     const startMs = performance.now();
+    assert.match(curl('outside', wait), /^only for the kubelet/);
+    const askedMs = performance.now();
     assert.equal(curl('outside', '-H', 'weft-drain-key: key', wait), 'callers know\n', programs.output);
-    // Under Strict nobody else is waited for.
-    assert.ok(performance.now() - startMs < 4_000);
+    // Under Strict nobody else is waited for, as it would be for five seconds; a call takes its time on a machine with work.
+    assert.ok(performance.now() - askedMs - (askedMs - startMs) < 4_000);
     assert.match(curl('outside', `http://${pods.orders.address}:15020/ready`), /^not ready: draining/);
     const refused = curl('cart', '-i', `http://${ORDERS}/`);
     assert.match(refused, /^HTTP\/1\.1 503 [^]*weft-refused: no-endpoint/, programs.output);

@@ -1,18 +1,24 @@
 /** Programs in network namespaces, each as a user of its own, and what they said. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const PATIENCE_MS = 20_000;
+/** Ends what hangs. */
+const PATIENCE_MS = 60_000;
 const tools = ['ip', 'nft', 'curl', 'setpriv'].filter((tool) => spawnSync('which', [tool]).status !== 0);
 
 /** Why this machine cannot run them; false when it can. */
 export const namespaceLack: string | false =
   process.getuid?.() !== 0
     ? 'makes network namespaces; run it as root'
-    : tools.length > 0 && `needs ${tools.join(', ')}; install iproute2, nftables, curl and util-linux`;
+    : tools.length > 0
+      ? `needs ${tools.join(', ')}; install iproute2, nftables, curl and util-linux`
+      : !makesNamespaces() && 'this machine makes no network namespaces with rules of nft; give it CAP_SYS_ADMIN';
+
+/** Why it cannot run those that need both families. */
+export const familyLack: string | false = !existsSync('/proc/sys/net/ipv6') && 'the kernel of this machine has no IPv6';
 
 export function ip(...args: readonly string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -70,6 +76,15 @@ export class NamespacePrograms {
     for (const name of namespaces) spawnSync('ip', ['netns', 'del', name]);
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Not every root may: in a container it needs more capabilities than it has by default, and the kernel needs nf_tables. */
+function makesNamespaces(): boolean {
+  const name = `weft-e2e-try-${process.pid}`;
+  const made = spawnSync('ip', ['netns', 'add', name]).status === 0;
+  const rules = spawnSync('ip', ['netns', 'exec', name, 'nft', 'list', 'ruleset']).status === 0;
+  if (made) spawnSync('ip', ['netns', 'del', name]);
+  return made && rules;
 }
 
 function inside(namespace: string, user: number): string[] {
