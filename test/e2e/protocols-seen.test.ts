@@ -11,7 +11,7 @@ import { eventually } from '@weft/testkit';
 
 /** More than every window on the way takes, and less than what Node lets one session hold (10 MB). */
 const LARGE = 6 << 20;
-const WAIT_MS = 15_000;
+const WAIT_MS = 30_000;
 
 describe('the metrics of both sidecars of a call', { timeout: 120_000 }, () => {
   let application: Http2Server;
@@ -43,6 +43,8 @@ describe('the metrics of both sidecars of a call', { timeout: 120_000 }, () => {
       },
     });
     session = connect(`http://127.0.0.1:${mesh.proxy('web').outboundPort}`);
+    // The sidecar has spoken HTTP/2 with it: it is counted.
+    await once(session, 'remoteSettings');
   });
   after(async () => {
     session.destroy();
