@@ -76,20 +76,29 @@ describe('blocks that come again', () => {
     assert.ok(shared > 1000, `${shared} were known`);
   });
 
-  test('a block that pushes out its own entries is decoded each time', () => {
+  test('a block that pushes out its own entries, or finds no room at all, leaves the table as it should', () => {
     const reader = new HeadReader(http2Defaults, false);
     const plain = new HpackDecoder(4096);
     const block = inserting([
       ['x-a', 'a'.repeat(200)],
       ['x-b', 'b'.repeat(200)],
     ]);
-    const small = Buffer.from([0x3f, 0xe1, 0x01, 0x88]); // a table of 256 bytes
-    for (const one of [small, block, block, block, block, Buffer.from([0x88, 0xbe])]) {
+    const newest = Buffer.from([0x88, 0xbe]);
+    const resized = (...size: number[]): Buffer => Buffer.from([...size, 0x88]);
+    const small = resized(0x3f, 0xe1, 0x01); // 256 bytes
+    const large = resized(0x3f, 0xe1, 0x1f); // 4,096 bytes
+    // nginx announces a table of nothing, and fills it nevertheless.
+    const none = resized(0x20);
+    for (const one of [small, block, block, block, newest, none, block, block, large, block, newest, block, newest]) {
       const head = read(reader, one);
       assert.ok(head !== undefined);
-      assert.ok(!reader.shared || one !== block);
       assert.deepEqual(linesOf(head), blockLines(plain, one).slice(1));
     }
+    read(reader, none);
+    read(reader, block);
+    assert.ok(reader.shared);
+    assert.equal(read(reader, newest), undefined);
+    assert.equal(reader.compressionFault, 'index-beyond-table');
   });
 
   test('a block that changes the table and refers to it is never taken for the one before', () => {

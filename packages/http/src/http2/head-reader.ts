@@ -162,7 +162,7 @@ export class HeadReader {
     if (decoder.changedTable && decoder.usedTable) return;
     const version = decoder.usedTable ? decoder.version : -1;
     if (!memo.repeats(block, start, end, variant, version)) return;
-    const added = decoder.changedTable ? decoder.addedByBlock() : null;
+    const added = decoder.changedTable ? decoder.addedByBlock(head) : null;
     if (added === undefined) return;
     memo.keep(block, start, end, variant, version, head, added);
     this.shared = true;

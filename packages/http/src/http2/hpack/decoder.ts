@@ -54,9 +54,8 @@ export class HpackDecoder {
   private readonly table: DynamicTable;
   private limitBytes: number;
   private mustResize: boolean;
-  /** `inserted` of the table when the block read last began, and how many entries it would have added to one without end. */
-  private insertedBefore: number;
-  private insertions: number;
+  /** Of the block read last. */
+  private readonly insertions: Insertions;
   private listBytes: number;
   private fields: number;
   private maxListBytes: number;
@@ -78,8 +77,7 @@ export class HpackDecoder {
     this.table = new DynamicTable(most, 4096);
     this.limitBytes = most;
     this.mustResize = false;
-    this.insertedBefore = 0;
-    this.insertions = 0;
+    this.insertions = new Insertions(this.table.bytes);
     this.listBytes = 0;
     this.fields = 0;
     this.maxListBytes = 0;
@@ -112,13 +110,12 @@ export class HpackDecoder {
   }
 
   /**
-   * What the block read last added to the table, when that is all it did to it: a block of the same bytes then means the same
-   * whatever the table holds, and `repeat` does what it does. Undefined for any other.
+   * What the block read last into `head` adds to the table, when that is all it does to it: a block of the same bytes then
+   * means the same whatever the table holds, and `repeat` does what it does. Undefined for any other. The head must not be
+   * used again.
    */
-  addedByBlock(): Insertions | undefined {
-    if (this.resized || this.usedTable || this.table.inserted - this.insertedBefore !== this.insertions)
-      return undefined;
-    return Insertions.since(this.table, this.insertedBefore);
+  addedByBlock(head: Head): Insertions | undefined {
+    return this.resized || this.usedTable || !this.insertions.whole ? undefined : this.insertions.kept(head.bytes);
   }
 
   /** A block came again that `added` this: the table takes it as if the block had been read. */
@@ -144,8 +141,7 @@ export class HpackDecoder {
     this.changedTable = false;
     this.usedTable = false;
     this.resized = false;
-    this.insertedBefore = this.table.inserted;
-    this.insertions = 0;
+    this.insertions.count = 0;
     this.listBytes = 0;
     this.fields = 0;
     this.maxListBytes = maxListBytes;
@@ -269,7 +265,7 @@ export class HpackDecoder {
     if (insert) {
       this.table.insert(head.bytes, base, valueStart, head.bytes, valueStart, head.length, id | (fault << 8));
       this.changedTable = true;
-      this.insertions += 1;
+      this.insertions.note(base, valueStart, head.length, id | (fault << 8));
     }
     if (this.admit(head.length - base)) this.take(head, id, fault, base, valueStart, head.length, flag);
     else head.length = base;

@@ -1,51 +1,55 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { DynamicTable } from './dynamic-table.ts';
 
+/** Blocks that add more are not remembered. */
+const MOST = 16;
+
 /**
- * The entries that one block added to the dynamic table. A peer that repeats a block of plain literals (nginx sends every
- * response so) adds the same entries again and again; then they are copied, and nothing is decoded.
+ * What one block adds to the dynamic table. A peer that repeats a block of plain literals (nginx sends every response so)
+ * adds the same entries again and again; then they are added without the block being decoded.
  */
 export class Insertions {
-  private readonly bytes: Buffer;
-  /** Three for each entry: length of the name, length of the value, tag. */
-  private readonly entries: Int32Array;
+  count: number;
+  /** Where the entries lie; the bytes of a head, which holds them as long as it is not used again. */
+  bytes: Buffer;
+  /** Four for each entry: start of the name, start of the value, end of the value, tag. */
+  private readonly spans: Int32Array;
 
-  private constructor(bytes: Buffer, entries: Int32Array) {
+  constructor(bytes: Buffer, spans: Int32Array = new Int32Array(MOST * 4)) {
+    this.count = 0;
     this.bytes = bytes;
-    this.entries = entries;
+    this.spans = spans;
   }
 
-  /** What was added since the table had `inserted` entries; undefined when some of it has left already. */
-  static since(table: DynamicTable, inserted: number): Insertions | undefined {
-    const count = table.inserted - inserted;
-    if (count > table.count) return undefined;
-    const entries = new Int32Array(count * 3);
-    let length = 0;
-    for (let index = 0; index < count; index += 1) {
-      const number = inserted + index;
-      entries[index * 3] = table.nameLength(number);
-      entries[index * 3 + 1] = table.valueLength(number);
-      entries[index * 3 + 2] = table.tag(number);
-      length += table.nameLength(number) + table.valueLength(number);
+  /** True while all that was noted is here. */
+  get whole(): boolean {
+    return this.count <= MOST;
+  }
+
+  note(nameStart: number, valueStart: number, end: number, tag: number): void {
+    if (this.count < MOST) {
+      const at = this.count * 4;
+      this.spans[at] = nameStart;
+      this.spans[at + 1] = valueStart;
+      this.spans[at + 2] = end;
+      this.spans[at + 3] = tag;
     }
-    const bytes = Buffer.allocUnsafeSlow(length);
-    let at = 0;
-    for (let index = 0; index < count; index += 1) {
-      const start = table.start(inserted + index);
-      at += table.bytes.copy(bytes, at, start, start + entries[index * 3]! + entries[index * 3 + 1]!);
-    }
-    return new Insertions(bytes, entries);
+    this.count += 1;
+  }
+
+  /** The same for good. `bytes` are those that the spans point into, and will not change. */
+  kept(bytes: Buffer): Insertions {
+    const copy = new Insertions(bytes, this.spans.slice(0, this.count * 4));
+    copy.count = this.count;
+    return copy;
   }
 
   /** Adds them once more, in their order. */
   repeat(table: DynamicTable): void {
-    const { bytes, entries } = this;
-    let at = 0;
-    for (let index = 0; index < entries.length; index += 3) {
-      const valueAt = at + entries[index]!;
-      const end = valueAt + entries[index + 1]!;
-      table.insert(bytes, at, valueAt, bytes, valueAt, end, entries[index + 2]!);
-      at = end;
+    const { bytes, spans } = this;
+    for (let at = 0; at < spans.length; at += 4) {
+      const valueStart = spans[at + 1]!;
+      table.insert(bytes, spans[at]!, valueStart, bytes, valueStart, spans[at + 2]!, spans[at + 3]!);
     }
   }
 }
