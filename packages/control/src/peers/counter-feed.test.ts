@@ -46,10 +46,10 @@ function stage() {
   const window = new TrafficWindow(clock);
   const intake = new CounterIntake(window, clock);
   const requests: CountRequest[] = [];
-  const state = { fault: null as CallFault | null, hangs: false };
+  const state = { fault: null as CallFault | null, hangs: false, release: (): void => undefined };
   const send = (request: CountRequest): Promise<Result<Nothing, CallFault>> => {
     requests.push(request);
-    if (state.hangs) return new Promise(() => undefined);
+    if (state.hangs) return new Promise((resolve) => (state.release = () => resolve(ok({}))));
     if (state.fault !== null) return Promise.resolve(fail(state.fault));
     intake.take(request);
     return Promise.resolve(ok({}));
@@ -137,16 +137,35 @@ test('a replica that says nothing any more is named for as long as it does not',
   assert.match(intake.silence('one', 60_000), /told nothing/);
 });
 
-test('a replica that hangs costs a bounded memory: what comes then is lost, and counted', async () => {
+test('a replica that hangs costs a bounded memory: what comes then is lost, and told when it answers again', async () => {
   const { feed, state, requests, pass } = stage();
   state.hangs = true;
   await pass(500);
   for (let report = 0; report < 200; report += 1) feed.counted(reporter, counters(999));
   await pass(10_000);
   assert.equal(requests.length, 1);
+  state.hangs = false;
+  state.release();
+  await pass(1_000);
   // Reports of 1,000 edges and a head: a hundred fit.
-  assert.equal(feed.waitingReports, 100);
-  assert.equal(feed.lostReports, 100);
+  assert.deepEqual(
+    requests.slice(1).map(({ proxies, lost }) => [proxies.length, lost]),
+    [20, 20, 20, 20, 20].map((reports, at) => [reports, at === 0 ? 100 : 0]),
+  );
+});
+
+test('a replica that was not reached is tried every half second, and every five seconds when it answers', async () => {
+  const { state, requests, pass } = stage();
+  state.fault = { code: 'Unavailable', message: 'connection refused' };
+  await pass(5_000);
+  assert.equal(requests.length, 10);
+  state.fault = null;
+  await pass(10_000);
+  assert.equal(requests.length, 12);
+  // One of an older version answers too.
+  state.fault = { code: 'Unimplemented', message: 'no such call' };
+  await pass(10_000);
+  assert.equal(requests.length, 14);
 });
 
 test('many reports travel in several messages, none of which is large', async () => {

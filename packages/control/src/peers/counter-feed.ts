@@ -66,16 +66,6 @@ export class CounterFeed {
     this.waiting.push({ reporter, counters, atMs: this.options.clock.nowMs() });
   }
 
-  /** Reports that are still to be told. */
-  get waitingReports(): number {
-    return this.waiting.length;
-  }
-
-  /** Reports that were not told, and of which the other one does not know yet. */
-  get lostReports(): number {
-    return this.lost;
-  }
-
   close(): void {
     this.isClosed = true;
     this.timer.cancel();
@@ -102,6 +92,8 @@ export class CounterFeed {
       this.trouble = sent.ok || sent.error.code === 'Unimplemented' ? '' : sent.error.message;
       if (!sent.ok) {
         this.lost += lost + proxies.length;
+        // That it is back shows soon, though there be nothing to count.
+        if (this.trouble !== '') this.saidAtMs = Number.NEGATIVE_INFINITY;
         break;
       }
     } while (this.waiting.length > 0 && !this.isClosed);

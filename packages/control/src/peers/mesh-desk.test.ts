@@ -37,10 +37,9 @@ const both = [
 ];
 
 async function pair(t: TestContext): Promise<Pair> {
-  const replicas = await new Replicas(t).open(false);
+  const replicas = await new Replicas(t).open();
   const one = await replicas.replica('one', { dashboard });
   const two = await replicas.replica('two', { dashboard });
-  replicas.meet();
   const web = await replicas.caller(one, {
     backends: () => Promise.resolve([backendView('shop/orders:80')]),
   });
@@ -385,6 +384,7 @@ test('a replica that hangs costs two seconds at most, and is named', async (t) =
   const web = await replicas.caller(one);
   await eventually(() => web.isComplete, WAIT_MS);
   const silent = await hangingServer(t, Number(one.control.address.split(':')[1]));
+  replicas.claimReady('two');
   await eventually(() => silent.accepted.length > 0, WAIT_MS);
   const admin = replicas.admin(one);
   const began = performance.now();
@@ -404,19 +404,68 @@ test('a replica that hangs costs two seconds at most, and is named', async (t) =
   assert.match(ended.message, /nothing fits.*replica two.*try again/);
 });
 
-/** Where replica two would listen: takes connections and says nothing. */
-async function hangingServer(t: TestContext, port: number): Promise<{ readonly accepted: readonly Socket[] }> {
+test('a replica that was long away is known at once when it is there', async (t) => {
+  const replicas = await new Replicas(t).open();
+  const one = await replicas.replica('one');
+  const admin = replicas.admin(one);
+  const refusing = await hangingServer(t, Number(one.control.address.split(':')[1]), (socket) => socket.destroy());
+  replicas.claimReady('two');
+  // Long enough that the next time to try again is ten seconds away.
+  for (let minute = 0; minute < 8; minute += 1) {
+    const tried = refusing.accepted.length;
+    replicas.pass(60_000);
+    await eventually(() => refusing.accepted.length > tried + 1, WAIT_MS);
+  }
+  await refusing.close();
+  assert.deepEqual(await silentReplicas(admin), ['two']);
+  await replicas.replica('two');
+  await until(async () => (await silentReplicas(admin)).length === 0, 1_000);
+});
+
+test('a replica that comes back is asked again at once', async (t) => {
+  const { replicas, admins, two: first } = await pair(t);
+  const [admin] = admins;
+  assert.deepEqual(await silentReplicas(admin), []);
+  let two = first;
+  for (let time = 0; time < 3; time += 1) {
+    await two.control.stop();
+    await until(async () => (await silentReplicas(admin)).length === 1);
+    two = await replicas.replica('two');
+    await until(async () => (await silentReplicas(admin)).length === 0, 1_000);
+  }
+});
+
+async function silentReplicas(admin: AdminClient): Promise<string[]> {
+  const listed = await admin.listProxies();
+  assert.ok(listed.ok);
+  return listed.value.replicas.filter(({ silent }) => silent !== '').map(({ replica }) => replica);
+}
+
+interface Impostor {
+  readonly accepted: readonly Socket[];
+  close(): Promise<void>;
+}
+
+/** Where replica two would listen: takes connections and says nothing, or does with each what is asked. */
+async function hangingServer(
+  t: TestContext,
+  port: number,
+  taken: (socket: Socket) => void = () => undefined,
+): Promise<Impostor> {
   const accepted: Socket[] = [];
   const server: Server = createServer((socket) => {
     socket.on('error', () => undefined);
     accepted.push(socket);
+    taken(socket);
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.2', resolve));
-  t.after(() => {
-    for (const socket of accepted) socket.destroy();
-    server.close();
-  });
-  return { accepted };
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      for (const socket of accepted) socket.destroy();
+      server.close(() => resolve());
+    });
+  t.after(close);
+  return { accepted, close };
 }
 
 test('nobody but a control plane is answered as one', async (t) => {

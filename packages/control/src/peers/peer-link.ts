@@ -1,6 +1,6 @@
-import type { Timer, TimerWheel } from '@weft/kernel';
+import type { Clock, Result, Timer, TimerWheel } from '@weft/kernel';
 import type { WorkloadInstance } from '@weft/model';
-import { type ClientTls, PeerClient, type TellRequest, type TellResponse, writeTold } from '@weft/wire';
+import { type CallFault, type ClientTls, PeerClient, type TellRequest, type TellResponse, writeTold } from '@weft/wire';
 import type { InstanceBook } from '../instance-book.ts';
 import type { Log } from '../log.ts';
 import type { Acknowledged } from '../proxy-registry.ts';
@@ -14,6 +14,7 @@ export interface PeerLinkOptions {
   readonly address: string;
   readonly book: InstanceBook;
   readonly tls: () => ClientTls;
+  readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly log: Log;
   /** What the other one had to say when it was asked. */
@@ -24,6 +25,8 @@ export interface PeerLinkOptions {
 const QUIET_MS = 20;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 10_000;
+/** News are answered at once: who has not after so long is in trouble, though the call may yet be answered. */
+const SILENT_MS = 2_000;
 /** The answer comes back within the time that the asker has. */
 const RETURN_MS = 500;
 
@@ -40,6 +43,8 @@ export class PeerLink {
   private context: ClientTls['context'] | null;
   private isWholeDue: boolean;
   private isSending: boolean;
+  /** When the last news were sent. */
+  private sentAtMs: number;
   private failures: number;
   private fault: string;
   private isClosed: boolean;
@@ -53,6 +58,7 @@ export class PeerLink {
     this.context = null;
     this.isWholeDue = true;
     this.isSending = false;
+    this.sentAtMs = 0;
     this.failures = 0;
     this.fault = '';
     this.isClosed = false;
@@ -77,13 +83,25 @@ export class PeerLink {
     if (told?.ok === true) return told.value;
     const why = told === null ? `no answer within ${withinMs} ms` : told.error.message;
     log.warn(`callers of ${instance.workload} at replica ${peer} were not waited for: ${why}`);
+    if (told === null) this.renew();
     this.sayAllAgain(why);
     return { subscribers: 0, acknowledged: 0 };
   }
 
-  /** Why the last message did not arrive; empty: it did. Another is tried soon. */
+  /** Why the last message did not arrive; empty: it did, or may yet. Another is tried soon. */
   get trouble(): string {
-    return this.failures === 0 ? '' : this.fault;
+    if (this.failures > 0) return this.fault;
+    if (!this.isSending) return '';
+    const silentMs = this.options.clock.nowMs() - this.sentAtMs;
+    return silentMs < SILENT_MS ? '' : `no answer for ${Math.floor(silentMs / 1_000)} s`;
+  }
+
+  /** The other one has spoken, so that it is there: what did not reach it is said now, though no more than twice a second. */
+  heard(): void {
+    if (this.isClosed || this.failures === 0) return;
+    this.failures = 1;
+    if (this.isSending) return;
+    this.timer.reschedule(Math.max(0, this.sentAtMs + FIRST_RETRY_MS - this.options.clock.nowMs()));
   }
 
   /** Asks it something, over the one connection. */
@@ -91,10 +109,16 @@ export class PeerLink {
     return question(this.connected());
   }
 
-  /** The next message goes over a new connection: one that failed keeps trying in its own time, up to two minutes. */
-  renew(): void {
-    this.client?.close();
-    this.client = null;
+  /**
+   * Tells it something. A connection that did not carry it is given up, because it would try again in its own time; one of an
+   * older version says that it knows no such call on a connection that is well.
+   */
+  async say<T>(words: (client: PeerClient) => Promise<Result<T, CallFault>>): Promise<Result<T, CallFault>> {
+    const client = this.connected();
+    const said = await words(client);
+    if (said.ok) this.heard();
+    else if (said.error.code !== 'Unimplemented' && client === this.client) this.renew();
+    return said;
   }
 
   close(): void {
@@ -120,6 +144,7 @@ export class PeerLink {
     this.due.clear();
     this.isWholeDue = false;
     this.isSending = true;
+    this.sentAtMs = this.options.clock.nowMs();
     const told = await this.send({ instances: instances.map(writeTold), removed, whole: isWhole, asks: isWhole });
     this.isSending = false;
     if (this.isClosed) return;
@@ -137,7 +162,6 @@ export class PeerLink {
   private sayAllAgain(fault: string): void {
     if (this.isClosed) return;
     this.fault = fault;
-    this.renew();
     this.isWholeDue = true;
     const delayMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.failures, 10));
     this.failures += 1;
@@ -145,15 +169,13 @@ export class PeerLink {
   }
 
   private send(words: Partial<TellRequest>): ReturnType<PeerClient['tell']> {
-    return this.connected().tell({
-      replica: this.options.replica,
-      whole: false,
-      instances: [],
-      removed: [],
-      awaitMs: 0,
-      asks: false,
-      ...words,
-    });
+    const request = { whole: false, instances: [], removed: [], awaitMs: 0, asks: false, ...words };
+    return this.say((client) => client.tell({ replica: this.options.replica, ...request }));
+  }
+
+  private renew(): void {
+    this.client?.close();
+    this.client = null;
   }
 
   private connected(): PeerClient {

@@ -49,7 +49,7 @@ export function pod(name: string, script: PodScript): ScriptedObject {
   };
 }
 
-export function controlPod(name: string, address: string, isReady = true): ScriptedObject {
+function controlPod(name: string, address: string, isReady = true): ScriptedObject {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -83,18 +83,30 @@ function service(name: string): ScriptedObject {
   };
 }
 
+const ADDRESSES = { one: '127.0.0.1', two: '127.0.0.2' };
+
 /** A cluster with a Service `orders` of one injected pod, and a caller; replicas at 127.0.0.1 and 127.0.0.2. */
 export class Replicas {
   readonly server = new ScriptedApiServer();
-  /** Of both replicas; the hands of its wall clock may be set forward. */
+  /** Of both replicas and all proxies; its hands may be set forward. */
   readonly clock: Clock;
+  private passedMs = 0;
   private aheadMs = 0;
   private readonly t: TestContext;
+  private readonly claimed = new Set<string>();
   private port = 0;
 
   constructor(t: TestContext) {
     this.t = t;
-    this.clock = { nowMs: () => systemClock.nowMs(), wallMs: () => systemClock.wallMs() + this.aheadMs };
+    this.clock = {
+      nowMs: () => systemClock.nowMs() + this.passedMs,
+      wallMs: () => systemClock.wallMs() + this.aheadMs,
+    };
+  }
+
+  /** Lets all that waits for so long be due. The date stays, which certificates go by. */
+  pass(ms: number): void {
+    this.passedMs += ms;
   }
 
   /** Lets the step of time be over into which counters fall now. */
@@ -109,26 +121,26 @@ export class Replicas {
     return admin;
   }
 
-  /** With `meet` false replicas find each other when `meet()` is called, and wait for nobody before. */
-  async open(meet = true): Promise<this> {
+  async open(): Promise<this> {
     const { server, t } = this;
     for (const name of ['orders', 'web']) server.put(service(name));
     server.put(pod('orders-1', { address: '10.0.0.1', account: 'orders' }));
     server.put(pod('web-1', { address: '10.0.0.9', account: 'web' }));
     server.put(slice(['orders-1', '10.0.0.1']));
-    server.put(controlPod('one', '127.0.0.1'));
-    if (meet) this.meet();
     await server.listen();
     t.after(() => server.close());
     return this;
   }
 
-  /** The cluster now has the second replica's pod. */
-  meet(): void {
-    this.server.put(controlPod('two', '127.0.0.2'));
+  /** The cluster says that a replica is ready, whether it is there or not. */
+  claimReady(name: keyof typeof ADDRESSES): void {
+    this.claimed.add(name);
+    this.server.put(controlPod(name, ADDRESSES[name]));
   }
 
-  async replica(name: 'one' | 'two', more: Partial<ControlOptions> = {}): Promise<TestControl> {
+  /** Starts one; as in a cluster its pod is there before and ready after, unless it was said to be ready already. */
+  async replica(name: keyof typeof ADDRESSES, more: Partial<ControlOptions> = {}): Promise<TestControl> {
+    if (!this.claimed.has(name)) this.server.put(controlPod(name, ADDRESSES[name], false));
     const access = {
       description: 'a scripted server',
       server: this.server.url,
@@ -138,12 +150,13 @@ export class Replicas {
     const started = await startTestControl(this.t, {
       name,
       clock: this.clock,
-      host: name === 'one' ? '127.0.0.1' : '127.0.0.2',
+      host: ADDRESSES[name],
       port: this.port,
       cluster: { access, replica: name, namespace: 'weft-system' },
       ...more,
     });
     this.port = started.control.port;
+    this.claimReady(name);
     return started;
   }
 

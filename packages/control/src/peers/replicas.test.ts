@@ -40,7 +40,10 @@ test('a pod whose stream is lost stays in the mesh as long as it stands', async 
   const sidecar = await bench.sidecar(one);
   await eventually(() => sidecar.isComplete, WAIT_MS);
   sidecar.client.stop();
-  await eventually(() => one.control.status().proxies.every(({ name }) => name !== 'shop/orders-1'), 15_000);
+  const states = (): string[] => one.control.status().proxies.map(({ name, state }) => `${name} ${state}`);
+  await eventually(() => states().includes('shop/orders-1 Lost'), WAIT_MS);
+  bench.pass(10_000);
+  await eventually(() => states().every((state) => !state.startsWith('shop/orders-1')), WAIT_MS);
   assert.deepEqual(called(caller), throughMesh);
   // A pod that is told to end is called no more, whoever knows its sidecar.
   bench.server.put(pod('orders-1', { address: '10.0.0.1', account: 'orders', terminating: true }));
@@ -99,12 +102,13 @@ test('a replica that does not answer delays a drain by no more than its wait, an
   const one = await bench.replica('one');
   const sidecar = await bench.sidecar(one);
   await eventually(() => sidecar.isComplete, WAIT_MS);
-  // `two` is said to be ready and is not there.
+  bench.claimReady('two');
+  await eventually(() => one.log.lines.some((line) => /replica two at .* is not reached/.test(line)), WAIT_MS);
   const began = performance.now();
   sidecar.report({ draining: true });
   await eventually(() => sidecar.drains.length === 1, 8000);
   assert.ok(performance.now() - began < 6500);
-  assert.ok(one.log.lines.some((line) => /replica two/.test(line)));
+  assert.ok(one.log.lines.some((line) => /callers of shop\/orders-1 at replica two were not waited for/.test(line)));
 });
 
 test('nobody but a control plane may tell', async (t) => {

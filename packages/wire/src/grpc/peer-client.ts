@@ -37,13 +37,16 @@ import {
   PEERS_WHY,
 } from './method.ts';
 
+/** There are few replicas, and somebody waits: one that is back is not to be waited for, as grpc-js would, up to two minutes. */
+const RECONNECT = { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 500 };
+
 /** Another replica of the control plane. One connection, made with the first call and again when it breaks. */
 export class PeerClient {
   private readonly client: Client;
 
   /** `address` is `host:port`; `tls` shows the control plane's own certificate and takes no other for an answer. */
   constructor(address: string, tls: ClientTls) {
-    this.client = new Client(address, tlsCredentials(tls), GRPC_OPTIONS);
+    this.client = new Client(address, tlsCredentials(tls), { ...GRPC_OPTIONS, ...RECONNECT });
   }
 
   tell(request: TellRequest): Promise<Result<TellResponse, CallFault>> {
