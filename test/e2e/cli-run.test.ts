@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '@weft/testkit';
+import { freePorts, isRunning } from '@weft/testkit';
 
 const weftBin = fileURLToPath(new URL('../../packages/cli/bin/weft.cjs', import.meta.url));
 /** Ends what hangs. */
@@ -57,15 +57,6 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   while (!holds()) {
     assert.ok(performance.now() < deadlineMs, `${what}\n${started.map((one) => one.output()).join('\n---\n')}`);
     await new Promise((resolve) => void setTimeout(resolve, 50));
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    // Where nobody asks how orphans ended, as the first process of many containers does not, they stay as zombies.
-    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
-  } catch {
-    return false;
   }
 }
 
@@ -210,7 +201,7 @@ test('killed without a chance to say goodbye, weft run leaves neither sidecar no
   const children = readFileSync(`/proc/${cart.child.pid}/task/${cart.child.pid}/children`, 'utf8').trim().split(/\s+/);
   assert.equal(children.length, 2, 'a sidecar and a program');
   cart.child.kill('SIGKILL');
-  await until('both are gone', () => children.every((pid) => !isAlive(Number(pid))));
+  await until('both are gone', () => children.every((pid) => !isRunning(Number(pid))));
 });
 
 test('a program that listens on all addresses is warned of', { skip }, async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { sidecarNodeOptions } from '@weft/injection';
-import { eventually } from '@weft/testkit';
+import { eventually, isRunning } from '@weft/testkit';
 import { transformSync } from 'rolldown/utils';
 import { proxyV8Flags } from './v8-flags.ts';
 import { weftVersion } from './weft-version.ts';
@@ -87,16 +87,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const ended = new Promise((resolve) => void child.once('exit', resolve));
       child.kill(signal);
       await ended;
-      await eventually(() => assert.ok(!isAlive(pid), 'the program outlived its launcher'), 10_000);
+      await eventually(() => assert.ok(!isRunning(pid), 'the program outlived its launcher'), 30_000);
       rmSync(folder, { recursive: true });
     }));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

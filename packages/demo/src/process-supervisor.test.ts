@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isRunning } from '@weft/testkit';
 import { ProcessSupervisor } from './process-supervisor.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -14,9 +15,9 @@ const willing = `console.log('up ' + process.pid); setInterval(() => {}, 1000);`
 test('stopAll ends what obeys and what does not, and removes the folder', async () => {
   const supervisor = new ProcessSupervisor(freshFolder(), false);
   const pids = await Promise.all([willing, stubborn].map((program, i) => start(supervisor, `child-${i}`, program)));
-  assert.ok(pids.every(isAlive));
+  assert.ok(pids.every(isRunning));
   await supervisor.stopAll(false);
-  assert.ok(!pids.some(isAlive));
+  assert.ok(!pids.some(isRunning));
   assert.equal(existsSync(supervisor.folder), false);
 });
 
@@ -65,10 +66,10 @@ test('processes and folder go when the supervising process is killed with SIGKIL
     parent.stdout.once('data', (chunk: Buffer) => resolve(`${chunk}`)),
   );
   const pid = Number(line.split(' ')[1]);
-  assert.ok(isAlive(pid));
+  assert.ok(isRunning(pid));
   parent.kill('SIGKILL');
-  await waitUntil('the child to be gone', 8_000, () => (isAlive(pid) ? undefined : true), 50);
-  await waitUntil('the folder to be gone', 8_000, () => (existsSync(folder) ? undefined : true), 50);
+  await waitUntil('the child to be gone', 30_000, () => (isRunning(pid) ? undefined : true), 50);
+  await waitUntil('the folder to be gone', 30_000, () => (existsSync(folder) ? undefined : true), 50);
 });
 
 function start(supervisor: ProcessSupervisor, name: string, program: string): Promise<number> {
@@ -84,13 +85,4 @@ function start(supervisor: ProcessSupervisor, name: string, program: string): Pr
 
 function freshFolder(): string {
   return mkdtempSync(join(tmpdir(), 'weft-supervisor-'));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -17,15 +17,15 @@ describe('eventually', () => {
   it('outlasts a moment in which nothing of the process ran, however long it was', async () => {
     let isSo = false;
     setImmediate(() => {
-      const endMs = performance.now() + 100;
-      while (performance.now() < endMs);
-      setTimeout(() => (isSo = true), 10);
+      standStill();
+      // After the timer that has become due meanwhile.
+      setImmediate(() => (isSo = true));
     });
     await eventually(() => isSo, 60);
     let calls = 0;
-    await eventually(async () => {
+    await eventually(() => {
       calls += 1;
-      if (calls === 1) await new Promise((resolve) => setTimeout(resolve, 100));
+      if (calls === 1) standStill();
       return calls > 1;
     }, 60);
   });
@@ -44,3 +44,8 @@ describe('eventually', () => {
     );
   });
 });
+
+function standStill(): void {
+  const endMs = performance.now() + 100;
+  while (performance.now() < endMs);
+}
