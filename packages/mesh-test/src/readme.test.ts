@@ -18,7 +18,7 @@ it('runs what the README tells users to copy', async () => {
     writeFileSync(file, code.replace("'@weft/mesh-test'", `'${entry}'`));
     writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
     const child = spawn(process.execPath, ['--test', file], {
-      timeout: 30_000,
+      timeout: 90_000,
       // A runner that runs inside another reports in a form for machines and never fails.
       env: { ...process.env, NODE_TEST_CONTEXT: undefined },
     });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import { eventually } from '@weft/testkit';
 import { startMesh } from './start-mesh.ts';
@@ -57,7 +58,13 @@ spec:
     backendRefs: [{name: orders, port: 80}]
 `;
 
+/** Less than the ten seconds after which a report comes in any case. */
+const SOON_MS = 6_000;
+
 describe('a mesh in one process', () => {
+  /** Answers of the instance that leaves, until somebody gives them. */
+  const held: ServerResponse[] = [];
+
   meshTest(
     'carries a call from one service to another, and says who called',
     {
@@ -107,21 +114,23 @@ describe('a mesh in one process', () => {
     {
       services: {
         web: {},
-        orders: { instances: 2, handler: (_request, response) => response.end('ok') },
+        orders: {
+          instances: 2,
+          handler: (_request, response, instance) => void (instance === 1 ? held.push(response) : response.end('ok')),
+        },
       },
     },
     async (mesh) => {
       const report = (name: string) => mesh.control.status().proxies.find((proxy) => proxy.name === name)?.report;
       const names = ['default/web-0', 'default/orders-0', 'default/orders-1'];
-      // Well below the ten seconds after which a report comes in any case.
-      await eventually(() => names.every((name) => report(name)?.ready === true), 2_000);
-      mesh.slow('orders', 1_000, 1);
-      const held = [1, 2, 3].map(() => mesh.fetch('web', 'http://orders/'));
-      await eventually(() => mesh.requests('orders')[1]! > 0, 2_000);
+      await eventually(() => names.every((name) => report(name)?.ready === true), SOON_MS);
+      const calls = [1, 2, 3].map(() => mesh.fetch('web', 'http://orders/'));
+      await eventually(() => held.length > 0, SOON_MS);
       const gone = mesh.drain('orders', 1);
-      await eventually(() => report('default/orders-1')?.draining === true, 2_000);
+      await eventually(() => report('default/orders-1')?.draining === true, SOON_MS);
       assert.equal(report('default/orders-1')!.ready, false);
-      for (const response of await Promise.all(held)) assert.equal(response.status, 200);
+      for (const response of held) response.end('ok');
+      for (const response of await Promise.all(calls)) assert.equal(response.status, 200);
       await gone;
       assert.deepEqual(
         mesh.log.filter((line) => line.includes('control plane lost')),
@@ -263,22 +272,21 @@ describe('a mesh in one process', () => {
       });
       const response = await mesh.fetch('web', 'http://orders/');
       await mesh.stop();
-      setTimeout(() => console.log(response.status, process.getActiveResourcesInfo().join()), 50);
+      // What was closed goes in the next turns.
+      const left = () => process.getActiveResourcesInfo().filter((kind) => kind !== 'PipeWrap' && kind !== 'Timeout');
+      for (let tries = 0; tries < 100 && left().length > 0; tries += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      console.log(response.status, left().join());
     `;
-    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { timeout: 20_000 });
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { timeout: 60_000 });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => void (said += chunk.toString()));
     const [code, signal] = await once(child, 'close');
     assert.deepEqual([code, signal], [0, null], said);
-    const kinds = said.trim().split(' ')[1]?.split(',') ?? [];
-    // Standard output and error of the child are pipes; the timer is the one that asks.
-    assert.deepEqual(
-      kinds.filter((kind) => kind !== 'PipeWrap' && kind !== 'Timeout'),
-      [],
-      said,
-    );
-    assert.match(said, /^200 /);
+    // Standard output and error of the child are pipes, which are left out; so is the timer that asks.
+    assert.equal(said, '200 \n');
   });
 
   it('says what is wrong with the configuration it was started with, and leaves nothing behind', async () => {
