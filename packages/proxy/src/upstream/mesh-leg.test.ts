@@ -402,7 +402,10 @@ describe('callers that do not read', () => {
       }
       const { openHttp2, streams } = pair.web.plane.counters.get(ordersKey)!;
       assert.equal(streams, 100);
-      assert.ok(pair.web.bufferedBytes() < openHttp2 * http2MeshLimits.heldBytes, `${pair.web.bufferedBytes()} bytes`);
+      const held = pair.web.plane.bufferedBytes();
+      assert.ok(held <= openHttp2 * http2MeshLimits.heldBytes, `${held} bytes of ${openHttp2} connections`);
+      // What waits to be written to each caller comes on top: how much of it there is depends on who ran when.
+      assert.ok(pair.web.bufferedBytes() - held < 100 * 3 * 65_536, `${pair.web.bufferedBytes() - held} bytes`);
     } finally {
       for (const response of slow) response.destroy();
       pair.close();
