@@ -156,6 +156,20 @@ async function endpointsOf(control: TestControl['control'], service: string): Pr
   return (await shown(control, `services/${service}/endpoints`)) as ServiceEndpointsJson;
 }
 
+/** Callers of orders whose balancers answered, and those that did not; where a replica had no time to say, neither. */
+async function callersSeen(control: TestControl['control']): Promise<string> {
+  const { views, silent } = await endpointsOf(control, 'shop/orders');
+  return `${views.map(({ proxy }) => proxy).join()}, silent: ${silent.join()}`;
+}
+
+/** In time that this process had a part in; see `eventually`. */
+async function within<T>(limitMs: number, asked: Promise<T>): Promise<T> {
+  let answered = false;
+  void asked.then(() => (answered = true));
+  await eventually(() => answered, limitMs);
+  return asked;
+}
+
 test('proxies of all replicas are listed by each, once, with where one can be asked what they hold', async (t) => {
   const { admins, one, two } = await pair(t);
   for (const [at, admin] of admins.entries()) {
@@ -217,8 +231,7 @@ test('traffic of all sidecars is known to each replica, and what both ends count
       ['Outbound 1'],
     );
     assert.deepEqual(topology.replicas.map(({ replica }) => replica).sort(), ['one', 'two']);
-    const { views, silent } = await endpointsOf(control, 'shop/orders');
-    assert.deepEqual([views.map(({ proxy }) => proxy), silent], [['shop/web-1'], []]);
+    await until(async () => (await callersSeen(control)) === 'shop/web-1, silent: ');
   }
 });
 
@@ -234,8 +247,7 @@ test('of the callers of a service those are called silent that are connected to 
   gone.client.stop();
   await eventually(() => two.control.status().proxies.some(({ state }) => state === 'Lost'), WAIT_MS);
   for (const { control } of [one, two]) {
-    const { views, silent } = await endpointsOf(control, 'shop/orders');
-    assert.deepEqual([views.map(({ proxy }) => proxy), silent], [['shop/web-1'], ['shop/web-2']]);
+    await until(async () => (await callersSeen(control)) === 'shop/web-1, silent: shop/web-2');
   }
 });
 
@@ -351,9 +363,7 @@ test('a replica that has stopped is named in every answer, and nothing of it is 
   );
   await eventually(() => taps.some(({ proxy }) => proxy === 'shop/orders-1'), WAIT_MS);
   await two.control.stop();
-  const began = performance.now();
-  const listed = await admin.listProxies();
-  assert.ok(performance.now() - began < 3_000);
+  const listed = await within(3_000, admin.listProxies());
   assert.ok(listed.ok);
   const silentOf = (all: readonly { readonly replica: string; readonly silent: string }[]): string[] =>
     all.filter(({ silent }) => silent !== '').map(({ replica }) => replica);
@@ -387,9 +397,7 @@ test('a replica that hangs costs two seconds at most, and is named', async (t) =
   replicas.claimReady('two');
   await eventually(() => silent.accepted.length > 0, WAIT_MS);
   const admin = replicas.admin(one);
-  const began = performance.now();
-  const listed = await admin.listProxies();
-  assert.ok(performance.now() - began < 2_800);
+  const listed = await within(2_800, admin.listProxies());
   assert.ok(listed.ok);
   assert.deepEqual(
     listed.value.proxies.map(({ name }) => name),
