@@ -1,7 +1,7 @@
 import type { DestinationKey, RequestTimeouts, RetryPolicy } from '@weft/model';
 import type { TerminationCode } from '@weft/outcome';
 import { PathKind, type RequestView, type RouteEntry, explain } from '@weft/routing';
-import type { BackendSnapshot } from './backend-state.ts';
+import type { BackendSnapshot } from './backend-report.ts';
 import { type CompiledRule, rewrittenTarget } from './compiled-rule.ts';
 import { RouteDecision, type RouteTable, decide, lookupView } from './decide.ts';
 import type { Tables } from './tables.ts';

@@ -1,12 +1,10 @@
 export { CorsRule, CorsSlot } from './cors.ts';
+export type { BackendSnapshot, BackendTally, EndpointSnapshot } from './backend-report.ts';
 export {
   type BackendEnvironment,
   type BackendRefusal,
-  type BackendSnapshot,
-  type BackendTally,
   BackendState,
   type BackendTransition,
-  type EndpointSnapshot,
   type RequestOutcome,
 } from './backend-state.ts';
 export { type CompiledBackend, type CompiledRule, compileRule, rewrittenTarget } from './compiled-rule.ts';
