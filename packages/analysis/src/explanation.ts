@@ -8,6 +8,7 @@ import {
   decide,
   explainRoutes,
 } from '@weft/decision';
+import { bracketedHost } from '@weft/kernel';
 import { GrpcKind, grpcKindOf, isIdempotentMethod, readAuthority } from '@weft/http';
 import type { ApplicationProtocol, DestinationKey, HeaderModifier, RouteFilter, RouteMatch } from '@weft/model';
 import { type TerminationCode, terminations } from '@weft/outcome';
@@ -115,7 +116,7 @@ function findDestination(tables: Tables, { namespace }: Caller, { authority, sch
   const port = parts.port < 0 ? (scheme === 'https' ? 443 : 80) : parts.port;
   const destination = tables.names.resolve(parts.host, port, namespace);
   // Without its brackets an IPv6 address is a name of one label.
-  const meshName = tables.names.isMeshName(parts.host.includes(':') ? `[${parts.host}]` : parts.host);
+  const meshName = tables.names.isMeshName(bracketedHost(parts.host));
   // A tunnel leads out of the mesh and nowhere else.
   if (scheme === 'https' && (destination !== '' || meshName)) {
     return refused('method-not-served', 'the application would ask for a tunnel with CONNECT; call it by http://');

@@ -21,7 +21,8 @@ import { ConfigIntake } from './config-intake.ts';
 import { type ControlCore, makeCore } from './control-core.ts';
 import { type ControlOptions, type ControlPlane, ControlStartError } from './control-options.ts';
 import { type IdentityDesk, openIdentityDesk } from './identity-desk.ts';
-import { bracketed, listenError } from './listen-error.ts';
+import { listenAddress } from './listen-address.ts';
+import { listenError } from './listen-error.ts';
 import { countObjects } from './object-counts.ts';
 import { ObjectReport } from './object-report.ts';
 import { MeshDesk } from './peers/mesh-desk.ts';
@@ -36,6 +37,9 @@ const MOVE_WITHIN_MS = 1000;
 const STOP_GRACE_MS = 500;
 /** An answer of another replica is on its way for so long. */
 const PEER_RETURN_MS = 50;
+/** Nobody waits for what status says. */
+const HOLDERS_MS = 5_000;
+const ALL_OBJECTS = { kind: '', namespace: '', name: '' };
 
 /** Rejects with a `ControlStartError`; then nothing is left open. */
 export async function startControlPlane(options: ControlOptions): Promise<ControlPlane> {
@@ -88,7 +92,7 @@ async function assemble(options: ControlOptions, closers: ClosingOrder): Promise
     registry.quiesce();
     return control.close(MOVE_WITHIN_MS, STOP_GRACE_MS);
   });
-  const address = `${bracketed(advertisedHost(options))}:${port}`;
+  const address = listenAddress(options.advertisedHost ?? options.host, port);
 
   const objects = new ObjectReport(store, index, core.feed.followers);
   if (room !== null) {
@@ -97,6 +101,7 @@ async function assemble(options: ControlOptions, closers: ClosingOrder): Promise
       model: index.model,
       identity,
       records: () => store.records,
+      askHolders: () => late.peers?.ask((client) => client.countHolders(ALL_OBJECTS), HOLDERS_MS) ?? Promise.resolve([]),
       watchEvents: (emit) => events.watch(emit),
       sessions: () => control.hub.sessions,
     });
@@ -177,7 +182,7 @@ async function assemble(options: ControlOptions, closers: ClosingOrder): Promise
     status: () => ({
       server: server(),
       proxies: Array.from(registry.records, reportProxy),
-      objects: objects.list({ kind: '', namespace: '', name: '' }),
+      objects: objects.list(ALL_OBJECTS),
     }),
     watchEvents: (emit) => events.watch(emit),
     roots: {
@@ -282,11 +287,6 @@ function makePeers(
     traffic: (windowMs) => others.traffic(windowMs),
   };
   return others;
-}
-
-function advertisedHost({ advertisedHost: said, host }: ControlOptions): string {
-  if (said !== undefined) return said;
-  return host === '' || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
 }
 
 function orThrow<T>(result: Result<T, CallFault | string>): T {

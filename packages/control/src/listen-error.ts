@@ -12,8 +12,3 @@ export function listenError(error: unknown, host: string, port: number, flag: st
     return new ControlStartError(`port ${port} on ${host} needs a privilege; give one above 1023 with ${flag}`);
   return new ControlStartError(`cannot listen on ${host}:${port}: ${message}`);
 }
-
-/** A host as it stands before a port. */
-export function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
-}

@@ -23,7 +23,7 @@ const FILE_KIND = 'File';
 const MAX_YAML = 1024 * 1024;
 /** Refusals that are told of one object. */
 const MOST_REASONS = 3;
-const nowhere: HeldElsewhere = { holders: 0, behind: 0, reasons: [] };
+const nowhere: ObjectUse = { holders: 0, behind: 0, reasons: [] };
 
 /** Who of the connected proxies uses a resource, and who of them does not have its newest version. */
 export interface Use {
@@ -31,18 +31,13 @@ export interface Use {
   readonly behind: readonly Follower[];
 }
 
-export interface ProxyCount {
-  readonly holders: number;
-  readonly behind: number;
-}
-
 /** Conditions of an object by generation, and how far proxies have come; undefined for what no proxy gets. */
 export interface Standing extends ModelStatus {
   readonly programmed: ModelCondition | undefined;
 }
 
-/** What proxies of other replicas make of an object. */
-export type HeldElsewhere = Pick<ObjectHolders, 'holders' | 'behind' | 'reasons'>;
+/** What proxies make of an object: those of this replica, of the others, or of all. */
+export type ObjectUse = Pick<ObjectHolders, 'holders' | 'behind' | 'reasons'>;
 
 export class ObjectReport {
   private readonly store: ConfigStore;
@@ -57,14 +52,14 @@ export class ObjectReport {
 
   /**
    * Sorted by kind, namespace, name. The YAML is written when the request names one object. `elsewhere` are the proxies of other
-   * replicas, by `holdersKey`.
+   * replicas.
    */
-  list(request: ListObjectsRequest, elsewhere: ReadonlyMap<string, HeldElsewhere> = new Map()): ObjectStatus[] {
+  list(request: ListObjectsRequest, elsewhere: ReadonlyMap<ObjectKey, ObjectUse> = new Map()): ObjectStatus[] {
     const { kind, namespace, name } = request;
     const uses = new Map<ResourceKey, Use>();
     const statuses: ObjectStatus[] = [];
     for (const record of this.meant(request)) {
-      statuses.push(this.report(record, uses, name !== '', elsewhere.get(holdersKey(record.ref)) ?? nowhere));
+      statuses.push(this.report(record, uses, name !== '', elsewhere.get(record.key)));
     }
     if (namespace === '') statuses.push(...this.files(kind, name));
     return statuses.sort(
@@ -89,19 +84,15 @@ export class ObjectReport {
     return found;
   }
 
-  /** Connected proxies that use an object, and those of them that do not have its newest version. */
-  proxiesOf(key: ObjectKey, uses: Map<ResourceKey, Use>): ProxyCount {
-    const object = this.store.records.get(key)?.object;
-    if (object === undefined) return { holders: 0, behind: 0 };
-    const { holders, behind } = this.count(resourcesOf(this.index.model, object), uses);
-    return { holders, behind };
-  }
-
   /**
    * What became of one object, in the shape that Kubernetes keeps; undefined when nothing is known of it. `elsewhere` are
    * proxies of other replicas.
    */
-  standing(key: ObjectKey, uses: Map<ResourceKey, Use>, elsewhere: ProxyCount): Standing | undefined {
+  standing(
+    key: ObjectKey,
+    uses: Map<ResourceKey, Use>,
+    elsewhere: ObjectUse | undefined,
+  ): Standing | undefined {
     const record = this.store.records.get(key);
     if (record === undefined) return undefined;
     const generation = generationOf(record.raw);
@@ -111,10 +102,7 @@ export class ObjectReport {
     if (status === undefined) return undefined;
     const keys = record.object === undefined ? [] : resourcesOf(this.index.model, record.object);
     if (keys.length === 0) return { ...status, programmed: undefined };
-    const own = this.count(keys, uses);
-    const subscribers = own.holders + elsewhere.holders;
-    const count = { subscribers, acknowledged: subscribers - own.behind - elsewhere.behind, tooOld: 0 };
-    return { ...status, programmed: programmedCondition(count, generation) };
+    return { ...status, programmed: programmedOf(this.countAll(keys, uses, elsewhere), generation) };
   }
 
   private *meant({ kind, namespace, name }: ListObjectsRequest): Generator<ObjectRecord> {
@@ -130,7 +118,7 @@ export class ObjectReport {
     record: ObjectRecord,
     uses: Map<ResourceKey, Use>,
     withYaml: boolean,
-    elsewhere: HeldElsewhere,
+    elsewhere: ObjectUse | undefined,
   ): ObjectStatus {
     const { ref, problems } = record;
     const generation = record.object?.metadata.generation ?? 0;
@@ -146,13 +134,10 @@ export class ObjectReport {
       for (const condition of own) conditions.push({ ...pick(condition), about: `listener ${name}` });
     }
     const keys = record.object === undefined ? [] : resourcesOf(this.index.model, record.object);
-    const here = this.count(keys, uses);
-    const holders = here.holders + elsewhere.holders;
-    const behind = here.behind + elsewhere.behind;
-    const reasons = [...here.reasons, ...elsewhere.reasons];
+    const held = this.countAll(keys, uses, elsewhere);
+    const { holders, behind, reasons } = held;
     if (keys.length > 0) {
-      const count = { subscribers: holders, acknowledged: holders - behind, tooOld: 0 };
-      const programmed = pick(programmedCondition(count, generation));
+      const programmed = pick(programmedOf(held, generation));
       const why = reasons.length === 0 ? '' : `; refused: ${reasons.slice(0, MOST_REASONS).join('; ')}`;
       const kept = record.isRefused ? '; this is the last good version' : '';
       conditions.push({ ...programmed, message: `${programmed.message}${why}${kept}`, about: '' });
@@ -169,10 +154,21 @@ export class ObjectReport {
     };
   }
 
-  private count(
+  /** Of this replica and of the others. */
+  private countAll(
     keys: readonly ResourceKey[],
     uses: Map<ResourceKey, Use>,
-  ): { readonly holders: number; readonly behind: number; readonly reasons: readonly string[] } {
+    { holders, behind, reasons }: ObjectUse = nowhere,
+  ): ObjectUse {
+    const here = this.count(keys, uses);
+    return {
+      holders: here.holders + holders,
+      behind: here.behind + behind,
+      reasons: [...here.reasons, ...reasons],
+    };
+  }
+
+  private count(keys: readonly ResourceKey[], uses: Map<ResourceKey, Use>): ObjectUse {
     const holders = new Set<Follower>();
     const behind = new Set<Follower>();
     const reasons = new Set<string>();
@@ -233,9 +229,8 @@ export class ObjectReport {
   }
 }
 
-/** What tells objects apart between replicas. */
-export function holdersKey({ kind, namespace, name }: Pick<ObjectHolders, 'kind' | 'namespace' | 'name'>): string {
-  return `${kind}/${namespace}/${name}`;
+function programmedOf({ holders, behind }: ObjectUse, generation: number): ModelCondition {
+  return programmedCondition({ subscribers: holders, acknowledged: holders - behind, tooOld: 0 }, generation);
 }
 
 function pick(condition: Omit<Condition, 'about'>): Omit<Condition, 'about'> {

@@ -10,7 +10,8 @@ import { type ControlOptions, ControlStartError, type DashboardOptions } from '.
 import { DashboardServer } from './dashboard-server/dashboard-server.ts';
 import { DashboardToken } from './dashboard-server/dashboard-token.ts';
 import { HealthServer } from './health-server.ts';
-import { bracketed, listenError } from './listen-error.ts';
+import { listenAddress } from './listen-address.ts';
+import { listenError } from './listen-error.ts';
 import type { Log } from './log.ts';
 import type { ObservationRoom } from './observation/observation-room.ts';
 import type { MeshDesk } from './peers/mesh-desk.ts';
@@ -104,8 +105,7 @@ export class PeoplePorts {
     });
     if (taken === 0) return;
     closers.add(() => pages.close());
-    const reached = host === '0.0.0.0' || host === '::' ? LOOPBACK : host;
-    this.served = { address: `http://${bracketed(reached)}:${taken}`, token };
+    this.served = { address: `http://${listenAddress(host, taken)}`, token };
   }
 
   private async openHealth(port: number, closers: ClosingOrder): Promise<void> {

@@ -1,6 +1,7 @@
 export { type AddressRange, readAddressRanges, writeAddressRange } from './address-range.ts';
 export { InvariantError, assert } from './assert.ts';
 export { fullJitterBackoffMs } from './backoff.ts';
+export { bracketedHost } from './bracketed-host.ts';
 export { ByteQueue } from './byte-queue.ts';
 export { ByteWriter } from './byte-writer.ts';
 export { type Clock, systemClock } from './clock.ts';

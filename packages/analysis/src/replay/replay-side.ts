@@ -1,5 +1,6 @@
 import type { RouteTable, Tables } from '@weft/decision';
 import { readAuthority } from '@weft/http';
+import { bracketedHost } from '@weft/kernel';
 import { type Model, type Resource, canonicalBytes, hash64 } from '@weft/model';
 import { type Caller, callerResources, compileView } from '../caller-view.ts';
 
@@ -51,7 +52,7 @@ export class Side {
     const key = this.#tables.names.resolve(parts.host, port, this.#caller.namespace);
     const held = key === '' ? undefined : this.#tables.destination(key);
     if (held !== undefined) return this.#placeOf(held.routes, this.#tables.held.get(`routes:${key}`)?.resource);
-    if (this.#tables.names.isMeshName(parts.host.includes(':') ? `[${parts.host}]` : parts.host)) {
+    if (this.#tables.names.isMeshName(bracketedHost(parts.host))) {
       return none('refused (unknown-host)');
     }
     return this.#tables.mesh.egress === 'AllowAny' ? none('outside the mesh', true) : none('refused (egress-refused)');

@@ -24,13 +24,13 @@ import type { CallFault, MeshEvent, SyncSession } from '@weft/wire';
 import type { Registry } from 'prom-client';
 import type { Log } from '../log.ts';
 import type { AttestedAccount, IdentityDesk } from '../identity-desk.ts';
-import type { ObjectReport, ProxyCount, Use } from '../object-report.ts';
+import type { ObjectReport, Use } from '../object-report.ts';
+import { type HolderAnswers, HoldersElsewhere } from '../peers/holders-elsewhere.ts';
 import type { ObjectRecord } from '../config-store.ts';
 import { KubeSource } from '../source/kube-source.ts';
 import { attestAccount } from './account-attestor.ts';
 import { GatewaySecrets } from './gateway-secrets.ts';
 import { copyToFolder, isFolder, publishRoot, shareRoot } from './root-secret.ts';
-import { SharedCounts } from './shared-counts.ts';
 import { statusToWrite } from './standing-status.ts';
 import { TrustPublisher } from './trust-publisher.ts';
 import { type WebhookOptions, WebhookRoom } from './webhook-room.ts';
@@ -72,13 +72,15 @@ export interface ClusterView {
   readonly model: Model;
   readonly identity: IdentityDesk;
   readonly records: () => ReadonlyMap<ObjectKey, ObjectRecord>;
+  /** Asks the other replicas what their proxies use. */
+  readonly askHolders: () => Promise<HolderAnswers>;
   readonly watchEvents: (emit: (event: MeshEvent) => void) => () => void;
   /** Of proxies that are connected. */
   readonly sessions: () => Iterable<SyncSession>;
 }
 
-/** Counts of proxies move all the time: written this often, and at once when an object changes. */
 const POD_SECURITY = 'pod-security.kubernetes.io/enforce';
+/** Counts of proxies move all the time: written this often, and at once when an object changes. */
 const COUNTS_MS = 10_000;
 const CHANGES_MS = 200;
 /** Of the counts: ten minutes. */
@@ -99,17 +101,19 @@ export class ClusterRoom {
   private readonly recorder: EventRecorder;
   private readonly secrets: SecretStore;
   private readonly secretWatch: KindWatch<ReadonlyMap<string, Buffer>>;
-  private readonly counts: SharedCounts;
   private readonly changed: Set<ObjectKey>;
   private readonly changesTimer: Timer;
   private readonly countsTimer: Timer;
   private view: ClusterView | null;
+  /** Null before `begin`. */
+  private elsewhere: HoldersElsewhere | null;
   private gatewaySecrets: GatewaySecrets | null;
   private readonly trust: TrustPublisher;
   private ticks: number;
   private root: RootSettings | null;
   private webhooks: WebhookRoom | null;
   private endEvents: () => void;
+  private isStopped: boolean;
 
   constructor(options: ClusterRoomOptions) {
     const { access, clock, wheel, random, log, namespace, replica } = options;
@@ -177,11 +181,11 @@ export class ClusterRoom {
       },
       { clock, wheel, random },
     );
-    this.counts = new SharedCounts({ client, namespace, replica, clock, wheel, random, log });
     this.changed = new Set();
     this.changesTimer = wheel.create(() => this.writeChanged());
-    this.countsTimer = wheel.create(() => this.writeAll());
+    this.countsTimer = wheel.create(() => void this.writeAll());
     this.view = null;
+    this.elsewhere = null;
     this.gatewaySecrets = null;
     this.ticks = 0;
     this.trust = new TrustPublisher({
@@ -192,6 +196,7 @@ export class ClusterRoom {
     this.root = null;
     this.webhooks = null;
     this.endEvents = () => undefined;
+    this.isStopped = false;
   }
 
   get isLeader(): boolean {
@@ -227,6 +232,7 @@ export class ClusterRoom {
   begin(view: ClusterView): void {
     this.view = view;
     const { clock, wheel, random } = this.options;
+    this.elsewhere = new HoldersElsewhere(view.askHolders, clock);
     this.gatewaySecrets = new GatewaySecrets({
       client: this.client,
       clock,
@@ -237,7 +243,6 @@ export class ClusterRoom {
     });
     this.gatewaySecrets.refresh();
     this.secretWatch.start();
-    this.counts.start();
     this.elector.start();
     this.endEvents = view.watchEvents((event) => this.tell(event));
     this.countsTimer.reschedule(COUNTS_MS);
@@ -318,13 +323,13 @@ export class ClusterRoom {
     this.endEvents();
     this.changesTimer.cancel();
     this.countsTimer.cancel();
+    this.isStopped = true;
     await this.webhooks?.stop();
     await Promise.all([
       this.gatewaySecrets?.stop(),
       this.writer.stop(),
       this.elector.stop(),
       this.secretWatch.stop(),
-      this.counts.stop(),
     ]);
     await this.client.close();
   }
@@ -341,7 +346,7 @@ export class ClusterRoom {
     log.info(leads ? `${replica} leads: it writes status and events` : `${replica} no longer leads`);
     if (!leads) return;
     this.trust.forget();
-    this.writeAll();
+    void this.writeAll();
     if (this.secretWatch.synced && this.secretWatch.size === 0) void this.rootSecretChanged(undefined);
   }
 
@@ -377,38 +382,27 @@ export class ClusterRoom {
     for (const key of due) this.write(key, uses);
   }
 
-  private writeAll(): void {
+  private async writeAll(): Promise<void> {
     this.countsTimer.reschedule(COUNTS_MS);
-    const { view } = this;
-    if (view === null) return;
-    const uses = new Map<ResourceKey, Use>();
-    const counts = new Map<ObjectKey, ProxyCount>();
-    for (const key of view.records().keys()) {
-      if (!this.isWritten(key)) continue;
-      const count = view.report.proxiesOf(key, uses);
-      if (count.holders > 0) counts.set(key, count);
-      if (this.elector.isLeader) this.write(key, uses);
-    }
-    this.counts.publish(counts);
     if (!this.elector.isLeader) return;
+    await this.elsewhere?.refresh();
+    const { view } = this;
+    if (view === null || this.isStopped || !this.elector.isLeader) return;
+    const uses = new Map<ResourceKey, Use>();
+    for (const key of view.records().keys()) this.write(key, uses);
     // Somebody may have changed what stands there, or the kind may have come with a new server.
     this.ticks += 1;
     if (this.ticks % TRUST_TICKS === 0) this.trust.forget();
     void this.trust.publish();
   }
 
-  /** Pods and Services are known here too, and their status is not ours to write. */
-  private isWritten(key: ObjectKey): boolean {
-    const [kind = '', namespace = '', name = ''] = key.split('/');
-    return this.source.cluster.object(kind, namespace, name) !== undefined;
-  }
-
   private write(key: ObjectKey, uses: Map<ResourceKey, Use>): void {
     const { view } = this;
     const [kind = '', namespace = '', name = ''] = key.split('/');
     const current = this.source.cluster.object(kind, namespace, name);
+    // Pods and Services are known here too, and their status is not ours to write.
     if (view === null || current === undefined) return;
-    const standing = view.report.standing(key, uses, this.counts.elsewhere(key));
+    const standing = view.report.standing(key, uses, this.elsewhere?.of(key));
     const desired = standing === undefined ? undefined : statusToWrite(standing, current, view.model);
     if (desired !== undefined) this.writer.want(desired);
   }

@@ -15,7 +15,11 @@ import {
 } from '@weft/wire';
 import { type TestControl, type TestProxy, joinMesh } from '../control-harness.ts';
 import type { ServiceEndpointsJson, TopologyJson } from '../dashboard-server/dashboard-api.ts';
-import { Replicas, WAIT_MS } from './replica-fixture.ts';
+import { DESTINATION, Replicas, WAIT_MS } from './replica-fixture.ts';
+
+interface RouteStatus {
+  readonly parents: readonly { readonly conditions: readonly { readonly type: string; readonly message: string }[] }[];
+}
 
 /** Replicas `one`, with the sidecar of web, and `two`, with that of orders, which know each other. */
 interface Pair {
@@ -275,6 +279,42 @@ test('how far an object has come is counted over the proxies of all replicas', a
   orders.release();
   for (const admin of admins) await until(async () => (await figures(admin)) === '2/2 True');
   assert.equal(web.missing.length, 0);
+});
+
+test('the status of an object says the same as its list: both count the proxies of all replicas, once', async (t) => {
+  const { replicas, admins, one, two, orders } = await pair(t);
+  const write = (seconds: number): void => {
+    const spec = {
+      parentRefs: [{ group: '', kind: 'Service', name: 'orders', port: 80 }],
+      rules: [{ timeouts: { request: `${seconds}s` }, backendRefs: [{ name: 'orders', port: 80 }] }],
+    };
+    const metadata = { name: 'orders', namespace: 'shop' };
+    replicas.server.put({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata, spec });
+  };
+  const listed = async (admin: AdminClient): Promise<string> => {
+    const answer = await admin.listObjects({ kind: 'HTTPRoute', namespace: 'shop', name: 'orders' });
+    const found = answer.ok ? answer.value.objects[0] : undefined;
+    return found?.conditions.find(({ type }) => type === 'Programmed')?.message ?? '';
+  };
+  const written = (): string => {
+    const { status } = replicas.server.get('HTTPRoute', 'shop', 'orders') as { readonly status?: RouteStatus };
+    return status?.parents[0]?.conditions.find(({ type }) => type === 'weft.dev/Programmed')?.message ?? '';
+  };
+  const agreed = async (expected: string): Promise<void> => {
+    for (const admin of admins) await until(async () => (await listed(admin)) === expected);
+    // The leader asks and writes every ten seconds.
+    replicas.pass(10_000);
+    await eventually(() => written() === expected, WAIT_MS);
+  };
+  assert.deepEqual([one, two].map(({ control }) => control.isLeader()).filter(Boolean).length, 1);
+  orders.client.subscribe([DESTINATION]);
+  write(5);
+  await agreed('2 of 2 proxies');
+  orders.hold();
+  write(6);
+  await agreed('1 of 2 proxies');
+  orders.release();
+  await agreed('2 of 2 proxies');
 });
 
 test('events of all replicas are told in the order of their time, each once, with the replica', async (t) => {

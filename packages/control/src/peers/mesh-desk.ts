@@ -38,9 +38,10 @@ import type {
   WhyResponse,
 } from '@weft/wire';
 import { type AdminDesk, chooseProxy } from '../admin-desk.ts';
-import { type HeldElsewhere, type ObjectReport, holdersKey } from '../object-report.ts';
+import type { ObjectReport } from '../object-report.ts';
 import type { ServiceEndpointsJson } from '../observation/observation-json.ts';
 import type { ObservationRoom } from '../observation/observation-room.ts';
+import { joinHolders } from './holders-elsewhere.ts';
 import { joinTaps } from './joined-tap.ts';
 import type { PeerRoom, ReplicaAnswer } from './peer-room.ts';
 
@@ -118,18 +119,7 @@ export class MeshDesk implements AdminService {
   async listObjects(request: ListObjectsRequest): Promise<Result<ListObjectsResponse, CallFault>> {
     const { objects, peers } = this.options;
     const answers = (await peers?.ask((client) => client.countHolders(request))) ?? [];
-    const elsewhere = new Map<string, HeldElsewhere>();
-    for (const { answer } of answers) {
-      for (const one of answer.ok ? answer.value.objects : []) {
-        const known = elsewhere.get(holdersKey(one));
-        elsewhere.set(holdersKey(one), {
-          holders: one.holders + (known?.holders ?? 0),
-          behind: one.behind + (known?.behind ?? 0),
-          reasons: [...(known?.reasons ?? []), ...one.reasons],
-        });
-      }
-    }
-    return ok({ objects: objects.list(request, elsewhere), replicas: this.replicasOf(answers) });
+    return ok({ objects: objects.list(request, joinHolders(answers)), replicas: this.replicasOf(answers) });
   }
 
   getTraffic(request: GetTrafficRequest): Result<GetTrafficResponse, CallFault> {

@@ -2,7 +2,7 @@
  * Replicas of the control plane among themselves. They find each other as pods of the same account and name, and take each other's
  * word by the one identity that nobody but a control plane is issued. What they say only sharpens what each sees for itself.
  */
-import { type Clock, type Result, type Timer, type TimerWheel, fail, ok } from '@weft/kernel';
+import { type Clock, type Result, type Timer, type TimerWheel, bracketedHost, fail, ok } from '@weft/kernel';
 import type { PodFacts } from '@weft/kube';
 import type { WorkloadInstance } from '@weft/model';
 import {
@@ -20,7 +20,6 @@ import {
 } from '@weft/wire';
 import type { PodSource } from '../expected-instance.ts';
 import type { InstanceBook } from '../instance-book.ts';
-import { bracketed } from '../listen-error.ts';
 import type { Log } from '../log.ts';
 import type { Acknowledged, ProxyRegistry } from '../proxy-registry.ts';
 import type { Reporter, TrafficWindow } from '../observation/traffic-window.ts';
@@ -132,6 +131,7 @@ export class PeerRoom {
     const judged = this.judge(request.replica);
     if (!judged.ok) return judged;
     this.heard(request.replica);
+    this.links.get(request.replica)?.link.heard();
     const instances = request.instances.map(readTold);
     const counts = await registry.told(request.replica, instances, request.removed, request.whole, request.awaitMs);
     return ok({ ...counts, instances: request.asks ? Array.from(book.allNews(), writeTold) : [] });
@@ -146,6 +146,7 @@ export class PeerRoom {
   count(request: CountRequest): Result<Nothing, CallFault> {
     const judged = this.judge(request.replica);
     if (!judged.ok) return judged;
+    this.links.get(request.replica)?.link.heard();
     this.intake.take(request);
     return ok({});
   }
@@ -234,7 +235,7 @@ export class PeerRoom {
   private look(): void {
     const { replica, book, registry, tls, clock, wheel, log } = this.options;
     const found = new Map<string, string>();
-    for (const pod of this.others()) if (pod.isReady) found.set(pod.name, `${bracketed(pod.address)}:${this.port}`);
+    for (const pod of this.others()) if (pod.isReady) found.set(pod.name, `${bracketedHost(pod.address)}:${this.port}`);
     for (const [peer, connected] of this.links) {
       if (found.get(peer) === connected.link.address) continue;
       close(connected);
@@ -247,13 +248,9 @@ export class PeerRoom {
         void registry.told(peer, instances.map(readTold), [], true, 0);
         this.greeted();
       };
-      const link = new PeerLink({ replica, peer, address, book, tls, wheel, log, onAnswer });
-      const send = async (request: CountRequest): Promise<Result<Nothing, CallFault>> => {
-        const sent = await link.ask((client) => client.count(request));
-        // One of an older version says so on a connection that is well.
-        if (!sent.ok && sent.error.code !== 'Unimplemented') link.renew();
-        return sent;
-      };
+      const link = new PeerLink({ replica, peer, address, book, tls, clock, wheel, log, onAnswer });
+      const send = (request: CountRequest): Promise<Result<Nothing, CallFault>> =>
+        link.say((client) => client.count(request));
       this.links.set(peer, { link, feed: new CounterFeed({ replica, clock, wheel, send }) });
     }
     for (const speaker of this.speakers.keys()) this.watchOver(speaker);

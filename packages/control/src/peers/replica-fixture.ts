@@ -83,6 +83,7 @@ function service(name: string): ScriptedObject {
   };
 }
 
+const gatewayApi = { group: 'gateway.networking.k8s.io', version: 'v1' };
 const ADDRESSES = { one: '127.0.0.1', two: '127.0.0.2' };
 
 /** A cluster with a Service `orders` of one injected pod, and a caller; replicas at 127.0.0.1 and 127.0.0.2. */
@@ -123,6 +124,7 @@ export class Replicas {
 
   async open(): Promise<this> {
     const { server, t } = this;
+    server.define({ ...gatewayApi, kind: 'HTTPRoute', plural: 'httproutes', namespaced: true });
     for (const name of ['orders', 'web']) server.put(service(name));
     server.put(pod('orders-1', { address: '10.0.0.1', account: 'orders' }));
     server.put(pod('web-1', { address: '10.0.0.9', account: 'web' }));

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, type Result, fail, ok } from '@weft/kernel';
+import { type Clock, type Result, bracketedHost, fail, ok } from '@weft/kernel';
 import { tokenFile } from './token-file.ts';
 
 /** How to reach an API server, and as whom. */
@@ -41,7 +41,7 @@ export function inClusterAccess(
     const namespace = readFileSync(join(folder, 'namespace'), 'utf8').trim();
     const token = tokenFile(join(folder, 'token'), clock);
     token();
-    const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const server = `https://${bracketedHost(host)}:${port}`;
     return ok({ description: `the cluster at ${server}`, server, ca, token, namespace });
   } catch (error) {
     const { message } = error as Error;

@@ -201,10 +201,9 @@ function agentFor({ server, proxy, ca, certificate, key, serverName, skipVerify 
  */
 function connectorThrough(proxy: string, upgrade: buildConnector.connector): buildConnector.connector {
   return (options, callback) => {
-    const { hostname, port, protocol } = options;
-    openTunnel(proxy, `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`, (opened) => {
+    openTunnel(proxy, options, (opened) => {
       if (!opened.ok) callback(new Error(opened.error), null);
-      else if (protocol === 'https:') upgrade({ ...options, httpSocket: opened.value }, callback);
+      else if (options.protocol === 'https:') upgrade({ ...options, httpSocket: opened.value }, callback);
       else callback(null, opened.value);
     });
   };

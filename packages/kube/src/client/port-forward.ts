@@ -42,7 +42,7 @@ export async function forwardPort(
   const tunnel =
     proxy === undefined
       ? undefined
-      : await new Promise<Result<Socket, string>>((done) => openTunnel(proxy, targetOf(server), done));
+      : await new Promise<Result<Socket, string>>((done) => openTunnel(proxy, new URL(server), done));
   if (tunnel?.ok === false) return fail(unreachable(new Error(tunnel.error)));
   const place = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward`;
   return new Promise((resolve) => {
@@ -76,12 +76,6 @@ export async function forwardPort(
     // Stays, so that what comes after `open` throws nowhere; the connection has its own ear for it.
     socket.on('error', (error) => resolve(fail(unreachable(error))));
   });
-}
-
-/** `host:port` of an API server. */
-function targetOf(server: string): string {
-  const { hostname, port, protocol } = new URL(server);
-  return `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`;
 }
 
 /** Makes connections of a tunnel that is open already. */

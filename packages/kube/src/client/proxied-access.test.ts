@@ -199,6 +199,24 @@ test('a proxy that refuses, and one that is not there, are faults of one line', 
   }
 });
 
+test('a proxy is told the server as it is written in addresses: IPv6 in brackets, the port always', async (t) => {
+  const proxy = await connectProxy(t, () => false);
+  for (const [server, target] of [
+    ['https://[fd00::1]:6443', '[fd00::1]:6443'],
+    ['https://api.test', 'api.test:443'],
+    ['http://api.test', 'api.test:80'],
+  ] as const) {
+    const access = accessOf(t, { cluster: { server, 'proxy-url': `http://127.0.0.1:${proxy.port}` } });
+    const client = new KubeClient(access);
+    const got = await client.get('/api/v1/pods');
+    await client.close();
+    const forwarded = await forwardPort(access, { namespace: 'shop', pod: 'web-1', port: 80 });
+    for (const asked of [got, forwarded]) {
+      assert.ok(asked.ok ? false : asked.error.message.includes(`refuses the way to ${target} with 407`), target);
+    }
+  }
+});
+
 test('without proxy-url the environment says which proxy, and for which servers there is none', (t) => {
   const env = { HTTPS_PROXY: 'proxy.test:3128' };
   const chosen = (server: string, more: Readonly<Record<string, string>> = {}): string | undefined =>

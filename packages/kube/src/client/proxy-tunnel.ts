@@ -1,22 +1,26 @@
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
-import { type Result, fail, ok } from '@weft/kernel';
+import { type Result, bracketedHost, fail, ok } from '@weft/kernel';
 
 const TUNNEL_MS = 15_000;
 
+/** Where a tunnel leads: `new URL(server)`, or these fields of it. */
+export type TunnelEnd = Pick<URL, 'protocol' | 'hostname' | 'port'>;
+
 /**
- * Opens a way through an HTTP proxy (CONNECT, RFC 9110, section 9.3.6) to `target`, `host:port`. `done` is called once, with the socket
- * or with one line for a person.
+ * Opens a way through an HTTP proxy (CONNECT, RFC 9110, section 9.3.6) to a server. `done` is called once, with the socket or with one
+ * line for a person.
  */
-export function openTunnel(proxy: string, target: string, done: (opened: Result<Socket, string>) => void): void {
+export function openTunnel(proxy: string, end: TunnelEnd, done: (opened: Result<Socket, string>) => void): void {
+  const target = `${bracketedHost(end.hostname)}:${portOf(end)}`;
   const { protocol, hostname, port, username, password, host } = new URL(proxy);
   const secret = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const send = protocol === 'https:' ? httpsRequest : httpRequest;
   const request = send({
     method: 'CONNECT',
     hostname: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? (protocol === 'https:' ? 443 : 80) : port,
+    port: portOf({ protocol, port }),
     path: target,
     agent: false,
     timeout: TUNNEL_MS,
@@ -50,4 +54,9 @@ export function openTunnel(proxy: string, target: string, done: (opened: Result<
   request.once('timeout', () => request.destroy(new Error(`no answer within ${TUNNEL_MS / 1_000} s`)));
   request.on('error', (error) => finish(fail(`the proxy ${host}: ${error.message}`)));
   request.end();
+}
+
+function portOf({ protocol, port }: Pick<URL, 'protocol' | 'port'>): string {
+  if (port !== '') return port;
+  return protocol === 'https:' ? '443' : '80';
 }

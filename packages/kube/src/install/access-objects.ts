@@ -53,7 +53,6 @@ export function ownRules(hasWebhooks: boolean): PolicyRule[] {
   return [
     { ...lease, verbs: ['create'] },
     { ...lease, resourceNames: ['weft-control'], verbs: ['get', 'update'] },
-    { apiGroups: [''], resources: ['configmaps'], verbs: ['create', 'delete', 'list', 'patch', 'watch'] },
     { ...secret, verbs: ['create'] },
     { ...secret, resourceNames: ['weft-root'], verbs: ['get', 'list', 'watch', 'update'] },
     ...(hasWebhooks ? [{ ...secret, resourceNames: ['weft-webhook'], verbs: ['get', 'update'] }] : []),

@@ -37,7 +37,7 @@ export async function deleteObjects(client: KubeClient, objects: readonly KubeOb
   return outcomes;
 }
 
-/** Counts that replicas leave behind when they lose their roles before they end. */
+/** Counts that replicas of earlier versions left behind. */
 export async function deleteCounts(client: KubeClient, namespace: string): Promise<KubeFault | undefined> {
   const path = `/api/v1/namespaces/${namespace}/configmaps?labelSelector=${encodeURIComponent('weft.dev/counts=true')}`;
   const deleted = await client.request({ method: 'DELETE', path });

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
 import type { ApplicationProbe, ProbeTable } from '@weft/injection';
+import { bracketedHost } from '@weft/kernel';
 import { openApplication } from '../transport/application-door.ts';
 import type { ApplicationDoor } from '../transport/application-door.ts';
 
@@ -82,7 +83,7 @@ export class ApplicationHealth {
   private probeGrpc(probe: ApplicationProbe & { type: 'grpc' }, socket: Socket): Promise<ProbeAnswer> {
     const { port, service, timeoutMs } = probe;
     return new Promise((resolve) => {
-      const authority = `http://${bracketed(socket.remoteAddress ?? '')}:${port}`;
+      const authority = `http://${bracketedHost(socket.remoteAddress ?? '')}:${port}`;
       const session = process.getBuiltinModule('node:http2').connect(authority, { createConnection: () => socket });
       const settle = (answer: ProbeAnswer): void => {
         resolve(answer);
@@ -143,8 +144,4 @@ function grpcAnswer(reply: Buffer, status: string | undefined): ProbeAnswer {
 /** As the kubelet asks: it takes any certificate. */
 function unchecked(socket: Socket): Socket {
   return process.getBuiltinModule('node:tls').connect({ socket, rejectUnauthorized: false });
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }
