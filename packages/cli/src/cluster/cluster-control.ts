@@ -5,11 +5,12 @@
 import { type Result, systemClock } from '@weft/kernel';
 import { ADMIN_AUDIENCE } from '@weft/control';
 import { type ClusterAccess, KubeClient, type KubeFault, type PodPort, requestToken } from '@weft/kube';
-import { AdminClient, type CallFault } from '@weft/wire';
+import { AdminClient } from '@weft/wire';
 import { type ControlAdmin, type Sight, Unanswered } from '../control-admin.ts';
 import type { ControlPlace } from '../control-place.ts';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import { accessOf } from './cluster-access.ts';
+import { probeControl } from './control-probe.ts';
 import { ForwardListener } from './forward-listener.ts';
 
 export type ClusterPlace = Extract<ControlPlace, { type: 'cluster' }>;
@@ -47,13 +48,12 @@ export async function withClusterControl<T>(
     }
     const admin = new AdminClient(opened.value.path, token);
     try {
-      const server = await admin.getServer();
-      if (server.ok && server.value.replicas.length === 0 && pods.length > 1) {
-        // It is older than this program and knows only its own proxies.
+      const probed = await probeControl(admin, pods.length);
+      if (probed.isAlone) {
         process.stderr.write(`weft: ${pod} is of an older version and speaks of its own sidecars only\n`);
       }
-      if (server.ok || !isAway(server.error.code)) return await ask(admin);
-      silence = server.error.message;
+      if (probed.silence === '') return await ask(admin);
+      silence = probed.silence;
     } catch (error) {
       if (!(error instanceof Unanswered)) throw error;
       silence = error.message;
@@ -92,10 +92,6 @@ export function forwardFault(opened: readonly Result<unknown, KubeFault>[], { na
     exitCodes.unreachable,
     `no way to the control plane: ${fault?.message ?? 'it is gone'}${hint}`,
   );
-}
-
-function isAway(code: CallFault['code']): boolean {
-  return code === 'Unavailable' || code === 'DeadlineExceeded';
 }
 
 async function readyPods(client: KubeClient, { namespace }: ClusterPlace, access: ClusterAccess): Promise<string[]> {
