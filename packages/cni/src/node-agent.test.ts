@@ -142,7 +142,11 @@ describe('the agent of a node', { skip }, () => {
         server.calls.filter(({ method, path }) => method === 'POST' && path.includes(part));
       await eventually(() => posts('/events').length === 2, WAIT_MS);
       const notes = posts('/events').map(({ body }) => (body as { note: string; reason: string }).note);
-      assert.ok(notes.some((note) => /delete it, so that it starts again/.test(note)));
+      assert.ok(
+        notes.some((note) =>
+          /delete it, so that it starts again \(container weft-proxy ended with code 4\)$/.test(note),
+        ),
+      );
       if (!evicts) assert.deepEqual(posts('/eviction'), []);
       else {
         await eventually(() => posts('/eviction').length > 0, WAIT_MS);

@@ -192,13 +192,13 @@ class Agent implements NodeAgent {
   }
 
   /** A pod that had no agent when it started has none of our rules, and its own proof keeps it from going on. */
-  private async repair({ namespace, name, uid, owned }: UncapturedPod): Promise<void> {
+  private async repair({ namespace, name, uid, owned, ending }: UncapturedPod): Promise<void> {
     if (this.evicted.has(uid)) return;
     remember(this.evicted, uid);
     const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };
     const wrong = 'Traffic of the pod is not led through its sidecar';
     const say = (note: string): Promise<void> =>
-      this.events.record(regarding, 'Warning', 'NotCaptured', `${wrong}: ${note}`);
+      this.events.record(regarding, 'Warning', 'NotCaptured', `${wrong}: ${note} (${ending})`);
     if (this.captured.has(uid)) {
       await say('the rules were written, and do not work; see the log of its sidecar');
       return;

@@ -7,7 +7,13 @@ const rules = '--inbound=all --outbound=all --exclude-inbound-ports=15020';
 const sidecar = { name: 'weft-proxy', env: [{ name: 'WEFT_CAPTURE_RULES', value: rules }] };
 /** As pods were made before the sidecar proved its rules itself. */
 const earlier = { name: 'weft-capture', args: ['capture', 'prove', ...rules.split(' ')] };
-const found = { namespace: 'shop', name: 'cart', uid: 'u1', owned: true };
+const found = {
+  namespace: 'shop',
+  name: 'cart',
+  uid: 'u1',
+  owned: true,
+  ending: 'container weft-proxy ended with code 4',
+};
 
 function pod(state: object, lastState: object = {}, more: object = {}, container: { name: string } = sidecar): unknown {
   return {
@@ -26,6 +32,16 @@ describe('a pod is uncaptured', () => {
     assert.equal(readUncaptured(pod(failed, {}, { ownerReferences: [{ kind: 'Node' }] }))?.owned, false);
   });
 
+  it('and it is told which container ended, with which code, and the last that it said', () => {
+    const ended = { exitCode: 4, reason: 'Error', message: '{"level":"info"}\nwhat leaves does not come back\n' };
+    assert.equal(
+      readUncaptured(pod({ waiting: {} }, { terminated: ended }))?.ending,
+      'container weft-proxy ended with code 4, Error: what leaves does not come back',
+    );
+    const long = readUncaptured(pod({ terminated: { ...ended, message: 'x'.repeat(2_048) } }));
+    assert.equal(long?.ending, `container weft-proxy ended with code 4, Error: ${'x'.repeat(300)}`);
+  });
+
   it('not when the sidecar ended for any other reason, runs, or goes with its pod', () => {
     for (const exitCode of [0, 1, 3, 137, 143])
       assert.equal(readUncaptured(pod({ terminated: { exitCode } })), undefined);
@@ -38,8 +54,9 @@ describe('a pod is uncaptured', () => {
 
   it('when the container that proved it in pods of before failed', () => {
     const ended = { terminated: { exitCode: 1 } };
-    assert.deepEqual(readUncaptured(pod(ended, {}, {}, earlier)), found);
-    assert.deepEqual(readUncaptured(pod({ waiting: {} }, ended, {}, earlier)), found);
+    const ending = 'container weft-capture ended with code 1';
+    assert.deepEqual(readUncaptured(pod(ended, {}, {}, earlier)), { ...found, ending });
+    assert.deepEqual(readUncaptured(pod({ waiting: {} }, ended, {}, earlier)), { ...found, ending });
     assert.equal(readUncaptured(pod({ terminated: { exitCode: 0 } }, ended, {}, earlier)), undefined);
     const own = { name: 'weft-capture', args: ['capture', 'apply'] };
     assert.equal(readUncaptured(pod(ended, {}, {}, own)), undefined);

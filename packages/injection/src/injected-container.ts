@@ -19,6 +19,8 @@ export interface SidecarFacts {
   readonly drainKey: string;
 }
 
+/** Why a container of ours ended stands in the status of its pod: what it said last, where it wrote no message of its own. */
+const endingTold: JsonMap = { terminationMessagePolicy: 'FallbackToLogsOnError' };
 /** In the image: ends when the sidecar is ready, and fails with the reason when it is not within half a minute. */
 const awaitReady = '/weft/bin/await-ready';
 /**
@@ -62,6 +64,7 @@ export function makeSidecar(settings: InjectionSettings, pod: PodSettings, facts
     ...pullPolicy(settings),
     args: ['proxy'],
     restartPolicy: 'Always',
+    ...endingTold,
     env: [
       fromField('WEFT_INSTANCE', 'metadata.name'),
       fromField('WEFT_NAMESPACE', 'metadata.namespace'),
@@ -118,6 +121,7 @@ export function makeCapture(settings: InjectionSettings, pod: PodSettings): Json
     image: pod.image,
     ...pullPolicy(settings),
     args: ['capture', 'apply', '--prove', ...captureArguments(pod)],
+    ...endingTold,
     // Its lock would stand in /run, which cannot be written.
     ...(settings.legacyIptables ? { env: variables({ XTABLES_LOCKFILE: '/dev/shm/xtables.lock' }) } : {}),
     resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } },
