@@ -61,6 +61,7 @@ export { TcpMetrics, TcpScope, type TcpScopeLabels } from './tcp-metrics.ts';
 export {
   type SpanContext,
   type TraceContext,
+  isSampledId,
   readTraceParent,
   startSpan,
   unsampledRoot,

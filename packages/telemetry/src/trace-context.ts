@@ -81,13 +81,17 @@ function digit(code: number): number {
   return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1;
 }
 
-/** By the last digits, because Trace Context level 2 promises randomness there, whoever made the id. */
+/**
+ * Whether a trace is among those of a share; every hop says the same of an id, and it stands for its spans as for its lines. By the last eight
+ * digits, because Trace Context level 2 promises randomness there, whoever made the id: of 32 digits, or of 16 as B3 may have it.
+ */
 export function isSampledId(traceId: string, sampledPerMillion: number): boolean {
   const limit = (sampledPerMillion / 1_000_000) * 2 ** 32;
   let draw = 0;
   let place = 2 ** 28;
+  const end = traceId.length;
   // From the highest digit, which alone tells of nearly all.
-  for (let index = 24; index < 32; index += 1) {
+  for (let index = end - 8; index < end; index += 1) {
     draw += anyDigit(traceId.charCodeAt(index)) * place;
     if (draw >= limit) return false;
     place /= 16;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { AccessLogSettings } from '@weft/model';
 import { terminations } from '@weft/outcome';
-import type { AccessLogFacts, ConnectionLogFacts } from '@weft/telemetry';
+import { type AccessLogFacts, type ConnectionLogFacts, isSampledId } from '@weft/telemetry';
 import { AccessLogPlan } from './access-log-plan.ts';
 
 const all: AccessLogSettings = { when: 'Always', format: 'Json', filter: '', perMillion: 1_000_000, query: 'Redact' };
@@ -120,6 +120,19 @@ describe('the share of requests', () => {
       const [here, there] = plans.map((plan) => plan.write({ ...request, traceId }) !== undefined);
       assert.equal(here, there);
       assert.equal(here, ((index * 2_654_435_761) % 2 ** 32) / 2 ** 32 < 0.5);
+    }
+  });
+
+  it('is the same that spans are drawn by, for ids of 16 digits and of upper case too', () => {
+    const plan = new AccessLogPlan({ ...all, perMillion: 250_000 }, 'Never');
+    const draws = ['00000000', '3fffffff', '40000000', 'BFFFFFFF', 'ffffffff'];
+    for (const head of ['f'.repeat(24), '0'.repeat(8)]) {
+      const drawn = draws.map((draw) => plan.write({ ...request, traceId: head + draw }) !== undefined);
+      assert.deepEqual(drawn, [true, true, false, false, false]);
+      assert.deepEqual(
+        draws.map((draw) => isSampledId(head + draw, 250_000)),
+        drawn,
+      );
     }
   });
 });

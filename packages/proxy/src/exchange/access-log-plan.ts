@@ -1,7 +1,7 @@
 import { readLogFilter } from '@weft/model';
 import type { AccessLogSettings, LogFilter, LogFilterFacts } from '@weft/model';
 import type { Termination } from '@weft/outcome';
-import { AccessLog, isFailure, isLogged } from '@weft/telemetry';
+import { AccessLog, isFailure, isLogged, isSampledId } from '@weft/telemetry';
 import type { AccessLogFacts, AccessLogWhen, ConnectionLogFacts } from '@weft/telemetry';
 
 const MILLION = 1_000_000;
@@ -49,7 +49,7 @@ export class AccessLogPlan {
 
   /** By the trace id, so that the hops of one request are logged together; without one every so many. */
   private draws(traceId: string): boolean {
-    if (traceId !== '') return (Number.parseInt(traceId.slice(-8), 16) / 2 ** 32) * MILLION < this.perMillion;
+    if (traceId !== '') return isSampledId(traceId, this.perMillion);
     this.owed += this.perMillion;
     if (this.owed < MILLION) return false;
     this.owed -= MILLION;
