@@ -4,9 +4,11 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { type TestContext, describe, it } from 'node:test';
+import { type TestContext, describe, it, mock } from 'node:test';
 import { seededRandom } from '@weft/kernel';
 import { eventually } from '@weft/testkit';
+import { bulkPace } from '../transport/bulk-pace.ts';
+import type { Paced } from '../transport/bulk-pace.ts';
 import { BULK_BYTES } from './block-pool.ts';
 import { RelayPipe } from './relay-pipe.ts';
 
@@ -117,5 +119,63 @@ describe('an end of an opaque connection', () => {
     await eventually(() => owner.closed.length === 1, 2_000);
     pipe.send(Buffer.from('late'), 0, 4, false);
     assert.equal(pipe.pendingBytes, 0);
+  });
+});
+
+describe('opaque bulk beside small calls', () => {
+  it('reads little and rests after each share, and goes on with nothing lost', async (t) => {
+    const waiting: Paced[] = [];
+    const yields = mock.method(bulkPace, 'yield', (bulk: Paced) => void waiting.push(bulk));
+    const { pipe, owner, peer } = await open(t);
+    bulkPace.smallsAbout = true;
+    bulkPace.shareBytes = 65_536;
+    t.after(() => {
+      yields.mock.restore();
+      bulkPace.smallsAbout = false;
+      bulkPace.shareBytes = BULK_BYTES;
+    });
+    const bytes = 1_000_000;
+    peer.end(Buffer.alloc(bytes, 3));
+    const read = (): number => owner.pieces.reduce((sum, { length }) => sum + length, 0);
+    for (let rests = 1; owner.ended === 0; rests += 1) {
+      await eventually(() => waiting.length > 0 || owner.ended > 0, 5_000);
+      const before = read();
+      for (let turn = 0; turn < 5; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (owner.ended > 0) break;
+      assert.equal(read(), before);
+      // Of the first read nothing was known yet.
+      if (rests > 1) assert.ok(before <= BULK_BYTES + (rests - 1) * 131_072, `${before} after ${rests}`);
+      assert.deepEqual(waiting, [pipe]);
+      waiting.length = 0;
+      // A pause while it rests is one when the rest is over.
+      if (rests === 2) {
+        pipe.pause();
+        pipe.readOn();
+        pipe.resume();
+      } else pipe.readOn();
+    }
+    assert.equal(digest(Buffer.concat(owner.pieces)), digest(Buffer.alloc(bytes, 3)));
+    assert.ok(yields.mock.callCount() >= 8, String(yields.mock.callCount()));
+  });
+
+  it('is told from a message, which others are to make room for', async (t) => {
+    const counted = mock.method(bulkPace, 'countSmall');
+    const { pipe, owner, peer } = await open(t);
+    peer.resume();
+    const hear = async (bytes: number): Promise<void> => {
+      const wanted = owner.pieces.length;
+      peer.write(Buffer.alloc(bytes));
+      await eventually(() => owner.pieces.length > wanted, 5_000);
+    };
+    await hear(100);
+    await hear(100);
+    assert.equal(counted.mock.callCount(), 2);
+    // Bulk that is sent, and what is said back of it.
+    pipe.send(Buffer.alloc(BULK_BYTES), 0, BULK_BYTES, false);
+    await hear(13);
+    assert.equal(counted.mock.callCount(), 2);
+    await hear(13);
+    assert.equal(counted.mock.callCount(), 3);
+    counted.mock.restore();
   });
 });

@@ -1,68 +1,58 @@
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
-import { ByteQueue } from '@weft/kernel';
+import { bulkPace } from '../transport/bulk-pace.ts';
+import type { Paced } from '../transport/bulk-pace.ts';
 import type { PipeOwner } from '../transport/byte-pipe.ts';
-import { directHandles, handleOf, readInto } from '../transport/node-handle.ts';
-import type { WriteRequest } from '../transport/node-handle.ts';
+import { directHandles, readInto } from '../transport/node-handle.ts';
 import { BULK_BYTES, SMALL_BYTES, blockPool } from './block-pool.ts';
+import { RECORD_BYTES, RelayOutput } from './relay-output.ts';
 
 /** Reads of all opaque connections of a thread land here: callbacks are synchronous. */
 const sharedRead: Buffer = Buffer.allocUnsafeSlow(BULK_BYTES);
 const smallRead: Buffer = sharedRead.subarray(0, SMALL_BYTES);
 
-/** What TLS gives at a time (RFC 8446 §5.1). A whole record of bulk is nearly always followed by another in the same turn. */
-const RECORD_BYTES = 16_384;
+/** While bulk rests after each share of 64 or 128 KiB. */
+const restingRead: Buffer = sharedRead.subarray(0, 65_536);
 
-/** Plaintext gathered for one write to a TLS peer, or from one: as much as makes the cost of a system call small. */
-const GATHER_BYTES = BULK_BYTES;
+/** A read of so much is one of bulk; TLS gives 16 KiB at a time. */
+const BULK_READ_BYTES = 8_192;
 
-/** Unsent bytes to a TLS peer at which the source stops. A plain peer stops it with the first write that is not done at once. */
-const TLS_HIGH_WATER_BYTES = BULK_BYTES;
+/** While nobody small is about, bulk lets others go first after so much: a plain connection reads a quarter of it at a time. */
+const FREE_SHARE_BYTES = 1_048_576;
 
-/**
- * One end of an opaque connection. As `BytePipe`, but for bulk: reads of 256 KiB, no gathering of small writes, and the
- * source is held back by the completion of writes.
- *
- *   read -> shared buffer -> send() -> block -> handle.writeBuffer --0--> block is free again
- *                                                                  \--> request: blocked until complete()
- *
- * Whole TLS records that come one after the other in one turn are gathered and written together.
- */
-export class RelayPipe {
+/** A pipe that has moved so much since it last read little is one of bulk as well: a little is what its source had just then. */
+const BULK_MOVED_BYTES = 65_536;
+
+/** One end of an opaque connection. As `BytePipe`, but for bulk: reads of 256 KiB, and an output of its own (`RelayOutput`). */
+export class RelayPipe implements Paced {
   readonly socket: Socket;
   readonly encrypted: boolean;
-  private readonly owner: PipeOwner;
-  /** True while a source should not add more. */
-  blocked: boolean;
   closed: boolean;
   /** The peer has ended its direction. */
   readEnded: boolean;
-  private inFlight: number;
-  private ending: boolean;
+  private readonly owner: PipeOwner;
+  private readonly output: RelayOutput;
   private paused: boolean;
+  /** It lets others go first: `bulkPace` has it read on. */
+  private yielding: boolean;
+  /** Bulk that was read since it last let others go first. */
+  private greedyBytes: number;
+  /** Read and sent since it last read little. */
+  private movedBytes: number;
   private error: string;
-  /** Gathered and not yet given to the kernel; null most of the time. */
-  private gathered: Buffer | null;
-  private gatheredBytes: number;
-  /** What did not fit into it. */
-  private overflow: ByteQueue | null;
-  private flushing: boolean;
 
   constructor(socket: Socket, encrypted: boolean, owner: PipeOwner) {
     this.socket = socket;
     this.encrypted = encrypted;
-    this.owner = owner;
-    this.blocked = false;
     this.closed = false;
     this.readEnded = false;
-    this.inFlight = 0;
-    this.ending = false;
+    this.owner = owner;
+    this.output = new RelayOutput(socket, encrypted, owner);
     this.paused = false;
+    this.yielding = false;
+    this.greedyBytes = 0;
+    this.movedBytes = 0;
     this.error = '';
-    this.gathered = null;
-    this.gatheredBytes = 0;
-    this.overflow = null;
-    this.flushing = false;
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.error = error.code ?? error.message;
     });
@@ -73,9 +63,14 @@ export class RelayPipe {
     });
   }
 
+  /** True while a source should not add more. */
+  get blocked(): boolean {
+    return this.output.blocked;
+  }
+
   /** Bytes that wait to be sent. */
   get pendingBytes(): number {
-    return this.inFlight + this.gatheredBytes + (this.overflow?.length ?? 0);
+    return this.output.pendingBytes;
   }
 
   /** Starts reading. The socket is connected (and its handshake finished and checked, when it is TLS). */
@@ -84,15 +79,15 @@ export class RelayPipe {
       this.socket.on('data', (chunk: Buffer) => this.take(chunk));
       return;
     }
-    const next = this.encrypted ? null : () => (blockPool.readBytes === BULK_BYTES ? sharedRead : smallRead);
     readInto(
       this.socket,
       this.encrypted ? smallRead : sharedRead,
       (count, buffer) => {
         this.owner.onPipeBytes(buffer, 0, count);
-        return !this.paused;
+        this.pace(count);
+        return !this.paused && !this.yielding;
       },
-      next,
+      this.encrypted ? null : nextRead,
     );
     const early: unknown = this.socket.read();
     if (early !== null) queueMicrotask(() => this.take(early as Buffer));
@@ -101,31 +96,13 @@ export class RelayPipe {
 
   /** Sends chunk[start, end). Keeps no reference to it. `more`: the source will very likely add to it in this turn. */
   send(chunk: Buffer, start: number, end: number, more: boolean): void {
-    if (this.closed || this.ending || start === end) return;
-    if (this.inFlight > 0 || this.gatheredBytes > 0 || more) {
-      this.gather(chunk, start, end);
-      if (this.inFlight > 0) this.measure();
-      else if (!more || this.gatheredBytes + RECORD_BYTES > GATHER_BYTES) this.flush();
-      else if (!this.flushing) {
-        this.flushing = true;
-        setImmediate(() => {
-          this.flushing = false;
-          this.flush();
-        });
-      }
-      return;
-    }
-    // TLS encrypts inside the call; a plain socket may keep the bytes, and the read buffer can't be lent.
-    if (this.encrypted) this.dispatch(chunk.subarray(start, end), null);
-    else this.dispatchCopy(chunk, start, end);
+    this.movedBytes += end - start;
+    this.output.send(chunk, start, end, more);
   }
 
   /** Ends our direction after all that was sent. */
   end(): void {
-    if (this.ending || this.closed) return;
-    this.flush();
-    this.ending = true;
-    this.endWhenSent();
+    this.output.end();
   }
 
   /** Ends both directions now; what was not sent is lost. */
@@ -149,125 +126,35 @@ export class RelayPipe {
   pause(): void {
     if (this.paused) return;
     this.paused = true;
-    this.socket.pause();
+    if (!this.yielding) this.socket.pause();
   }
 
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    if (!this.closed) this.socket.resume();
+    if (!this.closed && !this.yielding) this.socket.resume();
   }
 
-  /** Called by the write request. */
-  complete(bytes: number, block: Buffer | null, status: number): void {
-    if (block !== null) blockPool.release(block);
-    this.inFlight -= bytes;
-    if (this.closed) return;
-    if (status < 0) {
-      this.error = status === -32 ? 'EPIPE' : 'ECONNRESET';
-      this.socket.destroy();
+  /** `Paced`. */
+  readOn(): void {
+    this.yielding = false;
+    if (!this.paused && !this.closed) this.socket.resume();
+  }
+
+  private pace(count: number): void {
+    this.movedBytes += count;
+    if (count < BULK_READ_BYTES) {
+      if (this.movedBytes < BULK_MOVED_BYTES) bulkPace.countSmall();
+      this.movedBytes = 0;
       return;
     }
-    if (this.inFlight === 0) this.flush();
-    this.measure();
-    this.endWhenSent();
-  }
-
-  private gather(chunk: Buffer, start: number, end: number): void {
-    const count = end - start;
-    const { overflow } = this;
-    if (overflow === null && this.gatheredBytes + count <= BULK_BYTES) {
-      this.gathered ??= blockPool.take(BULK_BYTES);
-      chunk.copy(this.gathered, this.gatheredBytes, start, end);
-      this.gatheredBytes += count;
-      return;
-    }
-    this.overflow ??= new ByteQueue();
-    this.overflow.push(chunk, start, end);
-  }
-
-  private flush(): void {
-    if (this.inFlight > 0 || this.closed) return;
-    const { gathered, gatheredBytes, overflow } = this;
-    if (gathered === null) return;
-    if (overflow === null) {
-      this.gathered = null;
-      this.gatheredBytes = 0;
-      this.dispatch(gathered.subarray(0, gatheredBytes), gathered);
-      return;
-    }
-    // Rare: the source had more in hand than it was asked for.
-    this.overflow = null;
-    const rest = overflow.peek();
-    const whole = Buffer.allocUnsafeSlow(gatheredBytes + rest.length);
-    gathered.copy(whole, 0, 0, gatheredBytes);
-    rest.copy(whole, gatheredBytes);
-    this.gathered = null;
-    this.gatheredBytes = 0;
-    blockPool.release(gathered);
-    this.dispatch(whole, null);
-  }
-
-  private dispatchCopy(chunk: Buffer, start: number, end: number): void {
-    const count = end - start;
-    if (count > BULK_BYTES) {
-      // Only what was held while connecting can be so large.
-      this.dispatch(Buffer.from(chunk.subarray(start, end)), null);
-      return;
-    }
-    const block = blockPool.take(count);
-    chunk.copy(block, 0, start, end);
-    this.dispatch(block.subarray(0, count), block);
-  }
-
-  /** Sends one buffer. `block`: to be released once it has been sent. */
-  private dispatch(data: Buffer, block: Buffer | null): void {
-    const handle = directHandles ? handleOf(this.socket) : null;
-    if (!directHandles) {
-      const copy = Buffer.from(data);
-      if (block !== null) blockPool.release(block);
-      this.inFlight += copy.length;
-      this.socket.write(copy, () => this.complete(copy.length, null, 0));
-      this.measure();
-      return;
-    }
-    const result = handle === null ? 0 : handle.writeBuffer(null, data);
-    if (typeof result === 'number') {
-      if (block !== null) blockPool.release(block);
-      if (result !== 0) {
-        this.error = 'EPIPE';
-        this.socket.destroy();
-      }
-      return;
-    }
-    this.inFlight += data.length;
-    // TLS has taken the bytes already; the block is kept with a plain write only.
-    let kept = block;
-    if (this.encrypted && block !== null) {
-      blockPool.release(block);
-      kept = null;
-    }
-    result.handle = handle!;
-    result.buffer = data;
-    result.pipe = new Writing(this, data.length, kept);
-    result.oncomplete = onWriteComplete;
-    const status = (result as unknown as { writeStatus: number | null }).writeStatus;
-    if (typeof status === 'number') result.oncomplete(status);
-    else this.measure();
-  }
-
-  private measure(): void {
-    const waiting = this.pendingBytes;
-    const full = this.encrypted ? waiting >= TLS_HIGH_WATER_BYTES : waiting > 0;
-    if (full) this.blocked = true;
-    else if (this.blocked && waiting < TLS_HIGH_WATER_BYTES / 2) {
-      this.blocked = false;
-      if (!this.closed) this.owner.onPipeDrained();
-    }
-  }
-
-  private endWhenSent(): void {
-    if (this.ending && !this.closed && this.pendingBytes === 0) this.socket.end();
+    this.greedyBytes += count;
+    if (this.greedyBytes < (bulkPace.smallsAbout ? bulkPace.shareBytes : FREE_SHARE_BYTES)) return;
+    this.greedyBytes = 0;
+    if (this.paused || this.yielding || this.closed) return;
+    this.yielding = true;
+    this.socket.pause();
+    bulkPace.yield(this);
   }
 
   private take(chunk: Buffer): void {
@@ -279,10 +166,7 @@ export class RelayPipe {
   private finish(): void {
     if (this.closed) return;
     this.closed = true;
-    if (this.gathered !== null) blockPool.release(this.gathered);
-    this.gathered = null;
-    this.gatheredBytes = 0;
-    this.overflow = null;
+    this.output.close();
     this.owner.onPipeClose(this.error);
   }
 }
@@ -292,20 +176,8 @@ export function isWholeRecord(pipe: RelayPipe, bytes: number): boolean {
   return pipe.encrypted && bytes >= RECORD_BYTES;
 }
 
-/** What a write under way belongs to. */
-class Writing {
-  readonly pipe: RelayPipe;
-  readonly bytes: number;
-  readonly block: Buffer | null;
-
-  constructor(pipe: RelayPipe, bytes: number, block: Buffer | null) {
-    this.pipe = pipe;
-    this.bytes = bytes;
-    this.block = block;
-  }
-}
-
-function onWriteComplete(this: WriteRequest, status: number): void {
-  const { pipe, bytes, block } = this.pipe as Writing;
-  pipe.complete(bytes, block, status);
+/** Where the next read of a plain socket lands. */
+function nextRead(): Buffer {
+  if (blockPool.readBytes < BULK_BYTES) return smallRead;
+  return bulkPace.shareBytes < BULK_BYTES ? restingRead : sharedRead;
 }

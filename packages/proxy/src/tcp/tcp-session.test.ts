@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { connect as connectTls } from 'node:tls';
 import { systemClock } from '@weft/kernel';
 import { readProxyHeader, writeProxyHeader } from '@weft/sniff';
 import { FakeClock, eventually } from '@weft/testkit';
-import { GatewayListener } from '../listen/gateway-listener.ts';
-import { CertificateFolder } from '../security/certificate-folder.ts';
-import { TicketKeys, newTicketSeed } from '../security/ticket-keys.ts';
 import { SidecarPair, makeAuthority, makeSvid } from '../fixture/mesh-fixture.ts';
 import {
   PlaneFixture,
@@ -22,55 +17,12 @@ import {
   plainEndpoint,
   routeRule,
 } from '../fixture/plane-fixture.ts';
+import { call, gone, readAll, refused, serve, tcpNames } from '../fixture/tcp-fixture.ts';
+import { GatewayListener } from '../listen/gateway-listener.ts';
+import { CertificateFolder } from '../security/certificate-folder.ts';
+import { TicketKeys, newTicketSeed } from '../security/ticket-keys.ts';
 
 const silentLog = { debug() {}, info() {}, warn() {}, error() {} };
-
-/** The names of `orders` with a port that is declared to be TCP. */
-const tcpNames = {
-  type: 'names' as const,
-  name: 'shop',
-  services: [{ service: 'orders', ports: [{ port: 80, name: 'tcp-db', protocol: 'Tcp' as const }], addresses: [] }],
-};
-
-async function serve(accept: (socket: Socket) => void): Promise<{ server: Server; port: number }> {
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    socket.on('error', () => {});
-    accept(socket);
-  });
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  return { server, port: (server.address() as AddressInfo).port };
-}
-
-/** Connects, with the ends of both directions under the test's control. */
-async function call(port: number): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
-  socket.on('error', () => {});
-  await once(socket, 'connect');
-  return socket;
-}
-
-/** The other side has ended the connection, one way or the other. */
-function gone(socket: Socket): Promise<void> {
-  socket.resume();
-  return new Promise((resolve) => {
-    if (socket.destroyed || socket.readableEnded) resolve();
-    for (const event of ['end', 'close']) socket.once(event, () => resolve());
-  });
-}
-
-/** Connects and is refused, before or after the connection stands. */
-async function refused(port: number): Promise<void> {
-  const socket = connect({ port, host: '127.0.0.1' });
-  socket.on('error', () => {});
-  await gone(socket);
-}
-
-async function readAll(socket: Socket): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => void chunks.push(chunk));
-  await Promise.race([once(socket, 'end'), once(socket, 'close')]);
-  return Buffer.concat(chunks);
-}
 
 const digest = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -140,26 +92,6 @@ describe('a TCP connection through two sidecars', () => {
     pair.close();
     server.close();
   });
-
-  it('says that the application is down, so that another instance is tried', async () => {
-    const { server, port } = await serve((socket) => socket.end('from the other'));
-    const { server: gone, port: deadPort } = await serve(() => {});
-    gone.close();
-    const dead = await SidecarPair.start(deadPort);
-    dead.web.put(tcpNames);
-    dead.web.serveOrders([dead.endpoint(), plainEndpoint(port, 'zz-other')]);
-    const listener = await dead.web.listen();
-    for (let round = 0; round < 4; round += 1) {
-      const socket = await call(listener.port);
-      socket.end('x');
-      assert.equal((await readAll(socket)).toString(), 'from the other');
-    }
-    await eventually(() => dead.web.tcpRecorder.ends.length === 4, 5_000);
-    assert.ok(dead.web.tcpRecorder.ends.some(({ attempts }) => attempts === 2));
-    assert.ok(dead.orders.tcpRecorder.ends.every(({ code }) => code === 'connect-refused'));
-    dead.close();
-    server.close();
-  });
 });
 
 describe('what a TCP connection may do', () => {
@@ -227,24 +159,6 @@ describe('what a TCP connection may do', () => {
     fixture.close();
   });
 
-  it('goes to an endpoint that has room, and is refused when none has', async () => {
-    begin();
-    const connections = { ...backendPolicy().connections, maxPerEndpoint: 1 };
-    const endpoints = [plainEndpoint(echo.port), plainEndpoint(silent.port)];
-    fixture.serveOrders(endpoints, {}, { connections });
-    const listener = await fixture.listen();
-    const sockets = [await call(listener.port), await call(listener.port)];
-    await eventually(() => listener.openCount === 2, 5_000);
-    await refused(listener.port);
-    assert.deepEqual(endings(), ['pending-limit']);
-    sockets[0]!.resetAndDestroy();
-    sockets[1]!.resetAndDestroy();
-    await eventually(() => endings().length === 3, 5_000);
-    const [, first, second] = fixture.tcpRecorder.ends;
-    assert.notEqual(first?.endpoint, second?.endpoint);
-    fixture.close();
-  });
-
   it('counts towards the requests of a service', async () => {
     begin();
     fixture.serveOrders([plainEndpoint(echo.port)], {}, { maxRequests: 1 });
@@ -303,74 +217,6 @@ describe('what a TCP connection may do', () => {
     await gone(socket);
     assert.deepEqual(endings(), ['no-config']);
     fixture.close();
-  });
-
-  it('is routed by the server name of its ClientHello, which reaches the endpoint untouched', async () => {
-    begin();
-    const { server, port } = await serve((socket) => void socket.pipe(socket));
-    const hello = await clientHello('b.example.com');
-    fixture.serveOrders([plainEndpoint(port)], { route: 'TLSRoute shop/b', hostnames: ['b.example.com'] });
-    const listener = await fixture.listen();
-    const socket = await call(listener.port);
-    // In pieces, as a slow network brings it.
-    socket.write(hello.subarray(0, 3));
-    await eventually(() => true, 10);
-    socket.end(hello.subarray(3));
-    assert.deepEqual(await readAll(socket), hello);
-    await eventually(() => endings().length === 1, 5_000);
-    assert.equal(fixture.tcpRecorder.ends[0]?.serverName, 'b.example.com');
-    const other = await call(listener.port);
-    other.write(await clientHello('c.example.com'));
-    await gone(other);
-    assert.deepEqual(endings(), ['completed', 'no-route']);
-    fixture.close();
-    server.close();
-  });
-});
-
-describe('a port of a Gateway', () => {
-  it('passes TLS on by server name, and TCP as it is, to what their routes say', async () => {
-    const fixture = new PlaneFixture({ gateway: true });
-    const { server: a, port: portA } = await serve((socket) => void socket.once('data', () => socket.end('a')));
-    const { server: b, port: portB } = await serve((socket) => void socket.once('data', () => socket.end('b')));
-    const key = (name: string): string => `shop/${name}:443`;
-    const rule = (name: string, hostnames: readonly string[], route: string) =>
-      routeRule({ route, hostnames, backends: [{ backend: key(name), weight: 1, filters: [] }] });
-    const listener = { type: 'listener', certificates: [] } as const;
-    const byName = [rule('a', ['a.example.com'], 'TLSRoute shop/a'), rule('b', ['b.example.com'], 'TLSRoute shop/b')];
-    const asIs = [rule('b', [], 'TCPRoute shop/b')];
-    fixture.put(
-      { ...listener, name: 'shop/edge/tls', port: 443, protocol: 'Tls', hostname: '*.example.com', rules: byName },
-      { ...listener, name: 'shop/edge/tcp', port: 5432, protocol: 'Tcp', hostname: '', rules: asIs },
-      backendPolicy({ name: key('a') }),
-      backendPolicy({ name: key('b') }),
-      { type: 'endpoints', name: key('a'), endpoints: [plainEndpoint(portA)] },
-      { type: 'endpoints', name: key('b'), endpoints: [plainEndpoint(portB)] },
-    );
-    const tls = await fixture.listen({ kind: 'gateway', listener: '443' });
-    for (const name of ['a', 'b']) {
-      const socket = await call(tls.port);
-      socket.write(await clientHello(`${name}.example.com`));
-      assert.equal((await readAll(socket)).toString(), name);
-      socket.end();
-    }
-    const unknown = await call(tls.port);
-    unknown.write(await clientHello('a.example.net'));
-    await gone(unknown);
-    const plain = await call((await fixture.listen({ kind: 'gateway', listener: '5432' })).port);
-    plain.write('anything');
-    assert.equal((await readAll(plain)).toString(), 'b');
-    plain.end();
-    await eventually(() => fixture.tcpRecorder.ends.length === 4, 5_000);
-    assert.deepEqual(fixture.tcpRecorder.ends.map(({ code, route }) => `${code} ${route}`).sort(), [
-      'completed TCPRoute shop/b',
-      'completed TLSRoute shop/a',
-      'completed TLSRoute shop/b',
-      'no-route ',
-    ]);
-    fixture.close();
-    a.close();
-    b.close();
   });
 });
 
@@ -488,16 +334,3 @@ describe('a connection between sidecars', () => {
     server.close();
   });
 });
-
-/** What a TLS client of this name sends first. */
-async function clientHello(servername: string): Promise<Buffer> {
-  const { server, port } = await serve(() => {});
-  const accepted = once(server, 'connection') as Promise<[Socket]>;
-  const client = connectTls({ port, host: '127.0.0.1', servername });
-  client.on('error', () => {});
-  const [socket] = await accepted;
-  const [hello] = (await once(socket, 'data')) as [Buffer];
-  client.destroy();
-  server.close();
-  return hello;
-}

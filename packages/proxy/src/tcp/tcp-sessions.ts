@@ -3,7 +3,8 @@ import type { TerminationCode } from '@weft/outcome';
 import type { Engine } from '../exchange/engine.ts';
 import type { Ingress } from '../exchange/ingress.ts';
 import { TcpSession } from './tcp-session.ts';
-import type { SessionHome, SessionStart } from './tcp-session.ts';
+import type { SessionHome } from './tcp-session.ts';
+import type { SessionStart } from './session-start.ts';
 import type { TcpCarrier } from './tcp-environment.ts';
 
 /** A dead peer's connection is found after about so long without a byte. */

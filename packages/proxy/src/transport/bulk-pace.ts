@@ -52,6 +52,8 @@ const SMALL_MS = 100;
 export class BulkPace {
   /** What bulk may read before it yields. */
   shareBytes: number;
+  /** Small messages are about; as of the last time bulk yielded. */
+  smallsAbout: boolean;
   private readonly ports: PacePorts;
   private readonly waiting: Paced[];
   private resting: boolean;
@@ -63,6 +65,7 @@ export class BulkPace {
 
   constructor(ports: PacePorts) {
     this.shareBytes = SHARE_BYTES;
+    this.smallsAbout = false;
     this.ports = ports;
     this.waiting = [];
     this.resting = false;
@@ -104,7 +107,8 @@ export class BulkPace {
       this.smallsSeen = this.smalls;
       this.smallMs = nowMs;
     }
-    this.resting = nowMs - this.smallMs <= SMALL_MS && share >= (this.resting ? ENOUGH_SHARE : SHORT_SHARE);
+    this.smallsAbout = nowMs - this.smallMs <= SMALL_MS;
+    this.resting = this.smallsAbout && share >= (this.resting ? ENOUGH_SHARE : SHORT_SHARE);
     if (!this.resting) this.shareBytes = SHARE_BYTES;
     else this.shareBytes = share >= VERY_SHORT_SHARE ? LEAST_SHARE_BYTES : RESTING_SHARE_BYTES;
   }

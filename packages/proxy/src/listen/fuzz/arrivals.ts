@@ -3,7 +3,7 @@ import type { Random } from '@weft/kernel';
 import { FakeClock } from '@weft/testkit';
 import type { Engine } from '../../exchange/engine.ts';
 import { ingressOf } from '../../fixture/plane-fixture.ts';
-import type { SessionRace } from '../../tcp/tcp-session.ts';
+import type { SessionRace } from '../../tcp/session-start.ts';
 import { takeFirstBytes } from '../first-bytes.ts';
 import { ProtocolDetection } from '../protocol-detection.ts';
 import type { DetectionHome } from '../protocol-detection.ts';
