@@ -27,6 +27,8 @@ export interface HeadSlot {
   readonly mode: 'own' | 'replace' | 'add' | 'absent';
   /** Its value hardly comes again (ids, what is left of a time): HTTP/2 neither looks for it nor keeps it. */
   readonly unique?: boolean;
+  /** The proxy makes its values, of letters, digits and signs alone: writers do not look at them again. */
+  readonly madeHere?: boolean;
 }
 
 export interface HeadEditRules {
@@ -58,6 +60,7 @@ interface CompiledSlot {
   readonly id: FieldId;
   readonly onlyAbsent: boolean;
   readonly unique: boolean;
+  readonly madeHere: boolean;
   /** A modifier of the route decides about this field; the slot writes nothing. */
   readonly overridden: boolean;
 }
@@ -69,6 +72,8 @@ export class HeadEdits {
   readonly slots: readonly CompiledSlot[];
   /** A bit for each slot whose values hardly come again. */
   readonly uniqueSlots: number;
+  /** Likewise: its values must be checked. */
+  readonly foreignSlots: number;
   /** By field id: 0 keep, 255 drop, n drop when slot n - 1 has a value. */
   private readonly rulesById: Uint8Array;
   /** Lower-case names without an id of their own, with the same rules. */
@@ -84,7 +89,8 @@ export class HeadEdits {
   ) {
     this.lines = lines;
     this.slots = slots;
-    this.uniqueSlots = slots.reduce((mask, { unique }, index) => mask | (unique ? 1 << index : 0), 0);
+    this.uniqueSlots = maskOf(slots, ({ unique }) => unique);
+    this.foreignSlots = maskOf(slots, ({ madeHere }) => !madeHere);
     this.rulesById = rulesById;
     this.names = names;
     this.rulesByName = rulesByName;
@@ -108,6 +114,10 @@ export class HeadEdits {
 export interface EditedHead {
   readonly ids: Uint8Array;
   hasName(index: number, lowerCaseName: string): boolean;
+}
+
+function maskOf(slots: readonly CompiledSlot[], has: (slot: CompiledSlot) => boolean): number {
+  return slots.reduce((mask, slot, index) => mask | (has(slot) ? 1 << index : 0), 0);
 }
 
 /** Edits that change nothing but drop `weft-*`. */
@@ -157,6 +167,7 @@ function compile(rules: HeadEditRules): HeadEdits {
       id: fieldIdOf(name),
       onlyAbsent: slot.mode === 'absent',
       unique: slot.unique === true,
+      madeHere: slot.madeHere === true,
       overridden: outcomes.get(name)?.dropped ?? false,
     };
   });

@@ -53,7 +53,11 @@ export class Head {
   fieldsEnd: number;
   /** The fields are contiguous checked HTTP/1 lines in `bytes`, so ranges of them may be copied. */
   raw: boolean;
+  /** Names and values are as RFC 9110 §5 has them, checked by whoever read them; writers need not look again. */
+  checked: boolean;
   generation: number;
+  /** Where a memo of blocks has found it last; a hint, whoever's. */
+  memoAt: number;
 
   /** 0 or 1 for HTTP/1.x; 1 for heads from HTTP/2. */
   minorVersion: number;
@@ -106,7 +110,9 @@ export class Head {
     this.count = 0;
     this.fieldsEnd = 0;
     this.raw = true;
+    this.checked = false;
     this.generation = 0;
+    this.memoAt = 0;
     this.minorVersion = 1;
     this.methodId = 0;
     this.methodStart = 0;
@@ -143,6 +149,7 @@ export class Head {
     this.count = 0;
     this.fieldsEnd = 0;
     this.raw = true;
+    this.checked = false;
     this.minorVersion = 1;
     this.methodId = 0;
     this.methodStart = 0;
@@ -290,6 +297,7 @@ export class Head {
     this.bytes.write(name, nameStart, 'latin1');
     this.bytes.write(value, valueStart, 'latin1');
     this.length = end;
+    this.checked = false;
     this.push(FieldId.Unknown, nameStart, valueStart, valueStart, end);
     // What was remembered of it does not know this field.
     this.generation += 1;

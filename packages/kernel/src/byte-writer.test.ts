@@ -64,4 +64,24 @@ describe('a byte writer', () => {
     assert.equal(writer.buffer, buffer);
     assert.equal(written(writer).toString('latin1'), 'again');
   });
+
+  it('a view is the message, the same one for the same length, and never one of another buffer', () => {
+    const writer = new ByteWriter(8);
+    const seen = new Map<string, Buffer>();
+    for (const text of ['abc', 'defghi', 'xyz', '', 'abcdef']) {
+      writer.reset();
+      writer.latin1(text);
+      const view = writer.view();
+      assert.equal(view.toString('latin1'), text);
+      const known = seen.get(`${text.length}`);
+      if (known !== undefined) assert.equal(view, known);
+      seen.set(`${text.length}`, view);
+    }
+    // Grown, and replaced by its owner.
+    writer.latin1('h'.repeat(20));
+    assert.equal(writer.view().toString('latin1'), `abcdef${'h'.repeat(20)}`);
+    writer.buffer = Buffer.from('other');
+    writer.length = 3;
+    assert.equal(writer.view().toString('latin1'), 'oth');
+  });
 });

@@ -7,6 +7,9 @@ const SHORT_TEXT = 13;
 /** The same for bytes: 24 against 29 ns at 24 bytes, 31 against 29 at 32. */
 const SHORT_COPY = 28;
 
+/** Views that a writer remembers, by the low bits of their length. */
+const VIEWS = 4;
+
 const HEX_DIGITS = Buffer.from('0123456789abcdef', 'latin1');
 
 /** Buffer's encoder without its argument checks; part of Node since its first releases, absent from the type package. */
@@ -25,6 +28,9 @@ export class ByteWriter {
   buffer: Buffer;
   /** Bytes written since the last `reset`. May be lowered to take back what was written last. */
   length: number;
+  private views: (Buffer | null)[] | null;
+  /** What the views are of. */
+  private viewed: Buffer | null;
 
   /** `initialBytes` is at least 1. */
   constructor(initialBytes: number) {
@@ -32,6 +38,26 @@ export class ByteWriter {
     // allocUnsafeSlow: scratch space lives long and must not pin a slab of Node's shared pool.
     this.buffer = Buffer.allocUnsafeSlow(initialBytes);
     this.length = 0;
+    this.views = null;
+    this.viewed = null;
+  }
+
+  /**
+   * The message as a view of `buffer`. Messages of one length follow each other, and a view costs more than a short message takes
+   * to write: the same one is returned for the same length while the buffer is the same.
+   */
+  view(): Buffer {
+    const { length, buffer } = this;
+    if (this.views === null || this.viewed !== buffer) {
+      this.views = [null, null, null, null];
+      this.viewed = buffer;
+    }
+    const slot = length & (VIEWS - 1);
+    const known = this.views[slot]!;
+    if (known !== null && known.length === length) return known;
+    const made = buffer.subarray(0, length);
+    this.views[slot] = made;
+    return made;
   }
 
   /** Makes room for `bytes` more, by doubling, so that writing n bytes costs O(n). */

@@ -50,7 +50,7 @@ export {
   callerKinds,
   registerProxyFacts,
 } from './proxy-facts.ts';
-export { type FillRandom, RandomIds, readRequestId } from './random-ids.ts';
+export { type FillRandom, RandomIds, isRequestId } from './random-ids.ts';
 export { isFailure } from './request-failure.ts';
 export { type Direction, type MetricNames, type RequestScopeLabels } from './request-labels.ts';
 export { RequestMetrics, RequestScope, type UpstreamScope } from './request-metrics.ts';
@@ -63,6 +63,7 @@ export {
   type TraceContext,
   isSampledId,
   readTraceParent,
+  traceIdOf,
   startSpan,
   unsampledRoot,
   writeTraceParent,

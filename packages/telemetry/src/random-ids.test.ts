@@ -1,6 +1,6 @@
 import { equal, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RandomIds, readRequestId } from './random-ids.ts';
+import { RandomIds, isRequestId } from './random-ids.ts';
 
 describe('RandomIds', () => {
   test('identifiers have their form and do not come twice', () => {
@@ -16,6 +16,18 @@ describe('RandomIds', () => {
     }
     equal(seen.size, 15_000);
     equal(variants.size, 4);
+  });
+
+  test('every digit that is not fixed takes every value', () => {
+    const ids = new RandomIds();
+    const seen: Set<string>[] = [];
+    for (let round = 0; round < 2_000; round += 1) {
+      for (const [at, digit] of [...(ids.requestId() + ids.rootTraceParent())].entries())
+        (seen[at] ??= new Set()).add(digit);
+    }
+    const shape = 'xxxxxxxx-xxxx-4xxx-vxxx-xxxxxxxxxxxx00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-00';
+    const sizes = { x: 16, v: 4 } as Record<string, number>;
+    for (const [at, kind] of [...shape].entries()) equal(seen[at]!.size, sizes[kind] ?? 1, `at ${at}`);
   });
 
   test('an identifier of zeros is never handed out', () => {
@@ -63,18 +75,22 @@ describe('RandomIds', () => {
   });
 });
 
-describe('readRequestId', () => {
-  test('keeps what is short and harmless', () => {
+describe('isRequestId', () => {
+  const of = (text: string): boolean => {
+    const bytes = Buffer.from(`"${text}\n`, 'latin1');
+    return isRequestId(bytes, 1, bytes.length - 1);
+  };
+  test('takes what is short and harmless', () => {
     for (const good of [
       'a',
       '6ba7b810-9dad-41d1-80b4-00c04fd430c8',
       'Root=1-67891233-abcdef012345678912345678',
       'x'.repeat(128),
     ]) {
-      equal(readRequestId(good), good);
+      ok(of(good), good);
     }
-    for (const bad of [undefined, '', 'a b', 'a"b', 'a\nb', 'é', 'x'.repeat(129), '${jndi:ldap}']) {
-      equal(readRequestId(bad), undefined);
+    for (const bad of ['', 'a b', 'a"b', 'a\nb', 'é', 'x'.repeat(129), '${jndi:ldap}']) {
+      ok(!of(bad), bad);
     }
   });
 });

@@ -1,5 +1,4 @@
 import { randomFillSync } from 'node:crypto';
-import { assert } from '@weft/kernel';
 
 /** Fills the buffer with random bytes; `node:crypto`'s unless a test needs to know them. */
 export type FillRandom = (bytes: Buffer) => void;
@@ -82,22 +81,33 @@ export function hasZeroId(text: string): boolean {
   );
 }
 
-const REQUEST_ID = /^[A-Za-z0-9._:+/=@-]{1,128}$/;
+const REQUEST_ID_CHARS = 128;
+const requestIdBytes = new Uint8Array(256);
+for (const byte of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:+/=@-', 'latin1')) {
+  requestIdBytes[byte] = 1;
+}
 
-/** A request identifier from outside: returned when it is short and harmless in a log line, otherwise undefined. */
-export function readRequestId(text: string | undefined): string | undefined {
-  return text !== undefined && REQUEST_ID.test(text) ? text : undefined;
+/**
+ * Whether bytes[start, end) are an identifier of a request that may be taken from outside: 1 to 128 characters, harmless in a
+ * log line.
+ */
+export function isRequestId(bytes: Buffer, start: number, end: number): boolean {
+  if (end <= start || end - start > REQUEST_ID_CHARS) return false;
+  for (let at = start; at < end; at += 1) if (requestIdBytes[bytes[at]!] === 0) return false;
+  return true;
 }
 
 /** Texts of one pool: enough to make a call into the generator cheap, few enough that an id that is kept pins little. */
 const POOL_TEXTS = 56;
 
-const DIGITS = Buffer.from('0123456789abcdef', 'latin1');
+/** By byte: its two digits, as they stand in a text. */
+const PAIRS = Uint16Array.from({ length: 256 }, (_, byte) => {
+  const digits = byte.toString(16).padStart(2, '0');
+  return digits.charCodeAt(0) * 256 + digits.charCodeAt(1);
+});
 // RFC 9562 §4.1: the two highest bits are 10, the two lowest are random.
 const VARIANTS = Buffer.from('89ab', 'latin1');
 const ZERO = 0x30;
-const LETTER_X = 0x78;
-const LETTER_V = 0x76;
 
 /**
  * Finished texts of one shape, made many at a time: `x` in the shape is a random digit, `v` the variant digit of a UUID,
@@ -110,10 +120,14 @@ class TextPool {
   private readonly random: Buffer;
   /** All texts, one behind the other; what is not random in them stays. */
   private readonly out: Buffer;
-  /** Where the random digits stand in `out`, two for each random byte. */
+  /** `out`, for two digits at once. */
+  private readonly view: DataView;
+  /** Where pairs of random digits stand in `out`, one for each random byte. */
   private readonly places: Uint16Array;
   /** Where the variant digits stand, which are random digits too before they are made to fit. */
   private readonly variants: Uint16Array;
+  /** Fixed digits that a pair covers, position and byte by turns: written again. */
+  private readonly covered: Uint16Array;
   private text: string;
   private offset: number;
 
@@ -121,17 +135,23 @@ class TextPool {
     const out = Buffer.from(shape.repeat(POOL_TEXTS), 'latin1');
     const places: number[] = [];
     const variants: number[] = [];
-    for (const [at, byte] of out.entries()) {
-      if (byte === LETTER_X || byte === LETTER_V) places.push(at);
-      if (byte === LETTER_V) variants.push(at);
+    const covered: number[] = [];
+    const text = out.toString('latin1');
+    for (const { index, 0: run } of text.matchAll(/[xv]+/g)) {
+      const odd = run.length % 2;
+      // A run of odd length begins with the digit before it.
+      if (odd === 1) covered.push(index - 1, out[index - 1]!);
+      for (let at = index - odd; at < index + run.length; at += 2) places.push(at);
+      for (let at = 0; at < run.length; at += 1) if (run[at] === 'v') variants.push(index + at);
     }
-    assert(places.length % 2 === 0, 'a pool of texts takes whole random bytes');
     this.fill = fill;
     this.length = shape.length;
-    this.random = Buffer.allocUnsafeSlow(places.length / 2);
+    this.random = Buffer.allocUnsafeSlow(places.length);
     this.out = out;
+    this.view = new DataView(out.buffer, out.byteOffset, out.length);
     this.places = Uint16Array.from(places);
     this.variants = Uint16Array.from(variants);
+    this.covered = Uint16Array.from(covered);
     this.text = '';
     this.offset = 0;
   }
@@ -144,13 +164,10 @@ class TextPool {
   }
 
   private refill(): void {
-    const { random, out, places, variants } = this;
+    const { random, out, view, places, variants, covered } = this;
     this.fill(random);
-    for (let at = 0; at < random.length; at += 1) {
-      const byte = random[at]!;
-      out[places[at * 2]!] = DIGITS[byte & 15]!;
-      out[places[at * 2 + 1]!] = DIGITS[byte >> 4]!;
-    }
+    for (let at = 0; at < places.length; at += 1) view.setUint16(places[at]!, PAIRS[random[at]!]!);
+    for (let at = 0; at < covered.length; at += 2) out[covered[at]!] = covered[at + 1]!;
     for (const at of variants) out[at] = VARIANTS[out[at]! & 3]!;
     this.text = out.toString('latin1');
     this.offset = 0;

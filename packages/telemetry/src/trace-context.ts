@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { hasZeroId } from './random-ids.ts';
 import type { RandomIds } from './random-ids.ts';
 
@@ -18,6 +19,16 @@ export interface SpanContext extends TraceContext {
   readonly parentSpanId: string;
 }
 
+/** 0 for lower-case hexadecimal digits, 1 for all others. */
+const noDigits = new Uint8Array(256).fill(1);
+for (const byte of Buffer.from('0123456789abcdef', 'latin1')) noDigits[byte] = 0;
+const DASH = 0x2d;
+
+/** Buffer's decoder without argument checks: part of Node since its first releases, absent from the type package. */
+interface Latin1Buffer extends Buffer {
+  latin1Slice(start: number, end: number): string;
+}
+
 /** Compiled it takes half of what a loop over `charCodeAt` does, which asks for the shape of the string at each step. */
 const TRACE_PARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
 const VERSION_00_CHARS = 55;
@@ -36,6 +47,39 @@ export function readTraceParent(text: string | undefined): TraceContext | undefi
   // Only the lowest bit has a meaning in version 00 (§3.2.2.5); of a digit's code it is the digit's own, but for a-f.
   const sampled = (digit(text.charCodeAt(54)) & 1) === 1;
   return { traceId: text.substring(3, 35), spanId: text.substring(36, 52), sampled, state: '' };
+}
+
+/**
+ * The trace id of a `traceparent` in bytes[start, end); empty where `readTraceParent` would say undefined. For a hop that passes the
+ * header on as it came, and wants to know no more of it.
+ */
+export function traceIdOf(bytes: Buffer, start: number, end: number): string {
+  const length = end - start;
+  if (length < VERSION_00_CHARS || (length > VERSION_00_CHARS && bytes[start + VERSION_00_CHARS] !== DASH)) return '';
+  if (bytes[start + 2] !== DASH || bytes[start + 35] !== DASH || bytes[start + 52] !== DASH) return '';
+  const traceId = start + 3;
+  const spanId = start + 36;
+  let wrong =
+    noDigits[bytes[start]!]! |
+    noDigits[bytes[start + 1]!]! |
+    noDigits[bytes[start + 53]!]! |
+    noDigits[bytes[start + 54]!]!;
+  let trace = 0;
+  let span = 0;
+  for (let at = traceId; at < traceId + 32; at += 1) {
+    const byte = bytes[at]!;
+    wrong |= noDigits[byte]!;
+    trace |= byte ^ ZERO;
+  }
+  for (let at = spanId; at < spanId + 16; at += 1) {
+    const byte = bytes[at]!;
+    wrong |= noDigits[byte]!;
+    span |= byte ^ ZERO;
+  }
+  if (wrong !== 0 || trace === 0 || span === 0) return '';
+  const version = bytes[start]! * 256 + bytes[start + 1]!;
+  if (version === VERSION_FF || (version === VERSION_00 && length > VERSION_00_CHARS)) return '';
+  return (bytes as Latin1Buffer).latin1Slice(traceId, traceId + 32);
 }
 
 /** Writes `traceparent` in version 00, the one this code knows (§4.3). */
@@ -73,6 +117,7 @@ export function unsampledRoot(traceId: string, spanId: string): SpanContext {
   return { traceId, spanId, sampled: false, state: '', parentSpanId: '' };
 }
 
+const ZERO = 0x30;
 const VERSION_00 = 0x30 * 256 + 0x30;
 const VERSION_FF = 0x66 * 256 + 0x66;
 

@@ -153,7 +153,7 @@ function writeSlots(out: ByteWriter, head: Head, edits: HeadEdits, values: reado
     const slot = slots[index]!;
     if (value === undefined || slot.overridden) continue;
     if (slot.onlyAbsent && head.find(slot.name) >= 0) continue;
-    if (!isOfClass(value, ByteClass.Value)) return false;
+    if (!slot.madeHere && !isOfClass(value, ByteClass.Value)) return false;
     out.latin1(slot.prefix);
     out.latin1(value);
     out.latin1('\r\n');
@@ -167,8 +167,10 @@ function writeField(out: ByteWriter, head: Head, index: number): boolean {
   const nameEnd = head.spans[at + 1]!;
   const valueStart = head.spans[at + 2]!;
   const valueEnd = head.spans[at + 3]!;
-  if (nameStart === nameEnd || !isRange(head, nameStart, nameEnd, ByteClass.Token)) return false;
-  if (!isRange(head, valueStart, valueEnd, ByteClass.Value)) return false;
+  if (!head.checked) {
+    if (nameStart === nameEnd || !isRange(head, nameStart, nameEnd, ByteClass.Token)) return false;
+    if (!isRange(head, valueStart, valueEnd, ByteClass.Value)) return false;
+  }
   out.copy(head.bytes, nameStart, nameEnd);
   out.latin1(': ');
   out.copy(head.bytes, valueStart, valueEnd);

@@ -126,9 +126,16 @@ export class BlockMemo {
 
   private at(head: Head): Entry {
     const entries = this.entries;
-    for (let index = 0; index < entries.length; index += 1) if (entries[index]!.head === head) return entries[index]!;
+    const hint = head.memoAt;
+    if (hint < entries.length && entries[hint]!.head === head) return entries[hint]!;
+    for (let index = 0; index < entries.length; index += 1) {
+      if (entries[index]!.head !== head) continue;
+      head.memoAt = index;
+      return entries[index]!;
+    }
     if (entries.length < ENTRIES) entries.push(new Entry());
     const entry = entries[this.next]!;
+    head.memoAt = this.next;
     this.next = (this.next + 1) % ENTRIES;
     entry.head = head;
     entry.generation = -1;

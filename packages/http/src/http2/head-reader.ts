@@ -152,6 +152,7 @@ export class HeadReader {
       this.giveBack(head);
       return undefined;
     }
+    head.checked = true;
     if (variant >= 0) this.remember(block, start, end, variant, head);
     return head;
   }

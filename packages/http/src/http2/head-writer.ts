@@ -86,7 +86,7 @@ export class Http2HeadWriter {
    */
   writeRequest(out: ByteWriter, head: Head, edits: HeadEdits, facts: RequestFacts): boolean {
     const mask = slotMask(edits, facts.slots);
-    if (!areWritable(facts.slots, mask & edits.uniqueSlots)) return false;
+    if (!areWritable(facts.slots, mask & edits.uniqueSlots & edits.foreignSlots)) return false;
     const key = this.memo.findRequest(head, edits, mask, facts, this.encoder.version);
     // What is remembered was written once, so it can be.
     const isKnown = key.length > 0;
@@ -117,7 +117,7 @@ export class Http2HeadWriter {
   /** A final or interim response; a 101 becomes the 200 that accepts an extended CONNECT (RFC 8441 §5). */
   writeResponse(out: ByteWriter, head: Head, edits: HeadEdits, facts: ResponseFacts): boolean {
     const mask = slotMask(edits, facts.slots);
-    if (!areWritable(facts.slots, mask)) return false;
+    if (!areWritable(facts.slots, mask & edits.foreignSlots)) return false;
     this.take(edits);
     this.encoder.begin(out);
     const status = facts.status === 0 ? head.status : facts.status;

@@ -97,7 +97,7 @@ export class Sender {
       stream.stalledSinceMs = this.nowMs;
       stream.progressBytes = 0;
     }
-    stream.queue.push(chunk, pos, end);
+    stream.hold(chunk, pos, end);
     this.queuedBytes += end - pos;
     if (stream.queue.length >= this.limits.streamBufferBytes || this.queuedBytes >= this.limits.connectionBufferBytes) {
       stream.drainDue = true;

@@ -2,7 +2,7 @@ import { rewrittenTarget } from '@weft/decision';
 import type { RouteDecision } from '@weft/decision';
 import { FieldId } from '@weft/http';
 import type { Head, RequestFacts } from '@weft/http';
-import { readRequestId, unsampledRoot } from '@weft/telemetry';
+import { isRequestId, traceIdOf, unsampledRoot } from '@weft/telemetry';
 import type { SpanContext } from '@weft/telemetry';
 import type { HttpProtocol } from './downstream-stream.ts';
 import type { Engine } from './engine.ts';
@@ -41,8 +41,7 @@ export function prepareRequestHead(request: OutgoingRequest): void {
   if (head.minorVersion === 0 && requestFacts.host === '' && head.authorityStart === head.authorityEnd) {
     requestFacts.host = hostOfKey(request.destination);
   }
-  const idIndex = head.field(FieldId.XRequestId);
-  const receivedId = idIndex < 0 ? undefined : readRequestId(head.value(idIndex));
+  const receivedId = receivedIdOf(head);
   request.requestId = receivedId ?? engine.ids.requestId();
   slots[RequestSlot.RequestId] = receivedId === undefined ? request.requestId : undefined;
   prepareTrace(request);
@@ -112,14 +111,29 @@ function prepareTrace(request: OutgoingRequest): void {
     for (const way of traces.rules.ways) way.write(headers, sender);
     return;
   }
-  const parent = traces.read(headers)?.parent;
-  if (parent !== undefined) {
-    request.traceId = parent.traceId;
+  const traceId = traces.writesW3cAlone ? receivedTraceIdOf(head) : (traces.read(headers)?.parent?.traceId ?? '');
+  if (traceId !== '') {
+    request.traceId = traceId;
     return;
   }
   const made = engine.ids.rootTraceParent();
   request.traceId = made.substring(3, 35);
   slots[RequestSlot.Traceparent] = made;
+}
+
+/** The request id that came; undefined for one that is not taken. */
+function receivedIdOf(head: Head): string | undefined {
+  const index = head.field(FieldId.XRequestId);
+  if (index < 0) return undefined;
+  return isRequestId(head.bytes, head.spans[index * 4 + 2]!, head.spans[index * 4 + 3]!)
+    ? head.value(index)
+    : undefined;
+}
+
+/** Of the `traceparent` that came; empty without one. */
+function receivedTraceIdOf(head: Head): string {
+  const index = head.field(FieldId.Traceparent);
+  return index < 0 ? '' : traceIdOf(head.bytes, head.spans[index * 4 + 2]!, head.spans[index * 4 + 3]!);
 }
 
 /** `shop/orders:80` as a `Host` for a client that sent none (HTTP/1.0). */

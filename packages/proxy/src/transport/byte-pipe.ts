@@ -252,7 +252,7 @@ export class BytePipe {
       writeBlocks.release(block);
       return;
     }
-    const kept = this.dispatch(block.buffer.subarray(0, block.length));
+    const kept = this.dispatch(block.view());
     if (kept && this.keeps) this.lent = block;
     else writeBlocks.release(block);
     this.measure();
@@ -336,7 +336,7 @@ export class BytePipe {
     this.signalled = false;
     if (this.inFlight === 0 && !this.closed && source.output.length > 0) {
       const { output } = source;
-      const kept = this.dispatch(output.buffer.subarray(0, output.length));
+      const kept = this.dispatch(output.view());
       if (kept && this.keeps) {
         const lent = writeBlocks.take(BULK_BYTES);
         [lent.buffer, output.buffer] = [output.buffer, lent.buffer];

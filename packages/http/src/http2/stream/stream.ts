@@ -7,6 +7,9 @@ import type { LocalReply } from '../../local-reply.ts';
 import type { MessageSink } from '../../message-sink.ts';
 import { MethodId } from '../../method.ts';
 
+/** The queue of streams that have held nothing back so far, which are nearly all: it stays empty. */
+const nothingHeld = new ByteQueue();
+
 /**
  * Hears one stream: the calls of `MessageSink` in their order, and `onDrained`. After `onTermination` nothing comes;
  * after `onEnd` only `onDrained`, and `onTermination` when the peer gives up what we are still sending.
@@ -68,7 +71,8 @@ export class Http2Stream {
   heldBytes: number;
   /** Granted and not announced. */
   creditBytes: number;
-  readonly queue: ByteQueue;
+  /** What waits to be sent; filled by `hold`. */
+  queue: ByteQueue;
   /** In the sender's round. */
   queued: boolean;
   /** `sendEnd` was called while data waited. */
@@ -116,7 +120,7 @@ export class Http2Stream {
     this.windowBytes = windowBytes;
     this.heldBytes = 0;
     this.creditBytes = 0;
-    this.queue = new ByteQueue();
+    this.queue = nothingHeld;
     this.queued = false;
     this.endWaiting = false;
     this.trailerBlock = null;
@@ -128,6 +132,12 @@ export class Http2Stream {
     this.progressBytes = 0;
     this.urgency = 3;
     this.incremental = false;
+  }
+
+  /** Copies chunk[start, end) behind what waits to be sent. */
+  hold(chunk: Buffer, start: number, end: number): void {
+    if (this.queue === nothingHeld) this.queue = new ByteQueue();
+    this.queue.push(chunk, start, end);
   }
 
   /** Too much waits to be sent: stop until `onDrained`. What is sent nevertheless is kept. */
