@@ -1,10 +1,13 @@
 /**
  * Generator and upstream in one process, in lockstep: all connections send at once, the upstream answers when it has all
- * of them, the next round starts with the last reply. How much a proxy does in one turn of its event loop then depends
- * little on how busy the machine is, and every request is counted.
+ * of them, the next round starts with the last reply. Proxies that are counted stand still while either writes, so that a
+ * turn of their event loops has all of a round in it: how busy the machine is, and on how many processors, changes nothing
+ * then. And every request is counted.
  */
+import { readFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ReplyReader } from '../bench/load/reply-reader.ts';
 import { benchHost } from '../bench/subjects/subject.ts';
 
@@ -22,6 +25,7 @@ export class LockstepLoad {
   private readonly accepted: Set<Socket>;
   private readonly waiting: Socket[];
   private readonly clients: Socket[];
+  private held: readonly number[];
   private replies: number;
   private roundEnded: () => void;
   private failed: (error: Error) => void;
@@ -32,6 +36,7 @@ export class LockstepLoad {
     this.accepted = new Set();
     this.waiting = [];
     this.clients = [];
+    this.held = [];
     this.replies = 0;
     this.roundEnded = () => {};
     this.failed = () => {};
@@ -62,14 +67,18 @@ export class LockstepLoad {
     }
   }
 
-  /** Sends one request over each connection, so many times. Returns the number of requests; rejects unless each had a 200. */
-  async run(rounds: number): Promise<number> {
+  /**
+   * Sends one request over each connection, so many times, to processes that stand still meanwhile (`held`). Returns the number
+   * of requests; rejects unless each had a 200.
+   */
+  async run(rounds: number, held: readonly number[] = []): Promise<number> {
+    this.held = held;
     for (let round = 0; round < rounds; round += 1) {
       this.replies = 0;
       await new Promise<void>((resolve, reject) => {
         this.roundEnded = resolve;
         this.failed = reject;
-        for (const socket of this.clients) socket.write(REQUEST);
+        this.writeAtOnce(this.clients, REQUEST).catch(reject);
       });
     }
     return rounds * this.clients.length;
@@ -91,7 +100,23 @@ export class LockstepLoad {
       if (!bytes.subarray(-4).equals(HEAD_END)) return;
       this.waiting.push(socket);
       if (this.waiting.length < this.clients.length) return;
-      for (const waiting of this.waiting.splice(0)) waiting.write(REPLY);
+      this.writeAtOnce(this.waiting.splice(0), REPLY).catch((error: Error) => this.failed(error));
     });
   }
+
+  private async writeAtOnce(sockets: readonly Socket[], bytes: Buffer): Promise<void> {
+    const { held } = this;
+    for (const pid of held) process.kill(pid, 'SIGSTOP');
+    try {
+      for (const pid of held) while (!isStopped(pid)) await sleep(1);
+      for (const socket of sockets) socket.write(bytes);
+    } finally {
+      for (const pid of held) process.kill(pid, 'SIGCONT');
+    }
+  }
+}
+
+/** Traced processes stop in a state of their own. */
+function isStopped(pid: number): boolean {
+  return /^State:\t[Tt]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
 }
