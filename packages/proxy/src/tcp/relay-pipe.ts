@@ -20,8 +20,13 @@ const BULK_READ_BYTES = 8_192;
 /** While nobody small is about, bulk lets others go first after so much: a plain connection reads a quarter of it at a time. */
 const FREE_SHARE_BYTES = 1_048_576;
 
-/** A pipe that has moved so much since it last read little is one of bulk as well: a little is what its source had just then. */
+/**
+ * A pipe that has moved so much since it last read little is one of bulk as well, and what was little is what its source had just
+ * then. Nothing frames these bytes, so a message is one only after some others: of bulk that nobody looked into, one read in
+ * a thousand was little twice in a row.
+ */
 const BULK_MOVED_BYTES = 65_536;
+const LITTLE_IN_A_ROW = 4;
 
 /** One end of an opaque connection. As `BytePipe`, but for bulk: reads of 256 KiB, and an output of its own (`RelayOutput`). */
 export class RelayPipe implements Paced {
@@ -39,6 +44,8 @@ export class RelayPipe implements Paced {
   private greedyBytes: number;
   /** Read and sent since it last read little. */
   private movedBytes: number;
+  /** Little reads with no bulk between them. */
+  private littles: number;
   private error: string;
 
   constructor(socket: Socket, encrypted: boolean, owner: PipeOwner) {
@@ -52,6 +59,7 @@ export class RelayPipe implements Paced {
     this.yielding = false;
     this.greedyBytes = 0;
     this.movedBytes = 0;
+    this.littles = 0;
     this.error = '';
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.error = error.code ?? error.message;
@@ -144,8 +152,9 @@ export class RelayPipe implements Paced {
   private pace(count: number): void {
     this.movedBytes += count;
     if (count < BULK_READ_BYTES) {
-      if (this.movedBytes < BULK_MOVED_BYTES) bulkPace.countSmall();
+      this.littles = this.movedBytes < BULK_MOVED_BYTES ? this.littles + 1 : 0;
       this.movedBytes = 0;
+      if (this.littles >= LITTLE_IN_A_ROW) bulkPace.countSmall();
       return;
     }
     this.greedyBytes += count;
