@@ -1,18 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deadlineAfter, remainingMs, timeoutCode, tryDeadline } from './deadline.ts';
-
-test('a time-out of 0 is none', () => {
-  assert.equal(deadlineAfter(10, 0), Number.POSITIVE_INFINITY);
-  assert.equal(tryDeadline(10, 0, deadlineAfter(10, 0)), Number.POSITIVE_INFINITY);
-});
-
-test('a try has at most what is left of the request', () => {
-  const requestDeadlineMs = deadlineAfter(0, 1_000);
-  assert.equal(tryDeadline(0, 400, requestDeadlineMs), 400);
-  assert.equal(tryDeadline(800, 400, requestDeadlineMs), 1_000);
-  assert.equal(tryDeadline(800, 0, requestDeadlineMs), 1_000);
-});
+import { remainingMs, timeoutCode } from './deadline.ts';
 
 test('what is left is never below 0', () => {
   assert.equal(remainingMs(300, 1_000), 700);

@@ -1,5 +1,7 @@
 import type { Random } from '@weft/kernel';
 import type { OutlierPolicy } from '@weft/model';
+import { findOutliers } from './success-rate.ts';
+import type { RateSubject } from './success-rate.ts';
 
 /*
  * The one failure machine of an endpoint.
@@ -18,7 +20,7 @@ import type { OutlierPolicy } from '@weft/model';
  */
 
 /** What the machine keeps with each endpoint. Written here only; plain fields of the endpoint's own state object. */
-export interface EjectionSubject {
+export interface EjectionSubject extends RateSubject {
   ejected: boolean;
   /** Failed enough to be ejected, and kept by the cap. */
   spared: boolean;
@@ -36,9 +38,6 @@ export interface EjectionSubject {
   probeDueMs: number;
   /** When that request was sent; `Infinity` when none is on its way. */
   probeStartedMs: number;
-  /** Of the running window of the success rate. */
-  windowSuccesses: number;
-  windowFailures: number;
 }
 
 export type EjectionChange = 'none' | 'suspected' | 'acquitted' | 'spared' | 'ejected' | 'restored';
@@ -48,13 +47,6 @@ export const SUSPECT_RETEST_MS = 250;
 
 /** Success rates are compared once in so long: at the default of 100 requests, 10 requests a second and endpoint. */
 export const SUCCESS_RATE_WINDOW_MS = 10_000;
-
-/**
- * With fewer endpoints than statistics need (one outlier of n has a z-score of at most (n-1)/sqrt(n): 1.15 of 3, 1.5 of 4,
- * so a bound of 1.9 deviations could never be passed), the best of them is the measure.
- */
-const FEW_POINTS_UNDER_BEST = 0.3;
-const FEW_MINIMUM_REQUESTS = 20;
 
 /** A penalty is shortened by up to this part, so that callers that ejected together don't probe together. */
 const PENALTY_JITTER = 0.2;
@@ -155,11 +147,7 @@ export class Ejection {
     return this.windowEndsMs;
   }
 
-  /**
-   * Compares success rates and starts a new window. Calls `changed` for each endpoint that is ejected or spared. With
-   * `minimumEndpoints` endpoints of `minimumRequests`: below mean - deviations x standard deviation. With fewer: 30
-   * points under the best, among those with 20 requests.
-   */
+  /** Compares success rates and starts a new window. Calls `changed` for each endpoint that falls too far below the others. */
   sweep<S extends EjectionSubject>(
     subjects: readonly S[],
     nowMs: number,
@@ -168,15 +156,9 @@ export class Ejection {
     const policy = this.policy?.successRate ?? null;
     if (policy === null || nowMs < this.windowEndsMs) return;
     this.windowEndsMs = nowMs + SUCCESS_RATE_WINDOW_MS;
-    const counted = subjects.filter((subject) => !subject.ejected && requestsOf(subject) >= policy.minimumRequests);
-    const many = counted.length >= policy.minimumEndpoints;
-    const compared = many
-      ? counted
-      : subjects.filter((subject) => !subject.ejected && requestsOf(subject) >= FEW_MINIMUM_REQUESTS);
-    const bound = many ? deviationBound(compared, policy.deviations) : bestRate(compared) - FEW_POINTS_UNDER_BEST;
-    // The worst first, because the cap may not allow all.
-    const outliers = compared.filter((subject) => rateOf(subject) < bound).sort((a, b) => rateOf(a) - rateOf(b));
-    for (const subject of outliers) changed(subject, this.condemn(subject, nowMs, subjects.length));
+    for (const subject of findOutliers(subjects, policy)) {
+      changed(subject, this.condemn(subject, nowMs, subjects.length));
+    }
     for (const subject of subjects) {
       subject.windowSuccesses = 0;
       subject.windowFailures = 0;
@@ -256,27 +238,4 @@ function clear(subject: EjectionSubject): void {
   subject.consecutiveCuts = 0;
   subject.forgivenErrors = 0;
   endProbe(subject, Number.POSITIVE_INFINITY);
-}
-
-function requestsOf(subject: EjectionSubject): number {
-  return subject.windowSuccesses + subject.windowFailures;
-}
-
-function rateOf(subject: EjectionSubject): number {
-  return subject.windowSuccesses / requestsOf(subject);
-}
-
-function bestRate(subjects: readonly EjectionSubject[]): number {
-  let best = 0;
-  for (const subject of subjects) best = Math.max(best, rateOf(subject));
-  return best;
-}
-
-function deviationBound(subjects: readonly EjectionSubject[], deviations: number): number {
-  let sum = 0;
-  for (const subject of subjects) sum += rateOf(subject);
-  const mean = sum / subjects.length;
-  let squares = 0;
-  for (const subject of subjects) squares += (rateOf(subject) - mean) ** 2;
-  return mean - deviations * Math.sqrt(squares / subjects.length);
 }

@@ -28,8 +28,3 @@ export function recordHealthCheck(subject: HealthSubject, policy: HealthCheckPol
   subject.healthStreak = 0;
   return true;
 }
-
-/** Whether the status of a reply to an HTTP check passes. */
-export function passesHealthCheck(policy: HealthCheckPolicy, status: number): boolean {
-  return policy.statuses.some((range) => status >= range.from && status <= range.to);
-}

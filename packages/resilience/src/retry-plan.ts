@@ -92,7 +92,7 @@ export function planRetry(policy: RetryPolicy, failed: FailedTry, random: Random
  * Reads `grpc-retry-pushback-ms` (gRFC A6): the wait a server asks for; -1 when it asks for no retry, as anything that is no
  * number of milliseconds does.
  */
-export function readPushbackMs(value: string): number {
+function readPushbackMs(value: string): number {
   return /^[0-9]{1,9}$/.test(value) ? Number(value) : -1;
 }
 
