@@ -186,9 +186,10 @@ describe('a timer wheel', () => {
     const clock = handClock();
     const wheel = new TimerWheel(clock, { tickMs: 10 });
     const yearMs = 365 * 86_400_000;
-    const startedMs = performance.now();
+    const started = process.cpuUsage();
     moveTo(clock, wheel, yearMs);
-    assert.ok(performance.now() - startedMs < 1000);
+    const { user, system } = process.cpuUsage(started);
+    assert.ok(user + system < 1_000_000, `${user + system} µs of processor`);
     clock.timeMs = 2 * yearMs + 3;
     let firedAtMs = -1;
     wheel.schedule(20, () => (firedAtMs = clock.timeMs));

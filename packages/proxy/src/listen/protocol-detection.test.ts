@@ -28,10 +28,10 @@ async function call(port: number): Promise<Socket> {
   return socket;
 }
 
-async function read(socket: Socket, bytes: number): Promise<string> {
+async function read(socket: Socket, bytes: number, limitMs = 10_000): Promise<string> {
   let text = '';
   socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
-  await eventually(() => text.length >= bytes || socket.destroyed, 5_000);
+  await eventually(() => text.length >= bytes || socket.destroyed, limitMs);
   return text;
 }
 
@@ -107,10 +107,9 @@ describe('a port that does not say what it speaks', () => {
 
   it('is carried as bytes when the server speaks first, without a stall', async () => {
     fixture.serveOrders([plainEndpoint(ports.mail)]);
-    const startMs = performance.now();
     const socket = await call(address);
-    assert.equal(await read(socket, 10), '220 mail\r\n');
-    assert.ok(performance.now() - startMs < 1_000, 'the race is short');
+    // The race is short: what is held is held for ten seconds.
+    assert.equal(await read(socket, 10, 1_000), '220 mail\r\n');
     socket.write('EHLO me\r\n');
     assert.equal(await read(socket, 9), 'EHLO me\r\n');
     socket.destroy();
