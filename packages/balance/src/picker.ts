@@ -1,19 +1,19 @@
 import type { Random } from '@weft/kernel';
 import type { LoadBalancerPolicy } from '@weft/model';
+import { CandidateSet, DRAWS, drawCandidate, isFree, scanForFree } from './candidate-set.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import { peakEwmaCost } from './peak-ewma.ts';
 import { passesSlowStart } from './slow-start.ts';
 import type { TriedEndpoints } from './tried-endpoints.ts';
-import { WeightedDraw } from './weighted-draw.ts';
 import { splitByZone } from './zone-preference.ts';
 
-/** Why there is nothing to pick: no endpoint at all, none in use, or none that could take another request. */
+/** Why there is nothing to pick: no endpoint in reach, none in use, or none that could take another request. */
 export type PickRefusal = 'empty' | 'all-ejected' | 'all-full';
 
 /** Where a round robin stands. It outlives the pickers, so that a changed set doesn't start again at the first. */
 export interface PickCursor {
   position: number;
-  /** Of the last draw, for explanations: what was compared, and with whom. -1 and null where nothing was. */
+  /** Of the last draw, for explanations: what was compared, and with whom. Below 0 and null where nothing was. */
   score: number;
   rival: EndpointState | null;
   rivalScore: number;
@@ -23,9 +23,6 @@ export function newPickCursor(): PickCursor {
   // A fraction from the start: these two are doubles for life.
   return { position: 0, score: -0.5, rival: null, rivalScore: -0.5 };
 }
-
-/** Draws after which an endpoint that is free and untried is looked for one by one. */
-const DRAWS = 4;
 
 /** The fractional part of multiples of the golden ratio: each new point falls into the widest gap left by the others. */
 const GOLDEN = 0.6180339887498949;
@@ -104,8 +101,11 @@ export class Picker {
 
   /** What the algorithm compares; lower is better. For explanations: 1 for those that compare nothing. */
   score(state: EndpointState, nowMs: number): number {
-    if (this.type === 'PeakEwma') return peakEwmaCost(state, nowMs, this.decayMs, this.near.relativeWeight(state));
-    return this.type === 'LeastRequest' ? state.inFlight / this.near.relativeWeight(state) + 1 : 1;
+    return this.compares ? this.cost(state, nowMs, this.near.relativeWeight(state)) : 1;
+  }
+
+  private get compares(): boolean {
+    return this.type === 'PeakEwma' || this.type === 'LeastRequest';
   }
 
   private pickFrom(
@@ -115,8 +115,7 @@ export class Picker {
     avoided: TriedEndpoints | null,
   ): EndpointState | undefined {
     if (set.states.length === 0) return undefined;
-    if (this.type === 'PeakEwma' || this.type === 'LeastRequest') return this.pickOfTwo(set, nowMs, random, avoided);
-    return this.pickNext(set, nowMs, random, avoided);
+    return this.compares ? this.pickOfTwo(set, nowMs, random, avoided) : this.pickNext(set, nowMs, random, avoided);
   }
 
   /** Power of two choices: two distinct candidates drawn by weight, the cheaper one taken. */
@@ -185,22 +184,6 @@ export class Picker {
   }
 }
 
-/** Endpoints among which one draw chooses. */
-export class CandidateSet {
-  readonly states: readonly EndpointState[];
-  readonly draw: WeightedDraw;
-
-  constructor(states: readonly EndpointState[]) {
-    this.states = states;
-    this.draw = new WeightedDraw(states.map((state) => state.endpoint.weight));
-  }
-
-  /** Weight over the mean of the set, also for an endpoint outside of it; 1 for a weight of 0. */
-  relativeWeight(state: EndpointState): number {
-    return state.endpoint.weight === 0 ? 1 : state.endpoint.weight / this.draw.meanWeight;
-  }
-}
-
 /**
  * Compiles the endpoints of a set for a caller in `zone`. In `panic` all are used, whatever is known of them. `states` must
  * not be changed in place afterwards; `cursor` is shared by the pickers of one set.
@@ -228,36 +211,4 @@ export function compilePicker(
     inReach ? 'all-ejected' : 'empty',
     cursor,
   );
-}
-
-/** Index of a free candidate other than `other`, or -1. */
-function drawCandidate(set: CandidateSet, random: Random, avoided: TriedEndpoints | null, other: number): number {
-  const size = set.states.length;
-  for (let draws = 0; draws < DRAWS; draws += 1) {
-    const index = set.draw.equal ? drawOther(size, random, other) : set.draw.draw(random());
-    if (index === other) continue;
-    if (isFree(set.states[index]!, avoided)) return index;
-  }
-  return scanForFree(set, Math.trunc(random() * size), avoided, other);
-}
-
-/** Uniform over the indexes but `other`, in one draw: it is left out by counting past it. `other` when it is alone. */
-function drawOther(size: number, random: Random, other: number): number {
-  if (other < 0) return Math.trunc(random() * size);
-  if (size === 1) return other;
-  const index = Math.trunc(random() * (size - 1));
-  return index >= other ? index + 1 : index;
-}
-
-function scanForFree(set: CandidateSet, from: number, avoided: TriedEndpoints | null, other: number): number {
-  const size = set.states.length;
-  for (let step = 0; step < size; step += 1) {
-    const index = (from + step) % size;
-    if (index !== other && isFree(set.states[index]!, avoided)) return index;
-  }
-  return -1;
-}
-
-function isFree(state: EndpointState, avoided: TriedEndpoints | null): boolean {
-  return !state.full && (avoided === null || !avoided.has(state));
 }

@@ -5,7 +5,7 @@ import { WeightedDraw } from './weighted-draw.ts';
 
 /** The exact share of each index, by a fine and even grid of uniform numbers. */
 function sharesOf(draw: WeightedDraw, points: number): number[] {
-  const counts = Array.from({ length: draw.size }, () => 0);
+  const counts = Array.from({ length: draw.relativeWeights.length }, () => 0);
   for (let point = 0; point < points; point += 1) {
     const index = draw.draw((point + 0.5) / points);
     counts[index] = counts[index]! + 1;

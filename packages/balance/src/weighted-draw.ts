@@ -5,13 +5,13 @@ import { assert } from '@weft/kernel';
  * Vose, "A linear algorithm for generating random numbers with a given distribution" (1991). Immutable.
  */
 export class WeightedDraw {
-  readonly size: number;
   /** True when no weight differs from another: then a plain index will do. */
   readonly equal: boolean;
   /** Weight over the mean weight, by index. */
   readonly relativeWeights: Float64Array;
   /** 1 when all are 0. */
   readonly meanWeight: number;
+  private readonly size: number;
   private readonly kept: Float64Array;
   private readonly alias: Int32Array;
 

@@ -42,7 +42,7 @@ export function compileGrpcPattern(match: GrpcMethodMatch): Result<GrpcPattern, 
  * after). The standard leaves open what a regular expression counts for: here it stands below every literal name and above
  * none, the longer source above the shorter.
  */
-export function grpcRank({ type, service, method }: GrpcMethodMatch): number {
+function grpcRank({ type, service, method }: GrpcMethodMatch): number {
   const kind = type === 'Exact' ? 2 : 1;
   const part = (name: string): number => (name === '' ? 0 : kind * LENGTHS + Math.min(name.length, LENGTHS - 1));
   return part(service) * (4 * LENGTHS) + part(method);

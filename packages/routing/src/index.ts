@@ -1,8 +1,7 @@
-export { type Explanation, type PassedOver, explain } from './explanation.ts';
+export { type PassedOver, explain } from './explanation.ts';
 export { hostMatches, hostOf, hostRank } from './host-pattern.ts';
 export { checkPattern } from './linear-pattern.ts';
 export { MatchTable, type PathPlaces, compileMatchTable, compileMatchTableInSteps } from './match-table.ts';
-export { firstQueryValue } from './query-value.ts';
 export type { RequestView } from './request-view.ts';
 export {
   PathKind,

@@ -100,9 +100,9 @@ export function compileEntries(rule: RouteRule, index: number, order: number): R
 /**
  * Which of two entries that both match wins: negative when `a` does. Gateway API `HTTPRouteSpec.hostnames` and
  * `HTTPRouteRule.matches`: the more specific hostname; an exact path; the longer path; a method; more headers; more query
- * parameters; the order given. gRPC matches: the more specific hostname; service, method, headers, the order given. The standard leaves the place of regular expressions open: here a pattern stands below an
- * exact path and above every prefix, the longer source above the shorter, because a pattern beside a catch-all `/` is
- * written to be reached.
+ * parameters; the order given. gRPC matches: the more specific hostname; service, method, headers, the order given. The
+ * standard leaves the place of regular expressions open: here a pattern stands below an exact path and above every prefix,
+ * the longer source above the shorter, because a pattern beside a catch-all `/` is written to be reached.
  */
 export function compareEntries(a: RouteEntry, b: RouteEntry): number {
   return (
