@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type TestMesh, startMesh } from '@weft/mesh-test';
+import { eventually } from '@weft/testkit';
 import { AdminClient, type TapEvent, type TapFilter, type WhyResponse } from '@weft/wire';
 
 const ROUTES = `apiVersion: gateway.networking.k8s.io/v1
@@ -61,10 +62,18 @@ describe('a request, explained by the mesh that carried it', () => {
     await mesh.stop();
   });
 
-  async function why(id: string): Promise<WhyResponse> {
-    const answer = await admin.why(id);
-    assert.ok(answer.ok);
-    return answer.value;
+  /** What all sidecars say. One that had no time for an answer within the second that they are given is asked again. */
+  function why(id: string): Promise<WhyResponse> {
+    return eventually(async () => {
+      const answer = await admin.why(id);
+      assert.ok(answer.ok);
+      const { rings } = answer.value;
+      assert.ok(
+        rings.every(({ silent }) => silent === ''),
+        JSON.stringify(rings),
+      );
+      return answer.value;
+    }, WAIT_MS);
   }
 
   it('is found by its request id at both ends, with the rule, what was passed over, draw, tries and time', async () => {
@@ -79,7 +88,7 @@ describe('a request, explained by the mesh that carried it', () => {
       ['0 default/web Outbound 200', '1 default/orders Inbound 200'],
     );
     assert.equal(rings.length, 4);
-    assert.ok(rings.every(({ silent, reach }) => silent === '' && reach !== null));
+    assert.ok(rings.every(({ reach }) => reach !== null));
     const { hop } = hops[0]!;
     assert.equal(hop.requestId, requestId);
     assert.equal(hop.route, 'HTTPRoute default/orders');
