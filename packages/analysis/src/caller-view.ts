@@ -64,7 +64,7 @@ export function callerResources(
 }
 
 /** Every destination that workloads of a namespace may name, sorted by namespace and name. */
-export function visibleDestinations(model: Model, namespace: string): readonly DestinationKey[] {
+function visibleDestinations(model: Model, namespace: string): readonly DestinationKey[] {
   const visible = new Set(visibleNamespaces(model, namespace));
   return [...destinations(model)].filter((key) => visible.has(key.slice(0, key.indexOf('/')))).sort();
 }

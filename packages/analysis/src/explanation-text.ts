@@ -65,12 +65,12 @@ export function retriesText(retries: RetryPolicy): string {
   return `up to ${retries.attempts} more on ${[...retries.on, ...statuses, ...grpc].join(', ') || 'nothing'}`;
 }
 
-export function protocolName(protocol: ApplicationProtocol): string {
+function protocolName(protocol: ApplicationProtocol): string {
   return { Http1: 'HTTP/1.1', Http2: 'HTTP/2', Grpc: 'gRPC', Tcp: 'TCP', Unknown: 'protocol not declared' }[protocol];
 }
 
 /** `40.0 %`, without the digit where it says nothing. */
-export function shareText(share: number): string {
+function shareText(share: number): string {
   const percent = share * 100;
   return `${Number.isInteger(percent) ? percent : percent.toFixed(1)} %`;
 }
@@ -162,7 +162,7 @@ function passedOverLines(passedOver: readonly PassedOverRecord[], count: number,
 }
 
 /** `header x-version: expected 2, the request has none`. */
-export function reasonText({
+function reasonText({
   field,
   name,
   expected,

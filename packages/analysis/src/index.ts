@@ -1,13 +1,6 @@
 /** What configuration would do, without sending anything: explanation, lints, differences, replay. Pure. */
 export { type AskedRequest, readAskedRequest } from './asked-request.ts';
-export {
-  type Caller,
-  type HashedResource,
-  callerResources,
-  compileHeld,
-  compileView,
-  visibleDestinations,
-} from './caller-view.ts';
+export { type Caller, type HashedResource, callerResources, compileHeld, compileView } from './caller-view.ts';
 export { areDisjoint, covers, shadowedEntries } from './entry-cover.ts';
 export { type BackendEdits, type Explanation, type FieldEdit, type Way, explainAsked } from './explanation.ts';
 export { type Sources, explanationText } from './explanation-text.ts';

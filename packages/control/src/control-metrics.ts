@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Attestation } from './identity-desk.ts';
 import type { PushResult } from './push-progress.ts';
 
 /** What is read when somebody scrapes, not counted as it happens. */
@@ -137,7 +138,7 @@ export class ControlMetrics {
     this.refusedResources.inc();
   }
 
-  certificateIssued(attestation: 'token' | 'account' | 'certificate'): void {
+  certificateIssued(attestation: Attestation): void {
     this.issued.inc({ attestation });
   }
 

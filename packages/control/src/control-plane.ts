@@ -101,7 +101,8 @@ async function assemble(options: ControlOptions, closers: ClosingOrder): Promise
       model: index.model,
       identity,
       records: () => store.records,
-      askHolders: () => late.peers?.ask((client) => client.countHolders(ALL_OBJECTS), HOLDERS_MS) ?? Promise.resolve([]),
+      askHolders: () =>
+        late.peers?.ask((client) => client.countHolders(ALL_OBJECTS), HOLDERS_MS) ?? Promise.resolve([]),
       watchEvents: (emit) => events.watch(emit),
       sessions: () => control.hub.sessions,
     });

@@ -47,6 +47,9 @@ const CONTROL_ACCOUNT = 'weft-control';
 /** As many as the register of tokens remembers. */
 const MOST_TOKENS = 10_000;
 
+/** What says who asks for a certificate. */
+export type Attestation = 'token' | 'account' | 'certificate';
+
 export interface IdentityDeskOptions {
   /** The sealed folder of the authorities. */
   readonly folder: string;
@@ -60,7 +63,7 @@ export interface IdentityDeskOptions {
   readonly random: Random;
   readonly log: Log;
   /** A certificate was issued, or why not. */
-  readonly onIssued: (identity: string, how: 'token' | 'account' | 'certificate', serial: string) => void;
+  readonly onIssued: (identity: string, how: Attestation, serial: string) => void;
   readonly onRefused: (address: string, fault: CallFault) => void;
   /** Whose a token of a Kubernetes service account is; absent where there is no cluster to ask. */
   readonly attestAccount?: (token: string) => Promise<Result<AttestedAccount, CallFault>>;
@@ -103,6 +106,12 @@ export async function openIdentityDesk(options: IdentityDeskOptions): Promise<Re
   }
   const served = await desk.renewOwn();
   return served.ok ? ok(desk) : served;
+}
+
+/** By what a request is judged: the first of these that it carries. */
+export function attestationOf({ joinToken, serviceAccountToken }: IssueRequest): Attestation {
+  if (joinToken !== '') return 'token';
+  return serviceAccountToken === '' ? 'certificate' : 'account';
 }
 
 /** Made by `openIdentityDesk`. */
@@ -300,7 +309,7 @@ export class IdentityDesk {
     // Before the attestation: a bad request spends no token.
     const key = readCsr(csr);
     if (!key.ok) return fail({ code: 'InvalidArgument', message: `the certificate request is refused: ${key.error}` });
-    const how = request.joinToken !== '' ? 'token' : request.serviceAccountToken !== '' ? 'account' : 'certificate';
+    const how = attestationOf(request);
     const id =
       how === 'token'
         ? this.redeem(request.joinToken, nowMs)

@@ -111,13 +111,8 @@ export class InstanceBook {
     this.onOwn(workload);
   }
 
-  /** What another replica says of its sidecars; `isWhole` when that is all it says. Returns what it had said before and does not now. */
-  tell(
-    replica: string,
-    instances: readonly WorkloadInstance[],
-    removed: readonly string[],
-    isWhole: boolean,
-  ): readonly string[] {
+  /** What another replica says of its sidecars; `isWhole` when that is all it says. In force at once. */
+  tell(replica: string, instances: readonly WorkloadInstance[], removed: readonly string[], isWhole: boolean): void {
     const gone = new Set(removed);
     if (isWhole) for (const [workload, told] of this.told) if (told.replica === replica) gone.add(workload);
     for (const instance of instances) {
@@ -135,7 +130,6 @@ export class InstanceBook {
       if (!this.isSpokenFor(workload)) this.remember(workload);
     }
     this.settle([...instances.map(({ workload }) => workload), ...gone]);
-    return [...gone];
   }
 
   /** What our sidecar says of a workload, where that differs from what its pod says; undefined otherwise. */
@@ -146,7 +140,9 @@ export class InstanceBook {
     const expected = this.expected(workload);
     if (pod === undefined || expected === undefined) return said;
     const held = heldToPod(said, pod);
-    return held === undefined || isSame({ ...held, zone: '', weight: expected.weight }, expected) ? undefined : said;
+    return held === undefined || isSameInstance({ ...held, zone: '', weight: expected.weight }, expected)
+      ? undefined
+      : said;
   }
 
   /** All that our sidecars say and nobody else could know. */
@@ -173,7 +169,7 @@ export class InstanceBook {
       }
       const services = this.options.feed.index.model.workloads.servicesOf(workload);
       if (services.size > 0) this.services.set(workload, [...services]);
-      if (before !== undefined && isSame(before, next)) continue;
+      if (isSameInstance(next, before)) continue;
       this.standing.set(workload, next);
       changes.push({ type: 'UpsertInstance', instance: next });
     }
@@ -245,6 +241,7 @@ export class InstanceBook {
   }
 }
 
-function isSame(left: WorkloadInstance, right: WorkloadInstance): boolean {
-  return JSON.stringify(left) === JSON.stringify(right);
+/** By their JSON: fields in another order, as of an instance that was told, are another one, which costs a look and no more. */
+export function isSameInstance(left: WorkloadInstance, right: WorkloadInstance | undefined): boolean {
+  return right !== undefined && JSON.stringify(left) === JSON.stringify(right);
 }

@@ -88,11 +88,7 @@ export class ObjectReport {
    * What became of one object, in the shape that Kubernetes keeps; undefined when nothing is known of it. `elsewhere` are
    * proxies of other replicas.
    */
-  standing(
-    key: ObjectKey,
-    uses: Map<ResourceKey, Use>,
-    elsewhere: ObjectUse | undefined,
-  ): Standing | undefined {
+  standing(key: ObjectKey, uses: Map<ResourceKey, Use>, elsewhere: ObjectUse | undefined): Standing | undefined {
     const record = this.store.records.get(key);
     if (record === undefined) return undefined;
     const generation = generationOf(record.raw);

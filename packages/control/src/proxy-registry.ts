@@ -16,7 +16,7 @@ import type { ObjectKey, ResourceKey, WorkloadInstance } from '@weft/model';
 import type { CallFault, ClientMessage, Hello, SyncSession, View } from '@weft/wire';
 import type { ChangeFeed } from './change-feed.ts';
 import type { EventLog } from './event-log.ts';
-import type { InstanceBook } from './instance-book.ts';
+import { type InstanceBook, isSameInstance } from './instance-book.ts';
 import type { Follower } from './push-progress.ts';
 import type { Audience } from './resource-index.ts';
 import { type Admission, admitWorkload, isCaller, judgeHello } from './workload-admission.ts';
@@ -318,7 +318,7 @@ export class ProxyRegistry {
     if (book.hasPod(next.workload)) this.loose.delete(record);
     else this.loose.add(record);
     const isOwner = this.owners.get(next.workload) === record;
-    const isKnown = isOwner && next.instance !== undefined && isSame(next.instance, record.instance);
+    const isKnown = isOwner && next.instance !== undefined && isSameInstance(next.instance, record.instance);
     record.instance = next.instance;
     if (next.instance === undefined || isKnown) return;
     this.owners.set(next.workload, record);
@@ -431,8 +431,4 @@ function withLearned(admission: Admission, opaquePorts: readonly number[]): Admi
 
 function nameOf({ workload }: Hello): string {
   return `${workload.namespace}/${workload.instance}`;
-}
-
-function isSame(left: WorkloadInstance, right: WorkloadInstance | undefined): boolean {
-  return right !== undefined && JSON.stringify(left) === JSON.stringify(right);
 }

@@ -1,10 +1,10 @@
 import { checkPeer, type PeerIdentity } from '@weft/identity';
 import { type Clock, type Result, fail, ok } from '@weft/kernel';
-import type { CallFault, ControlService, IssueRequest, PeerService } from '@weft/wire';
+import type { CallFault, ControlService, PeerService } from '@weft/wire';
 import type { ClusterRoom } from './cluster/cluster-room.ts';
 import type { ControlMetrics } from './control-metrics.ts';
 import type { EventLog } from './event-log.ts';
-import type { IdentityDesk } from './identity-desk.ts';
+import { type IdentityDesk, attestationOf } from './identity-desk.ts';
 import type { Log } from './log.ts';
 import type { ObservationRoom } from './observation/observation-room.ts';
 import type { ProxyRegistry } from './proxy-registry.ts';
@@ -72,9 +72,4 @@ export function streamService(options: StreamServiceOptions): ControlService<Pee
       log.warn(`a connection was refused: ${reason}`, { address });
     },
   };
-}
-
-function attestationOf({ joinToken, serviceAccountToken }: IssueRequest): 'token' | 'account' | 'certificate' {
-  if (joinToken !== '') return 'token';
-  return serviceAccountToken === '' ? 'certificate' : 'account';
 }

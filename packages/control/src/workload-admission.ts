@@ -19,7 +19,7 @@ export interface ServiceGrants {
 }
 
 /** A proxy says so where rules lead all traffic of its workload through it. */
-export const capturedCapability = 'captured';
+const capturedCapability = 'captured';
 
 /** What Hello becomes. */
 export interface Admission {

@@ -6,12 +6,7 @@ export type { KubeFault, KubeFaultCode } from './client/kube-fault.ts';
 export { customResources } from './crd/custom-resource.ts';
 export { type JsonSchema, jsonSchemas } from './crd/json-schema.ts';
 export { typescriptTypes } from './crd/typescript-types.ts';
-export {
-  ClusterTranslation,
-  type TranslatedObject,
-  type TranslationUpdate,
-  endpointLabel,
-} from './translate/cluster-translation.ts';
+export { ClusterTranslation, type TranslatedObject, type TranslationUpdate } from './translate/cluster-translation.ts';
 export { type PodFacts, type SliceEndpoint, type SliceFacts, podFacts } from './translate/raw-kinds.ts';
 export { type ServedKind, type WantedKind, collectionPath, discover, objectPath } from './watch/api-discovery.ts';
 export { ClusterWatch, type ClusterWatchOptions, type WatchLog } from './watch/cluster-watch.ts';

@@ -25,7 +25,7 @@ export interface ReachedCluster {
 }
 
 /** Loopback port of a control plane in a pod: only what stands in the pod, or comes by the API server, reaches it. */
-export const ADMIN_PORT = 15_013;
+const ADMIN_PORT = 15_013;
 
 const SELECTOR = encodeURIComponent('app.kubernetes.io/name=weft-control');
 /** The least that an API server gives. */

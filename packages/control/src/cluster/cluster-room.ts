@@ -208,11 +208,6 @@ export class ClusterRoom {
     return this.source.cluster.silences();
   }
 
-  /** Statuses written since the start. */
-  get statusesWritten(): number {
-    return this.writer.written;
-  }
-
   /** Makes the folder of the authorities a copy of the Secret, or the Secret one of the folder. */
   async shareRoot(root: RootSettings): Promise<Result<true, string>> {
     const { clock, log } = this.options;
@@ -325,12 +320,7 @@ export class ClusterRoom {
     this.countsTimer.cancel();
     this.isStopped = true;
     await this.webhooks?.stop();
-    await Promise.all([
-      this.gatewaySecrets?.stop(),
-      this.writer.stop(),
-      this.elector.stop(),
-      this.secretWatch.stop(),
-    ]);
+    await Promise.all([this.gatewaySecrets?.stop(), this.writer.stop(), this.elector.stop(), this.secretWatch.stop()]);
     await this.client.close();
   }
 

@@ -9,7 +9,7 @@ export interface TrustPublisherOptions {
 }
 
 /** Bound to no signer: whoever mounts it names it. */
-export const TRUST_BUNDLE = 'weft-mesh';
+const TRUST_BUNDLE = 'weft-mesh';
 
 const wanted = [{ group: 'certificates.k8s.io', kind: 'ClusterTrustBundle', versions: ['v1', 'v1beta1', 'v1alpha1'] }];
 

@@ -3,7 +3,7 @@ import { type KubeClient, SecretStore } from '@weft/kube';
 import type { WebhookRootStore } from '../admission/webhook-identity.ts';
 
 /** Names of the objects that the chart makes; the control plane writes their CA bundles and nothing else of them. */
-export const webhookConfigurations = [
+const webhookConfigurations = [
   { plural: 'mutatingwebhookconfigurations', name: 'weft-injection' },
   { plural: 'validatingwebhookconfigurations', name: 'weft-validation' },
 ] as const;

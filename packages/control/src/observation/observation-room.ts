@@ -160,8 +160,9 @@ export class ObservationRoom {
     await Promise.race([Promise.all(asked), over]);
     timer.cancel();
     const silent = [...new Set(Array.from(open, ({ proxy }) => proxy))];
+    // What comes later is not looked at any more.
     open.clear();
-    return { views: [...views], silent };
+    return { views, silent };
   }
 
   private replicas(windowMs: number): readonly AskedReplica[] {

@@ -28,9 +28,9 @@ export class TapDesk {
     if (this.open >= MOST_TAPS) {
       return fail({ code: 'ResourceExhausted', message: `${MOST_TAPS} taps are open; end one of them first` });
     }
-    const chosen = this.choose(request);
+    const chosen = this.choose(request.target);
     if (!chosen.ok) return chosen;
-    const { records, filter } = chosen.value;
+    const records = chosen.value;
     const lastsMs = request.lastsMs === 0 ? DEFAULT_MS : request.lastsMs;
     const stops: (() => void)[] = [];
     let isOpen = true;
@@ -49,7 +49,7 @@ export class TapDesk {
     let left = records.length;
     for (const { name, session } of records) {
       stops.push(
-        session.tap(filter, lastsMs, (tapped) => {
+        session.tap(request.filter, lastsMs, (tapped) => {
           if (!isOpen) return;
           if (tapped !== null) emit({ proxy: name, requests: tapped.requests, dropped: tapped.dropped, replicas: [] });
           else if ((left -= 1) === 0) {
@@ -62,17 +62,11 @@ export class TapDesk {
     return ok(stop);
   }
 
-  /** A proxy by name; else those beside the target, and all others for what they send to it. */
-  private choose({ target, filter }: TapRequest): Result<
-    {
-      readonly records: readonly ProxyRecord[];
-      readonly filter: TapRequest['filter'];
-    },
-    CallFault
-  > {
+  /** The proxy of this name, or those beside a workload; all for no name. */
+  private choose(target: string): Result<readonly ProxyRecord[], CallFault> {
     const connected = Array.from(this.registry.records).filter(({ isConnected }) => isConnected);
     const records = target === '' ? connected : connected.filter((record) => isMeant(record, target));
-    if (records.length > 0) return ok({ records, filter });
+    if (records.length > 0) return ok(records);
     const known = [...new Set(connected.map(({ hello }) => workloadOf(hello)))].sort();
     const hint = known.length === 0 ? 'no proxy is connected' : `there are ${known.slice(0, 40).join(', ')}`;
     return fail({ code: 'NotFound', message: `no proxy of ${target} is connected; ${hint}` });

@@ -205,7 +205,10 @@ export class TrafficReport {
     });
   }
 
-  /** Of what comes from or goes to `about`, or of all when it is empty. Joined over proxies, each request counted once: by its caller's proxy, or, where that does not report, by the callee's. */
+  /**
+   * Of what comes from or goes to `about`, or of all when it is empty. Joined over proxies, each request counted once: by its caller's
+   * proxy, or, where that does not report, by the callee's.
+   */
   private edges(from: number, to: number, { byRule, byPlace, about }: EdgeChoice, places: ServicePlaces): Edge[] {
     const known = this.knownCallers();
     const workloads = this.workloads();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '@weft/testkit';
 import { PeerClient, type WhyResponse } from '@weft/wire';
-import { type TestProxy, joinMesh, startTestProxy } from '../control-harness.ts';
+import { RecordedLog, type TestProxy, joinMesh, startTestProxy } from '../control-harness.ts';
 import { exampleHop } from '../observation/hop-fixture.ts';
 import { DESTINATION, ORDERS, Replicas, WAIT_MS, pod, slice } from './replica-fixture.ts';
 
@@ -95,6 +95,18 @@ test('a replica that starts knows at once what the others know', async (t) => {
   await eventually(() => sidecar.isComplete, WAIT_MS);
   const caller = await bench.caller(await bench.replica('two'));
   assert.deepEqual(called(caller), [`10.0.0.1:15008 ${ORDERS}`]);
+});
+
+test('a replica that starts waits two seconds, and no longer, for one that is said to be ready and is not there', async (t) => {
+  const bench = await new Replicas(t).open();
+  bench.claimReady('two');
+  const log = new RecordedLog();
+  let isStarted = false;
+  const starting = bench.replica('one', { log }).finally(() => (isStarted = true));
+  await eventually(() => log.lines.some((line) => /replica two at .* is not reached/.test(line)), WAIT_MS);
+  assert.equal(isStarted, false);
+  bench.pass(2_000);
+  assert.deepEqual(called(await bench.caller(await starting)), throughMesh);
 });
 
 test('a replica that does not answer delays a drain by no more than its wait, and is named in the log', async (t) => {

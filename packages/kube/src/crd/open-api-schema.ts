@@ -55,7 +55,7 @@ const patterns: Readonly<Record<string, string>> = {
 };
 
 /** The schema of a field: its description carries the default, which is never written into an object. */
-export function fieldSchema({ node, doc, default: fallback }: FieldNode): OpenApiSchema {
+function fieldSchema({ node, doc, default: fallback }: FieldNode): OpenApiSchema {
   const unserved =
     node.type === 'enum' && node.unserved.length > 0 ? ` Not served yet: ${node.unserved.join(', ')}.` : '';
   const described = fallback === '' ? `${doc}${unserved}` : `${doc}${unserved} Default: ${fallback}.`;

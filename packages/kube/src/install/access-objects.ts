@@ -72,7 +72,7 @@ function reachRules(accounts: readonly string[]): PolicyRule[] {
 }
 
 /** Secrets of Gateways in one namespace. */
-export function certificateRules(names: readonly string[]): PolicyRule[] {
+function certificateRules(names: readonly string[]): PolicyRule[] {
   return [{ apiGroups: [''], resources: ['secrets'], resourceNames: names, verbs: ['get', 'list', 'watch'] }];
 }
 

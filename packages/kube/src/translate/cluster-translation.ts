@@ -32,7 +32,7 @@ export interface TranslationUpdate {
 }
 
 /** Label of the workloads that are endpoints of a Service; its name follows. */
-export const endpointLabel = 'endpoint.weft.dev/';
+const endpointLabel = 'endpoint.weft.dev/';
 
 type ServiceKey = ObjectName;
 type WorkloadKey = ObjectName;

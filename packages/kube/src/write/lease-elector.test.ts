@@ -5,6 +5,10 @@ import { FakeClock, ScriptedApiServer, eventually } from '@weft/testkit';
 import { KubeClient } from '../client/kube-client.ts';
 import { LeaseElector } from './lease-elector.ts';
 
+interface LeaseSpec {
+  readonly leaseTransitions: number;
+}
+
 const WAIT_MS = 3000;
 
 async function begin(t: TestContext) {
@@ -53,12 +57,14 @@ test('the first takes the Lease, the second waits, and gets it at once when it i
   const before = server.calls.length;
   await until(() => server.calls.length > before + 12);
   assert.deepEqual([one.elector.isLeader, two.elector.isLeader], [true, false]);
-  const fencing = one.elector.fencing;
+  const transitions = (): unknown =>
+    (server.get('Lease', 'weft', 'weft-control')!['spec'] as LeaseSpec).leaseTransitions;
+  assert.equal(transitions(), 0);
   await one.elector.stop();
   const stoppedMs = clock.nowMs();
   await until(() => two.elector.isLeader, 100);
   assert.ok(clock.nowMs() - stoppedMs < 4000);
-  assert.equal(two.elector.fencing, fencing + 1);
+  assert.equal(transitions(), 1);
 });
 
 test('a leader that cannot renew stops to lead before another may, and never do two lead', async (t) => {

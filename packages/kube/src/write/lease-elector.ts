@@ -50,7 +50,6 @@ export class LeaseElector {
   /** When the renewal that this leadership rests on was sent. */
   private renewedAtMs: number;
   private leads: boolean;
-  private transitions: number;
   /** The Lease as last seen of another, and since when it has been just that. */
   private seen: string;
   private seenSinceMs: number;
@@ -64,7 +63,6 @@ export class LeaseElector {
     this.expiry = options.wheel.create(() => this.expire());
     this.renewedAtMs = Number.NEGATIVE_INFINITY;
     this.leads = false;
-    this.transitions = 0;
     this.seen = '';
     this.seenSinceMs = 0;
     this.lastTrouble = '';
@@ -76,11 +74,6 @@ export class LeaseElector {
   get isLeader(): boolean {
     const { clock, renewDeadlineMs = RENEW_DEADLINE_MS } = this.options;
     return this.leads && clock.nowMs() - this.renewedAtMs < renewDeadlineMs;
-  }
-
-  /** Grows with every change of the leader. */
-  get fencing(): number {
-    return this.transitions;
   }
 
   start(): void {
@@ -134,13 +127,12 @@ export class LeaseElector {
       if (written.error.code !== 'conflict') this.trouble(written.error);
       return;
     }
-    this.renewed(sentMs, (written.value as Lease).spec?.leaseTransitions ?? 0);
+    this.renewed(sentMs);
   }
 
-  private renewed(sentMs: number, transitions: number): void {
+  private renewed(sentMs: number): void {
     const { renewDeadlineMs = RENEW_DEADLINE_MS, onChange, clock } = this.options;
     this.renewedAtMs = sentMs;
-    this.transitions = transitions;
     this.lastTrouble = '';
     if (this.isStopped) return;
     this.expiry.reschedule(Math.max(0, sentMs + renewDeadlineMs - clock.nowMs()));

@@ -48,7 +48,7 @@ export interface ControlService<P> {
   admit(hello: Hello, peer: P): Result<View, CallFault>;
   /** The session is about to start. */
   opened(session: SyncSession, peer: P, address: string): void;
-  /** A Report, a Subscribe or an Ack was taken in. */
+  /** A message after Hello was taken in. */
   advanced(session: SyncSession, what: Exclude<ClientMessage['type'], 'hello'>): void;
   /** The stream has ended, for the reason given. */
   closed(session: SyncSession, reason: string): void;
@@ -94,11 +94,6 @@ const GRPC_OPTIONS = {
   'grpc.enable_channelz': 0,
 };
 
-interface Connection<P> {
-  readonly peer: P;
-  readonly socket: TLSSocket;
-}
-
 export class ControlServer<P> {
   /** All open Sync sessions. Tell it what changed. */
   readonly hub: SyncHub;
@@ -109,15 +104,15 @@ export class ControlServer<P> {
   private readonly unknown: Server;
   private readonly knownConnections: ConnectionInjector;
   private readonly unknownConnections: ConnectionInjector;
-  /** By `address:port` of the peer, which is what a call tells of its connection; unique among those that are open. */
-  private readonly connections: Map<string, Connection<P>>;
+  /** Who is at the other end, by its `address:port`, which is what a call tells of its connection; unique among those that are open. */
+  private readonly connected: Map<string, P>;
   private readonly sockets: Set<Socket>;
 
   constructor(options: ControlServerOptions<P>) {
     this.options = options;
     this.hub = new SyncHub(options.clock, options.timers);
     this.deltas = new EndpointDeltas();
-    this.connections = new Map();
+    this.connected = new Map();
     this.sockets = new Set();
     this.known = new Server(GRPC_OPTIONS);
     this.known.addService({ Sync: MESH_SYNC }, { Sync: (call: ServerDuplexStream<Buffer, Buffer>) => this.sync(call) });
@@ -194,7 +189,7 @@ export class ControlServer<P> {
     socket.on('error', () => undefined);
     const address = `${socket.remoteAddress}:${socket.remotePort}`;
     const judged = this.options.service.authenticate(socket);
-    if (!judged.ok || this.connections.has(address)) {
+    if (!judged.ok || this.connected.has(address)) {
       this.options.service.refused(address, judged.ok ? 'address in use' : judged.error);
       socket.destroy();
       return;
@@ -203,9 +198,8 @@ export class ControlServer<P> {
       this.unknownConnections.injectConnection(socket);
       return;
     }
-    const connection = { peer: judged.value, socket };
-    this.connections.set(address, connection);
-    socket.once('close', () => this.connections.delete(address));
+    this.connected.set(address, judged.value);
+    socket.once('close', () => this.connected.delete(address));
     this.knownConnections.injectConnection(socket);
   }
 
@@ -214,24 +208,24 @@ export class ControlServer<P> {
     done: sendUnaryData<IssueResponse>,
   ): void => {
     const address = call.getPeer();
-    const peer = this.connections.get(address)?.peer ?? null;
+    const peer = this.connected.get(address) ?? null;
     callback(call.request, done, (request) => this.options.service.issue(request, peer, address));
   };
 
   private peersFor(address: string): Result<PeerService, CallFault> {
-    const connection = this.connections.get(address);
-    if (connection === undefined) return fail({ code: 'Unauthenticated', message: 'the connection is gone' });
+    const peer = this.connected.get(address);
+    if (peer === undefined) return fail({ code: 'Unauthenticated', message: 'the connection is gone' });
     const { peers } = this.options.service;
-    return peers?.(connection.peer) ?? fail({ code: 'Unimplemented', message: 'this control plane has no replicas' });
+    return peers?.(peer) ?? fail({ code: 'Unimplemented', message: 'this control plane has no replicas' });
   }
 
   private sync(call: ServerDuplexStream<Buffer, Buffer>): void {
     const address = call.getPeer();
-    const connection = this.connections.get(address);
+    const peer = this.connected.get(address);
     const end = (fault: CallFault): void => {
       call.emit('error', errorOf(fault));
     };
-    if (connection === undefined) {
+    if (peer === undefined) {
       end({ code: 'Unauthenticated', message: 'the connection is gone' });
       return;
     }
@@ -267,14 +261,14 @@ export class ControlServer<P> {
         return;
       }
       helloTimer.cancel();
-      const admitted = this.admit(message.hello, connection.peer);
+      const admitted = this.admit(message.hello, peer);
       if (!admitted.ok) {
         end(admitted.error);
         return;
       }
       session = this.openSession(admitted.value, message.hello, call, finish);
       this.hub.add(session);
-      this.options.service.opened(session, connection.peer, address);
+      this.options.service.opened(session, peer, address);
       session.start();
     });
     call.on('drain', () => session?.drained());
