@@ -22,8 +22,8 @@ const FREE_SHARE_BYTES = 1_048_576;
 
 /**
  * A pipe that has moved so much since it last read little is one of bulk as well, and what was little is what its source had just
- * then. Nothing frames these bytes, so a message is one only after some others: of bulk that nobody looked into, one read in
- * a thousand was little twice in a row.
+ * then. Nothing frames these bytes, so a message is one only after some others: of ten thousand reads of bulk a few are
+ * little though little has moved.
  */
 const BULK_MOVED_BYTES = 65_536;
 const LITTLE_IN_A_ROW = 4;
