@@ -47,6 +47,7 @@ describe('bulk', () => {
     assert.equal(scene.went, 5);
     assert.equal(scene.rests.length, 0);
     assert.equal(scene.pace.shareBytes, FREE);
+    assert.ok(scene.pace.smallsAbout);
   });
 
   it('rests after each share where the processor is short and small messages are about', async () => {
@@ -72,6 +73,7 @@ describe('bulk', () => {
     await turn();
     assert.equal(scene.went, 10);
     assert.equal(scene.rests.length, 0);
+    assert.ok(!scene.pace.smallsAbout);
   });
 
   it('rests until a tenth of a second after the last small message, or until the processor is free again', () => {
