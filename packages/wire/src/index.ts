@@ -124,7 +124,7 @@ export type {
 } from './sync-handler.ts';
 export type { ResourceFacts, SessionEnd, SessionOptions, SessionPort, View } from './session-contract.ts';
 export { SyncSession } from './sync-session.ts';
-export { type Progress, SyncHub } from './sync-hub.ts';
+export { SyncHub } from './sync-hub.ts';
 export { type AdminGuard, AdminServer } from './grpc/admin-server.ts';
 export type { AdminCall, AdminService } from './grpc/admin-service.ts';
 export { AdminClient } from './grpc/admin-client.ts';

@@ -8,13 +8,6 @@ const QUIET_MS = 10;
 /** Nobody waits longer for a burst that doesn't pause. */
 const MAX_DELAY_MS = 50;
 
-/** How far a change has come: of those that use a resource, how many have its newest version in force or refused it. */
-export interface Progress {
-  readonly subscribers: number;
-  readonly acknowledged: number;
-  readonly refused: number;
-}
-
 /** All Sync sessions of one server: tells them of changes and lets them send when a burst of changes has paused. */
 export class SyncHub {
   private readonly live = new Set<SyncSession>();
@@ -72,21 +65,6 @@ export class SyncHub {
     const due = [...this.concerned];
     this.concerned.clear();
     for (const session of due) session.flush();
-  }
-
-  /** Who uses a resource, and who of them has its version of hash `hash` in force (empty: it is gone). */
-  progress(key: ResourceKey, hash: string): Progress {
-    let subscribers = 0;
-    let acknowledged = 0;
-    let refused = 0;
-    for (const session of this.live) {
-      const inForce = session.inForce(key);
-      if (!session.wants(key) && inForce === '') continue;
-      subscribers += 1;
-      if (inForce === hash) acknowledged += 1;
-      else if (session.refusal(key) !== '') refused += 1;
-    }
-    return { subscribers, acknowledged, refused };
   }
 
   private schedule(): void {

@@ -128,7 +128,8 @@ async function run(
     const version = versionResource({ type: 'endpoints', name: 'shop/orders:80', endpoints });
     resources.set(key, version);
     hub.changed([key]);
-    while (hub.progress(key, version.hash).acknowledged < count) await pause(1);
+    const isBehind = (session: SyncSession): boolean => session.inForce(key) !== version.hash;
+    while (hub.sessions.size < count || [...hub.sessions].some(isBehind)) await pause(1);
     latencies.push(systemClock.nowMs() - changedMs);
     const dueMs = startMs + ((change + 1) * 1000) / CHANGES_PER_SECOND;
     if (dueMs > systemClock.nowMs()) await pause(dueMs - systemClock.nowMs());

@@ -59,7 +59,7 @@ test('a proxy with a certificate is welcomed, sent its view, told of changes by 
   await proxy.until(() => proxy.client.resources.get(changed.key)?.hash === changed.hash);
   const after = proxy.client.resources.get(changed.key)?.resource;
   assert.ok(after?.type === 'endpoints' && after.endpoints[0]?.weight === 7);
-  await mesh.until(() => mesh.server.hub.progress(changed.key, changed.hash).acknowledged === 1);
+  await mesh.until(() => [...mesh.server.hub.sessions][0]?.inForce(changed.key) === changed.hash);
 });
 
 test('a proxy that says another identity than its certificate is refused', async (t) => {
