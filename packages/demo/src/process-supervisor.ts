@@ -53,8 +53,9 @@ export class ProcessSupervisor {
 
   constructor(folder: string, keepsFolder: boolean) {
     this.folder = folder;
-    // With a cache a program is compiled once, not by each of a dozen processes.
-    this.environment = { ...ownEnvironment(), NODE_COMPILE_CACHE: join(folder, 'cache') };
+    // A cache that is empty when a dozen processes start at once saves none of them anything, and each writes some hundred files
+    // of it, all in one folder: on a busy machine they stood still for half a minute, without answering anybody.
+    this.environment = { ...ownEnvironment(), NODE_DISABLE_COMPILE_CACHE: '1' };
     this.running = new Set();
     this.stopping = false;
     mkdirSync(join(folder, 'logs'), { recursive: true, mode: 0o700 });
