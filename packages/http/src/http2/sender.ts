@@ -161,7 +161,7 @@ export class Sender {
       stream.queued = false;
       if (!stream.closed && stream.queue.length > 0 && stream.sendWindow > 0) this.take(stream);
     }
-    if (this.readyAt > 64 || this.readyAt === this.ready.length) {
+    if (this.readyAt > 64 || (this.readyAt > 0 && this.readyAt === this.ready.length)) {
       this.ready = this.ready.slice(this.readyAt);
       this.readyAt = 0;
     }

@@ -58,7 +58,9 @@ export const pipeHighWaterBytes = 65_536;
 const sharedRead: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const dirty: BytePipe[] = [];
 /** Pipes whose source waits for the end of the turn of the loop. */
-const gathering: BytePipe[] = [];
+let gathering: BytePipe[] = [];
+/** The list that is flushed while others gather in the first. */
+let flushing: BytePipe[] = [];
 /** True while a pipe's owner runs: what it gathers is sent when it returns. */
 let inTurn = false;
 
@@ -447,8 +449,11 @@ function flushPipes(): void {
 }
 
 function flushGathering(): void {
+  const pipes = gathering;
   // What is written here may drain others, whose output waits for the next turn.
-  for (const pipe of gathering.splice(0)) pipe.flushGathered();
+  gathering = flushing;
+  flushing = pipes;
+  while (pipes.length > 0) pipes.pop()!.flushGathered();
 }
 
 function flushLater(pipe: BytePipe): void {
