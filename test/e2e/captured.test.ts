@@ -69,6 +69,8 @@ describe('captured pods', { skip: namespaceLack }, () => {
       APPLICATION,
       'curl',
       '-sS',
+      '--noproxy',
+      '*',
       '--max-time',
       '20',
       ...args,

@@ -277,7 +277,7 @@ describe('a mesh in one process', () => {
       for (let tries = 0; tries < 100 && left().length > 0; tries += 1) {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
-      console.log(response.status, left().join());
+      console.log([response.status, ...left()].join(' '));
     `;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { timeout: 60_000 });
     let said = '';
@@ -286,7 +286,7 @@ describe('a mesh in one process', () => {
     const [code, signal] = await once(child, 'close');
     assert.deepEqual([code, signal], [0, null], said);
     // Standard output and error of the child are pipes, which are left out; so is the timer that asks.
-    assert.equal(said, '200 \n');
+    assert.equal(said, '200\n');
   });
 
   it('says what is wrong with the configuration it was started with, and leaves nothing behind', async () => {
