@@ -8,15 +8,20 @@ test('without arguments it is the default run of five rounds', () => {
   const read = readBenchOptions([], known);
   assert.ok(read.ok);
   assert.equal(read.value.rounds, 5);
+  assert.equal(read.value.starts, 1);
   assert.deepEqual(read.value.only, []);
   assert.equal(read.value.json, undefined);
 });
 
 test('values stand after a space or an equals sign', () => {
-  const read = readBenchOptions(['--only', 'h1-plain,mtls-pair', '--rounds=3', '--json', 'out.json'], known);
+  const read = readBenchOptions(
+    ['--only', 'h1-plain,mtls-pair', '--rounds=3', '--starts', '4', '--json', 'out.json'],
+    known,
+  );
   assert.ok(read.ok);
   assert.deepEqual(read.value.only, known);
   assert.equal(read.value.rounds, 3);
+  assert.equal(read.value.starts, 4);
   assert.equal(read.value.json, 'out.json');
 });
 
@@ -24,6 +29,7 @@ for (const [args, said] of [
   [['--only', 'h2'], 'there is no measure h2; there are h1-plain, mtls-pair'],
   [['--rounds', '0'], '--rounds needs a positive whole number, not 0'],
   [['--rounds', '1.5'], '--rounds needs a positive whole number, not 1.5'],
+  [['--starts', '0.5'], '--starts needs a positive whole number, not 0.5'],
   [['--seconds', 'x'], '--seconds needs a positive number, not x'],
   [['--json'], '--json needs a value; see --help'],
   [['--fast'], 'unknown option --fast; see --help'],

@@ -7,6 +7,8 @@ export interface BenchOptions {
   /** Empty: the default run. */
   readonly only: readonly string[];
   readonly rounds: number;
+  /** How often all processes are started afresh, each time for all rounds, where a measure is one of CPU. */
+  readonly starts: number;
   /** Length of one round; undefined leaves it to each measure. */
   readonly seconds: number | undefined;
   /** Of the soak. */
@@ -29,6 +31,7 @@ export const benchUsage = `Usage: npm run bench -- [options]
   --list              name every measure and say what it is
   --only NAME[,NAME]  take these only
   --rounds N          rounds of each measure, interleaved between the subjects (5)
+  --starts N          start all processes N times, each time for all rounds, in measures of CPU (1)
   --seconds N         length of one round (each measure has its own)
   --minutes N         length of the soak (120)
   --json FILE         write the figures as JSON too
@@ -52,6 +55,7 @@ export function readBenchOptions(args: readonly string[], known: readonly string
   let only: string[] = [];
   let subjects: string[] = [];
   let rounds = 5;
+  let starts = 1;
   let seconds: number | undefined;
   let minutes = 120;
   let json: string | undefined;
@@ -75,10 +79,12 @@ export function readBenchOptions(args: readonly string[], known: readonly string
       else if (flag === '--other-program') otherProgram = value;
       else {
         const number = Number(value);
-        if (!(number > 0) || (flag === '--rounds' && !Number.isInteger(number))) {
-          return fail(`${flag} needs a positive ${flag === '--rounds' ? 'whole ' : ''}number, not ${value}`);
+        const whole = flag === '--rounds' || flag === '--starts';
+        if (!(number > 0) || (whole && !Number.isInteger(number))) {
+          return fail(`${flag} needs a positive ${whole ? 'whole ' : ''}number, not ${value}`);
         }
         if (flag === '--rounds') rounds = number;
+        else if (flag === '--starts') starts = number;
         else if (flag === '--seconds') seconds = number;
         else minutes = number;
       }
@@ -95,6 +101,7 @@ export function readBenchOptions(args: readonly string[], known: readonly string
     help,
     only,
     rounds,
+    starts,
     seconds,
     minutes,
     json,
@@ -111,6 +118,7 @@ const valued = [
   '--subjects',
   '--json',
   '--rounds',
+  '--starts',
   '--seconds',
   '--minutes',
   '--v8-flags',

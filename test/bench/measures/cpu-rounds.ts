@@ -41,13 +41,64 @@ export interface CpuRoundsWay {
   readonly warmUpRequests?: number;
 }
 
+/** What one subject, over one leg, has shown in all rounds of all starts. */
+interface Series {
+  readonly name: SubjectName;
+  readonly label: string;
+  /** It is over HTTP/2 where the figure of its name is over HTTP/1.1 too. */
+  readonly second: boolean;
+  readonly us: number[];
+  readonly perSecond: number[];
+}
+
+/** Of all starts so far. */
+interface Taken {
+  /** By label. */
+  readonly series: Map<string, Series>;
+  readonly absent: Set<string>;
+  /** Labels of those that failed once: rounds are compared one by one, so they take part no more. */
+  readonly failed: Set<string>;
+}
+
 export async function takeCpuRounds(
   context: BenchContext,
   shape: Shape,
   connections: number,
   names: readonly SubjectName[],
-  { spoken = {}, streams = 1, bothLegs = [], notedLegs = [], warmUpRequests = WARM_UP_REQUESTS }: CpuRoundsWay = {},
+  way: CpuRoundsWay = {},
 ): Promise<CpuRounds> {
+  const { options, say } = context;
+  const { bothLegs = [] } = way;
+  const series = new Map<string, Series>();
+  const absent = new Set<string>();
+  const failed = new Set<string>();
+  for (let start = 1; start <= options.starts; start += 1) {
+    if (options.starts > 1) say(`start ${start} of ${options.starts}`);
+    await takeStart(context, shape, connections, names, way, { series, absent, failed });
+  }
+  const rounds: Partial<Record<SubjectName, number[]>> = {};
+  for (const { name, second, us } of series.values()) {
+    const other = rounds[name];
+    const counts = !second || bothLegs.includes(name);
+    if (counts && (other === undefined || median(us) < median(other))) rounds[name] = us;
+  }
+  const all = [...series.values()];
+  const costs = all.map(({ label, us }) => `${label} ${median(us).toFixed(1)}`).join(', ');
+  const throughput = all.map(({ label, perSecond }) => `${label} ${Math.round(median(perSecond))}`).join(', ');
+  const notes = [`requests/s: ${throughput}`];
+  if (all.some(({ second }) => second)) notes.unshift(`us/request: ${costs}`);
+  return { rounds, absent: [...absent], notes };
+}
+
+/** All rounds with one set of processes. Figures of a program differ from one start to the next by more than between rounds. */
+async function takeStart(
+  context: BenchContext,
+  shape: Shape,
+  connections: number,
+  names: readonly SubjectName[],
+  { spoken = {}, streams = 1, bothLegs = [], notedLegs = [], warmUpRequests = WARM_UP_REQUESTS }: CpuRoundsWay,
+  { series, absent, failed }: Taken,
+): Promise<void> {
   const { workbench, options, say } = context;
   const http2 = spoken.application === 'http2';
   const loop = http2 ? startStreamLoop(workbench, streams) : startClosedLoop(workbench);
@@ -59,13 +110,12 @@ export async function takeCpuRounds(
   const over = new Set(second.deployed);
   const labelOf = (subject: Deployed): string => (over.has(subject) ? `${subject.name} over HTTP/2` : subject.name);
   const seconds = options.seconds ?? 5;
-  const absent = [...deployment.absent];
-  const taken = new Map<Deployed, { us: number[]; perSecond: number[] }>();
+  for (const name of deployment.absent) absent.add(name);
   try {
     say(
       `${connections} connections${streams > 1 ? ` of ${streams} streams` : ''}, ${options.rounds} rounds of ${seconds} s, ${loop.what} and ${upstream.what} on the other processor`,
     );
-    let taking = [...deployment.deployed, ...second.deployed];
+    let taking = [...deployment.deployed, ...second.deployed].filter((subject) => !failed.has(labelOf(subject)));
     /** A peer that fails is absent from then on; Weft that fails ends the measure. */
     const orAbsent = async (subject: Deployed, take: () => Promise<void>): Promise<void> => {
       try {
@@ -73,8 +123,9 @@ export async function takeCpuRounds(
       } catch (error) {
         if (subject.name === 'weft') throw error;
         taking = taking.filter((each) => each !== subject);
-        taken.delete(subject);
-        if (taking.every(({ name }) => name !== subject.name)) absent.push(subject.name);
+        failed.add(labelOf(subject));
+        series.delete(labelOf(subject));
+        if (taking.every(({ name }) => name !== subject.name)) absent.add(subject.name);
         say(`${labelOf(subject)} is absent: ${error instanceof Error ? error.message : String(error)}`);
       }
     };
@@ -85,11 +136,18 @@ export async function takeCpuRounds(
       for (const subject of round % 2 === 1 ? taking : taking.toReversed()) {
         await orAbsent(subject, async () => {
           const { usPerRequest, perSecond } = await takeRound(loop, upstream, subject, connections, streams, seconds);
-          const of = taken.get(subject) ?? { us: [], perSecond: [] };
-          taken.set(subject, of);
+          const label = labelOf(subject);
+          const of = series.get(label) ?? {
+            name: subject.name,
+            label,
+            second: over.has(subject),
+            us: [],
+            perSecond: [],
+          };
+          series.set(label, of);
           of.us.push(usPerRequest);
           of.perSecond.push(perSecond);
-          line.push(`${labelOf(subject)} ${usPerRequest.toFixed(1)} us`);
+          line.push(`${label} ${usPerRequest.toFixed(1)} us`);
         });
       }
       say(`round ${round}: ${line.join(', ')}`);
@@ -97,18 +155,6 @@ export async function takeCpuRounds(
   } finally {
     await Promise.all([deployment.stop(), second.stop(), loop.stop(), upstream.stop()]);
   }
-  const rounds: Partial<Record<SubjectName, number[]>> = {};
-  const costs: string[] = [];
-  const throughput: string[] = [];
-  for (const [subject, { us, perSecond }] of taken) {
-    const other = rounds[subject.name];
-    const counts = !over.has(subject) || bothLegs.includes(subject.name);
-    if (counts && (other === undefined || median(us) < median(other))) rounds[subject.name] = us;
-    costs.push(`${labelOf(subject)} ${median(us).toFixed(1)}`);
-    throughput.push(`${labelOf(subject)} ${Math.round(median(perSecond))}`);
-  }
-  const notes = [`requests/s: ${throughput.join(', ')}`];
-  return { rounds, absent, notes: over.size > 0 ? [`us/request: ${costs.join(', ')}`, ...notes] : notes };
 }
 
 async function warmUp(loop: ClosedLoop, subject: Deployed, connections: number, requests: number): Promise<void> {
