@@ -119,23 +119,29 @@ describe('a proxy with two worker threads', () => {
       assert.equal(proxy.notReady(), '');
       const answers = await askMany(proxy.outboundPort);
       assert.deepEqual(new Set(answers), new Set(['200 ok']));
-      const stats = JSON.parse((await ask({ port: proxy.statsPort, path: '/stats' })).slice(4)) as {
-        destinations: { key: string; endpoints: { tries: number }[]; connections: { connects: number } }[];
-      };
-      assert.equal(stats.destinations.length, 1);
-      assert.equal(stats.destinations[0]!.endpoints.length, 1);
-      assert.equal(stats.destinations[0]!.endpoints[0]!.tries, CONNECTIONS);
-      await eventually(() => readFileSync(accessPath, 'utf8').split('\n').length === CONNECTIONS + 1, 2_000);
+      // A caller has its answer before the thread has written its account of it.
+      await eventually(async () => {
+        const stats = JSON.parse((await ask({ port: proxy.statsPort, path: '/stats' })).slice(4)) as {
+          destinations: { key: string; endpoints: { tries: number }[]; connections: { connects: number } }[];
+        };
+        assert.equal(stats.destinations.length, 1);
+        assert.equal(stats.destinations[0]!.endpoints.length, 1);
+        assert.equal(stats.destinations[0]!.endpoints[0]!.tries, CONNECTIONS);
+      }, 5_000);
+      await eventually(() => readFileSync(accessPath, 'utf8').split('\n').length === CONNECTIONS + 1, 5_000);
       for (const line of readFileSync(accessPath, 'utf8').trim().split('\n')) {
         assert.equal((JSON.parse(line) as { status: number }).status, 200);
       }
-      const metrics = await ask({ port: proxy.metricsPort, path: '/metrics' });
-      assert.match(
-        metrics,
-        new RegExp(`weft_requests_total\\{[^}]*destination="shop/orders"[^}]*\\} ${CONNECTIONS}\n`),
-      );
-      assert.match(metrics, new RegExp(`weft_log_lines_total ${CONNECTIONS}\n`));
-      assert.match(metrics, /weft_upstream_endpoints\{destination="shop\/orders:80"\} 1\n/);
+      // Nor is a line counted before the system has said that it is written.
+      await eventually(async () => {
+        const metrics = await ask({ port: proxy.metricsPort, path: '/metrics' });
+        assert.match(
+          metrics,
+          new RegExp(`weft_requests_total\\{[^}]*destination="shop/orders"[^}]*\\} ${CONNECTIONS}\n`),
+        );
+        assert.match(metrics, new RegExp(`weft_log_lines_total ${CONNECTIONS}\n`));
+        assert.match(metrics, /weft_upstream_endpoints\{destination="shop\/orders:80"\} 1\n/);
+      }, 5_000);
     } finally {
       await proxy.stop();
       closeSync(accessLogFd);
