@@ -195,7 +195,7 @@ export class Simulation {
     const gapMs = (-Math.log(1 - this.random()) * 1_000) / this.scenario.ratePerSecond;
     this.at(this.nowMs + gapMs, () => this.arrive());
     this.offered += 1;
-    if (this.state.admit(this.nowMs) !== undefined) {
+    if (this.state.admit() !== undefined) {
       this.refused += 1;
       return;
     }

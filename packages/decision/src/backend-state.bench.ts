@@ -75,7 +75,7 @@ function measure(count: number): void {
     let nowMs = systemClock.nowMs();
     for (let request = 0; request < requests; request += 1) {
       nowMs += 0.05;
-      state.admit(nowMs);
+      state.admit();
       state.requestStarted(nowMs);
       const endpoint = state.pick(nowMs, null)!;
       state.tryStarted(endpoint, nowMs);

@@ -100,12 +100,12 @@ test('removing an ejected endpoint frees its place under the cap', () => {
 test('the cap on requests refuses, and workers share it', () => {
   const { state } = newWorld({ ...defaultBackend, maxRequests: 4 }, endpointSet(3), 2);
   state.requestStarted(0);
-  assert.equal(state.admit(0), undefined);
+  assert.equal(state.admit(), undefined);
   state.requestStarted(0);
-  assert.equal(state.admit(0), 'request-limit');
+  assert.equal(state.admit(), 'request-limit');
   assert.equal(state.refusal, 'request-limit');
   state.requestEnded(1, { failed: false, latencyMs: 1, attempts: 1 });
-  assert.equal(state.admit(1), undefined);
+  assert.equal(state.admit(), undefined);
 });
 
 test('when every endpoint is full the request is refused as waiting for a connection', () => {

@@ -148,7 +148,7 @@ export class BackendState implements JudgeOwner {
   }
 
   /** Asked once per request, before anything else: the code to refuse it with, or undefined. */
-  admit(_nowMs: number): TerminationCode | undefined {
+  admit(): TerminationCode | undefined {
     if (!this.limit.full) return undefined;
     this.lastRefusal = 'request-limit';
     return 'request-limit';

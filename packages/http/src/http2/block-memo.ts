@@ -2,6 +2,8 @@ import { Buffer } from 'node:buffer';
 import type { Head } from '../head.ts';
 import type { HeadEdits } from '../head-edits.ts';
 import type { RequestFacts, ResponseFacts } from '../http1/message-facts.ts';
+import { firstSlot } from '../slot-mask.ts';
+import type { SlotValues } from '../slot-mask.ts';
 
 /** A connection carries the requests of a few dozen others; looking through more costs what coding a head does. */
 const ENTRIES = 32;
@@ -143,22 +145,17 @@ export class BlockMemo {
   }
 }
 
-/** The index of the lowest bit of a mask that is not 0. */
-export function lowestBit(mask: number): number {
-  return 31 - Math.clz32(mask & -mask);
-}
-
-function hasValues(entry: Entry, values: readonly (string | undefined)[], mask: number): boolean {
+function hasValues(entry: Entry, values: SlotValues, mask: number): boolean {
   for (let rest = mask; rest !== 0; rest &= rest - 1) {
-    const index = lowestBit(rest);
+    const index = firstSlot(rest);
     if (entry.values[index] !== values[index]) return false;
   }
   return true;
 }
 
-function takeValues(entry: Entry, values: readonly (string | undefined)[], mask: number): void {
+function takeValues(entry: Entry, values: SlotValues, mask: number): void {
   for (let rest = mask; rest !== 0; rest &= rest - 1) {
-    const index = lowestBit(rest);
+    const index = firstSlot(rest);
     while (entry.values.length < index) entry.values.push(undefined);
     entry.values[index] = values[index];
   }

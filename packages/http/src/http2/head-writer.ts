@@ -8,7 +8,9 @@ import type { Head } from '../head.ts';
 import type { HeadEdits } from '../head-edits.ts';
 import type { RequestFacts, ResponseFacts } from '../http1/message-facts.ts';
 import { MethodId } from '../method.ts';
-import { BlockMemo, lowestBit } from './block-memo.ts';
+import { firstSlot, slotMask } from '../slot-mask.ts';
+import type { SlotValues } from '../slot-mask.ts';
+import { BlockMemo } from './block-memo.ts';
 import type { HpackEncoder } from './hpack/encoder.ts';
 
 /** Buffer's encoder without argument checks; part of Node since its first releases, absent from the type package. */
@@ -45,8 +47,6 @@ const TRAILERS = Buffer.from('trailers');
 const CONTINUE = Buffer.from('100-continue');
 const CONNECT = Buffer.from('CONNECT');
 const PROTOCOL = Buffer.from(':protocol');
-
-type SlotValues = readonly (string | undefined)[];
 
 interface EditLine {
   readonly id: number;
@@ -258,7 +258,7 @@ export class Http2HeadWriter {
   /** Slots of `mask` whose values come again: a part of what is remembered. */
   private writeSteadySlots(out: ByteWriter, head: Head, edits: HeadEdits, values: SlotValues, mask: number): void {
     for (let rest = mask; rest !== 0; rest &= rest - 1) {
-      const index = lowestBit(rest);
+      const index = firstSlot(rest);
       const slot = edits.slots[index]!;
       if (!isWritten(slot, head)) continue;
       const name = this.slotNames[index]!;
@@ -268,7 +268,7 @@ export class Http2HeadWriter {
 
   private writeUniqueSlots(out: ByteWriter, head: Head, edits: HeadEdits, values: SlotValues, mask: number): void {
     for (let rest = mask; rest !== 0; rest &= rest - 1) {
-      const index = lowestBit(rest);
+      const index = firstSlot(rest);
       const slot = edits.slots[index]!;
       if (isWritten(slot, head)) this.encoder.once(out, slot.id, this.slotNames[index]!, values[index]!);
     }
@@ -314,7 +314,7 @@ function isWritable(text: string, mask: number): boolean {
 /** Values of `mask` hold nothing that would end a field or be stripped at its ends. */
 function areWritable(values: SlotValues, mask: number): boolean {
   for (let rest = mask; rest !== 0; rest &= rest - 1) {
-    const value = values[lowestBit(rest)]!;
+    const value = values[firstSlot(rest)]!;
     if (!isOfClass(value, ByteClass.Value)) return false;
     if (isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1))) return false;
   }
@@ -327,14 +327,6 @@ function isBlank(unit: number): boolean {
 
 function isWritten(slot: HeadEdits['slots'][number], head: Head): boolean {
   return !slot.overridden && !(slot.onlyAbsent && head.find(slot.name) >= 0);
-}
-
-/** Which slots have a value, a bit for each, since that decides what is dropped. */
-function slotMask(edits: HeadEdits, values: SlotValues): number {
-  const count = edits.slots.length;
-  let mask = 0;
-  for (let index = 0; index < count; index += 1) if (values[index] !== undefined) mask |= 1 << index;
-  return mask;
 }
 
 function splitLines(lines: Buffer): EditLine[] {

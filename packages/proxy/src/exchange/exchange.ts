@@ -378,7 +378,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
   private admit(backend: BackendState): void {
     const { engine, decision } = this;
     const nowMs = engine.nowMs;
-    const refused = backend.admit(nowMs);
+    const refused = backend.admit();
     if (refused !== undefined) {
       this.refuse(refused, backend.key);
       return;

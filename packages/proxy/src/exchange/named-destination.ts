@@ -1,3 +1,4 @@
+import { bracketedHost } from '@weft/kernel';
 import type { NameTable } from '@weft/decision';
 import { FieldId, TargetForm, readAuthority } from '@weft/http';
 import type { Head } from '@weft/http';
@@ -76,7 +77,7 @@ export class NamedDestination {
 /** Whether a host without a destination would have to be one of the mesh. `host` is without the brackets of an IPv6 address. */
 export function isMeshHost(names: NameTable, host: string): boolean {
   // An address without them would be a name of one label.
-  return names.isMeshName(host.includes(':') ? `[${host}]` : host);
+  return names.isMeshName(bracketedHost(host));
 }
 
 /** RFC 6454 §7: the origin is the very place the request is for. */

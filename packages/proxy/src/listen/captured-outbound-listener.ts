@@ -1,7 +1,7 @@
 import { BlockList } from 'node:net';
 import type { Socket } from 'node:net';
 import type { OriginalDestination, OriginalDestinationReader } from '@weft/capture';
-import { hasPort } from '@weft/kernel';
+import { hasPort, bracketedHost } from '@weft/kernel';
 import type { PortRange, Timer } from '@weft/kernel';
 import { addressKey } from '@weft/model';
 import type { ApplicationProtocol, DestinationKey } from '@weft/model';
@@ -56,7 +56,7 @@ export class CapturedOutboundListener extends Listener {
     }
     const { names } = this.engine.tables;
     const { address, port } = original;
-    const key = names.resolve(address.includes(':') ? `[${address}]` : address, port, '');
+    const key = names.resolve(bracketedHost(address), port, '');
     if (key === '') this.askWhose(socket, original);
     else this.openTo(socket, key, names.protocolOf(key), port);
   }

@@ -71,7 +71,7 @@ export class TcpTries implements TryOwner {
   /** Asks the backend for room: the code to refuse the connection with, or undefined. Once. */
   admit(backend: BackendState): TerminationCode | undefined {
     const { nowMs } = this.engine;
-    const refused = backend.admit(nowMs);
+    const refused = backend.admit();
     if (refused !== undefined) return refused;
     this.backend = backend;
     backend.requestStarted(nowMs);

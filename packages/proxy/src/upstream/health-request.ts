@@ -1,3 +1,4 @@
+import { bracketedHost } from '@weft/kernel';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -22,9 +23,8 @@ export async function askStatus(
   // The client goes by what a handshake chose; on a plain connection the declaration takes its place, and nothing that mutual
   // TLS chose between sidecars is a word of the client's.
   if (http2) (socket as TLSSocket).alpnProtocol = 'h2';
-  const host = address.includes(':') ? `[${address}]` : address;
   let given = false;
-  const client = new Client(`http://${host}:${applicationPort}`, {
+  const client = new Client(`http://${bracketedHost(address)}:${applicationPort}`, {
     allowH2: http2,
     pipelining: 1,
     connect: (_options, done) => {

@@ -5,7 +5,8 @@ import type { Head } from '../../head.ts';
 import { DynamicTable, ENTRY_OVERHEAD } from './dynamic-table.ts';
 import { FieldFault, fieldFaultDetail, nameFault, valueFault } from './field-class.ts';
 import { readHuffman } from './huffman.ts';
-import { Insertions } from './insertions.ts';
+import { InsertionNotes } from './insertions.ts';
+import type { Insertions } from './insertions.ts';
 import {
   FIRST_PSEUDO_ID,
   PseudoId,
@@ -32,6 +33,9 @@ const MAX_INTEGER = 2 ** 28;
 
 const PSEUDO_COUNT = 7;
 
+/** One for all decoders: whoever wants to know what a block adds asks before the next is read. */
+const notes = new InsertionNotes();
+
 /**
  * Header blocks to fields (RFC 7541). One for each direction in which heads are read: blocks must be given in the order
  * they came, each whole, and every one of them, wanted or not.
@@ -54,8 +58,6 @@ export class HpackDecoder {
   private readonly table: DynamicTable;
   private limitBytes: number;
   private mustResize: boolean;
-  /** Of the block read last. */
-  private readonly insertions: Insertions;
   private listBytes: number;
   private fields: number;
   private maxListBytes: number;
@@ -77,7 +79,6 @@ export class HpackDecoder {
     this.table = new DynamicTable(most, 4096);
     this.limitBytes = most;
     this.mustResize = false;
-    this.insertions = new Insertions(this.table.bytes);
     this.listBytes = 0;
     this.fields = 0;
     this.maxListBytes = 0;
@@ -115,7 +116,7 @@ export class HpackDecoder {
    * used again.
    */
   addedByBlock(head: Head): Insertions | undefined {
-    return this.resized || this.usedTable || !this.insertions.whole ? undefined : this.insertions.kept(head.bytes);
+    return this.resized || this.usedTable ? undefined : notes.keep(head.bytes);
   }
 
   /** A block came again that `added` this: the table takes it as if the block had been read. */
@@ -141,7 +142,7 @@ export class HpackDecoder {
     this.changedTable = false;
     this.usedTable = false;
     this.resized = false;
-    this.insertions.count = 0;
+    notes.reset();
     this.listBytes = 0;
     this.fields = 0;
     this.maxListBytes = maxListBytes;
@@ -265,7 +266,7 @@ export class HpackDecoder {
     if (insert) {
       this.table.insert(head.bytes, base, valueStart, head.bytes, valueStart, head.length, id | (fault << 8));
       this.changedTable = true;
-      this.insertions.note(base, valueStart, head.length, id | (fault << 8));
+      notes.note(base, valueStart, head.length, id | (fault << 8));
     }
     if (this.admit(head.length - base)) this.take(head, id, fault, base, valueStart, head.length, flag);
     else head.length = base;

@@ -11,6 +11,8 @@ import { STATIC_COUNT, staticBytes, staticIndexOfField, staticNameStart, staticV
 const INDEXED_VALUE_BYTES = 256;
 const SLOTS = 256;
 
+const noNames = new Int32Array(fieldIdCount);
+
 const nameBytes: readonly Buffer[] = fieldNames.map((name) => Buffer.from(name, 'latin1'));
 
 /**
@@ -33,7 +35,7 @@ export class HpackEncoder {
   /** By the low bits of a hash: the number of the entry inserted last under it, plus one. */
   private readonly entries: Int32Array;
   /** By field id: the number of the entry with this name that `once` inserted last, plus one. */
-  private readonly names: Int32Array;
+  private names: Int32Array;
   /** By other bits: the hash seen last. */
   private readonly seen: Int32Array;
   /** Sizes to announce at the beginning of the next block; -1 for none. */
@@ -46,7 +48,7 @@ export class HpackEncoder {
     this.table = new DynamicTable(limitBytes, Math.min(limitBytes, 4096));
     this.limitBytes = limitBytes;
     this.entries = new Int32Array(SLOTS);
-    this.names = new Int32Array(fieldIdCount);
+    this.names = noNames;
     this.seen = new Int32Array(SLOTS);
     this.smallestSize = limitBytes < 4096 ? limitBytes : -1;
     this.finalSize = this.smallestSize;
@@ -172,6 +174,8 @@ export class HpackEncoder {
     out.latin1(value);
     if (!inserts) return;
     table.insert(name, 0, name.length, out.buffer, at, out.length, 0);
+    // Most connections send none: they share one that stays empty.
+    if (this.names === noNames) this.names = new Int32Array(fieldIdCount);
     this.names[id] = table.inserted;
   }
 

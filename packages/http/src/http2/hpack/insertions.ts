@@ -9,39 +9,14 @@ const MOST = 16;
  * adds the same entries again and again; then they are added without the block being decoded.
  */
 export class Insertions {
-  count: number;
-  /** Where the entries lie; the bytes of a head, which holds them as long as it is not used again. */
-  bytes: Buffer;
+  private readonly bytes: Buffer;
   /** Four for each entry: start of the name, start of the value, end of the value, tag. */
   private readonly spans: Int32Array;
 
-  constructor(bytes: Buffer, spans: Int32Array = new Int32Array(MOST * 4)) {
-    this.count = 0;
+  /** `bytes` and `spans` are kept, and must not change any more. */
+  constructor(bytes: Buffer, spans: Int32Array) {
     this.bytes = bytes;
     this.spans = spans;
-  }
-
-  /** True while all that was noted is here. */
-  get whole(): boolean {
-    return this.count <= MOST;
-  }
-
-  note(nameStart: number, valueStart: number, end: number, tag: number): void {
-    if (this.count < MOST) {
-      const at = this.count * 4;
-      this.spans[at] = nameStart;
-      this.spans[at + 1] = valueStart;
-      this.spans[at + 2] = end;
-      this.spans[at + 3] = tag;
-    }
-    this.count += 1;
-  }
-
-  /** The same for good. `bytes` are those that the spans point into, and will not change. */
-  kept(bytes: Buffer): Insertions {
-    const copy = new Insertions(bytes, this.spans.slice(0, this.count * 4));
-    copy.count = this.count;
-    return copy;
   }
 
   /** Adds them once more, in their order. */
@@ -51,5 +26,37 @@ export class Insertions {
       const valueStart = spans[at + 1]!;
       table.insert(bytes, spans[at]!, valueStart, bytes, valueStart, spans[at + 2]!, spans[at + 3]!);
     }
+  }
+}
+
+/** Notes what a block adds while it is read. */
+export class InsertionNotes {
+  private count: number;
+  private readonly spans: Int32Array;
+
+  constructor() {
+    this.count = 0;
+    this.spans = new Int32Array(MOST * 4);
+  }
+
+  /** Another block begins. */
+  reset(): void {
+    this.count = 0;
+  }
+
+  note(nameStart: number, valueStart: number, end: number, tag: number): void {
+    const { spans, count } = this;
+    this.count = count + 1;
+    if (count >= MOST) return;
+    const at = count * 4;
+    spans[at] = nameStart;
+    spans[at + 1] = valueStart;
+    spans[at + 2] = end;
+    spans[at + 3] = tag;
+  }
+
+  /** All of it, for good; undefined when it was more than is noted. `bytes`: what the spans point into. */
+  keep(bytes: Buffer): Insertions | undefined {
+    return this.count > MOST ? undefined : new Insertions(bytes, this.spans.slice(0, this.count * 4));
   }
 }
