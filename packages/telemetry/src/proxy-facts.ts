@@ -70,6 +70,9 @@ export interface LoopFacts {
   readonly delayP50Ms: number;
   readonly delayP99Ms: number;
   readonly delayMaxMs: number;
+  /** Waits for more to read, of which there is then more at once. */
+  readonly coalescings: number;
+  readonly coalescingTotalMs: number;
   readonly gcPauses: number;
   readonly gcPauseTotalMs: number;
   readonly gcPauseMaxMs: number;
@@ -383,6 +386,25 @@ function registerLoop(table: SeriesTable, read: () => LoopFacts): void {
     emit(['0.99'], facts.delayP99Ms / 1000);
     emit(['1'], facts.delayMaxMs / 1000);
   });
+  table.read(
+    'counter',
+    {
+      name: 'weft_event_loop_coalescings_total',
+      help: 'Short waits for more requests of shared connections, so that they are read and answered together.',
+      labels: [],
+    },
+    (emit) => emit([], read().coalescings),
+  );
+  table.read(
+    'counter',
+    {
+      name: 'weft_event_loop_coalescing_seconds_total',
+      help: 'Time in short waits for more requests of shared connections.',
+      unit: 'seconds',
+      labels: [],
+    },
+    (emit) => emit([], read().coalescingTotalMs / 1000),
+  );
   table.read('counter', { name: 'weft_gc_pauses_total', help: 'Garbage collections.', labels: [] }, (emit) =>
     emit([], read().gcPauses),
   );

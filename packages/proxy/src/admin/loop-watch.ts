@@ -1,5 +1,6 @@
 import { PerformanceObserver, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { LoopFacts } from '@weft/telemetry';
+import { turnPace } from '../transport/turn-pace.ts';
 
 /**
  * How the event loop and the collector of this thread do. Delay is how long a turn of the loop takes: what becomes ready
@@ -38,6 +39,8 @@ export class LoopWatch {
       delayP50Ms: histogram.percentile(50) / 1e6,
       delayP99Ms: histogram.percentile(99) / 1e6,
       delayMaxMs: histogram.count === 0 ? 0 : histogram.max / 1e6,
+      coalescings: turnPace.pauses,
+      coalescingTotalMs: turnPace.pausedMs,
       gcPauses: this.pauses,
       gcPauseTotalMs: this.pauseTotalMs,
       gcPauseMaxMs: this.pauseMaxMs,

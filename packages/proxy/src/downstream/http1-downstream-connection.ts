@@ -140,6 +140,10 @@ export class Http1DownstreamConnection implements DownstreamConnection, Downstre
     return 'http1';
   }
 
+  get shared(): boolean {
+    return false;
+  }
+
   sweep(nowMs: number, deadlines: ListenerDeadlines): void {
     const sinceMs = this.waitingSinceMs;
     if (sinceMs === 0) return;

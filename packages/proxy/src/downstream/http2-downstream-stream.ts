@@ -14,6 +14,8 @@ export interface StreamHome {
   readonly engine: Engine;
   /** The caller reads none of its streams. */
   readonly congested: boolean;
+  /** It carries more than one stream. */
+  readonly shared: boolean;
   /** The exchange of `seat` is over; what its stream still has to send, it sends without it. */
   streamOver(seat: Http2DownstreamStream, stream: Http2Stream): void;
   /** A stream's response began to wait for the caller. */
@@ -83,6 +85,10 @@ export class Http2DownstreamStream implements DownstreamStream, Http2StreamSink 
     if (!this.heldUp || this.stream === null) return;
     this.heldUp = false;
     if (!this.stream.blocked) this.exchange.onDownstreamDrained();
+  }
+
+  get shared(): boolean {
+    return this.home.shared;
   }
 
   get blocked(): boolean {

@@ -12,6 +12,8 @@ export interface DownstreamStream {
   readonly blocked: boolean;
   /** What the caller speaks, for logs and `via`. */
   readonly protocol: HttpProtocol;
+  /** Its connection carries others beside it. */
+  readonly shared: boolean;
   /** A 1xx head other than 101. */
   sendInformational(head: Head, edits: HeadEdits, facts: ResponseFacts): void;
   /** False when a byte would split the head: nothing was sent. */

@@ -106,6 +106,8 @@ export abstract class ExchangeState implements ExchangeFacts {
   peerRefused: TerminationCode | '';
   /** From the trailers of the present try; -1 without one. */
   trailersGrpcStatus: number;
+  /** Other streams were open on the connections of both sides when the present try was sent. */
+  shared: boolean;
 
   constructor(engine: Engine, downstream: DownstreamStream, ingress: Ingress) {
     this.engine = engine;
@@ -167,6 +169,7 @@ export abstract class ExchangeState implements ExchangeFacts {
     this.headWorked = true;
     this.peerRefused = '';
     this.trailersGrpcStatus = -1;
+    this.shared = false;
   }
 
   get protocol(): HttpProtocol {
@@ -215,6 +218,7 @@ export abstract class ExchangeState implements ExchangeFacts {
     this.decision.rule = undefined;
     this.responseBegun = false;
     this.responseTrailers = null;
+    this.shared = false;
     this.body.begin();
     this.call.begin(head);
     this.requestDeadlineMs = Number.POSITIVE_INFINITY;

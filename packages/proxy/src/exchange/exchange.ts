@@ -22,6 +22,7 @@ import type { UpstreamObserver, UpstreamStream } from '../upstream/upstream-stre
 import type { DestinationWaiter } from './engine.ts';
 import { nextLimitMs, stalledCode } from './exchange-limits.ts';
 import { ExchangeState, NO_HEAD, State } from './exchange-state.ts';
+import { turnPace } from '../transport/turn-pace.ts';
 import { isMeshHost } from './named-destination.ts';
 import { GRPC_UNAVAILABLE, readGrpcStatus } from './grpc-call.ts';
 import { startMirrors } from './mirror-request.ts';
@@ -460,6 +461,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
       this.reply('malformed-request', 'head-not-writable');
       return;
     }
+    this.shared = this.downstream.shared && stream.shared;
     this.state = State.Sent;
     this.sentMs = nowMs;
     this.lastMovedMs = nowMs;
@@ -592,6 +594,7 @@ export class Exchange extends ExchangeState implements UpstreamObserver, LeaseWa
       this.pool = null;
     }
     const nowMs = engine.nowMs;
+    turnPace.ended(nowMs, nowMs - this.startMs, this.shared);
     if (this.backend !== null) {
       outcome.failed =
         (this.status >= 502 && this.status <= 504) ||

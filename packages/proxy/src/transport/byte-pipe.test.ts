@@ -15,6 +15,7 @@ import { PlaneFixture, plainEndpoint, routeRule } from '../fixture/plane-fixture
 import { bulkPace } from './bulk-pace.ts';
 import { BytePipe } from './byte-pipe.ts';
 import type { PipeOwner } from './byte-pipe.ts';
+import { turnPace } from './turn-pace.ts';
 
 const MIB = 1 << 20;
 
@@ -407,6 +408,45 @@ describe('output of a source', () => {
       }
     });
   }
+});
+
+describe('the turn of the loop', () => {
+  it('ends with a pause, where it is to, behind all that was to be written', async () => {
+    let received = 0;
+    const listening = createPlainServer((socket) => {
+      socket.on('data', (chunk: Buffer) => void (received += chunk.length));
+      socket.write('now');
+    });
+    await once(listening.listen(0, '127.0.0.1'), 'listening');
+    const client = connect({ port: (listening.address() as AddressInfo).port, host: '127.0.0.1' });
+    await once(client, 'connect');
+    const output = new ByteWriter(4_096);
+    const pipe: BytePipe = new BytePipe(client, false, {
+      ...silentOwner,
+      onPipeBytes: () => {
+        output.copy(Buffer.alloc(100), 0, 100);
+        pipe.signal();
+      },
+    });
+    let writtenBefore = -1;
+    pipe.source = { output, shared: true, onPipeTook: () => output.reset() };
+    const rest = mock.method(turnPace, 'rest', () => {
+      if (writtenBefore < 0) writtenBefore = pipe.bytesWritten;
+      turnPace.pausing = false;
+    });
+    turnPace.pausing = true;
+    try {
+      pipe.start();
+      await eventually(() => received === 100, 5_000);
+      assert.equal(rest.mock.callCount(), 1);
+      assert.equal(writtenBefore, 100);
+    } finally {
+      rest.mock.restore();
+      turnPace.pausing = false;
+      client.destroy();
+      listening.close();
+    }
+  });
 });
 
 const silentOwner: PipeOwner = { onPipeBytes() {}, onPipeEnd() {}, onPipeDrained() {}, onPipeClose() {} };

@@ -4,6 +4,7 @@ import type { ByteWriter } from '@weft/kernel';
 import { bulkPace } from './bulk-pace.ts';
 import { directHandles, handleOf, readInto } from './node-handle.ts';
 import type { SocketHandle, WriteRequest } from './node-handle.ts';
+import { turnPace } from './turn-pace.ts';
 import { BULK_BYTES, READ_BYTES, writeBlocks } from './write-blocks.ts';
 
 /**
@@ -63,6 +64,8 @@ let gathering: BytePipe[] = [];
 let flushing: BytePipe[] = [];
 /** True while a pipe's owner runs: what it gathers is sent when it returns. */
 let inTurn = false;
+/** `endLoopTurn` is to come. */
+let loopTurnAwaited = false;
 
 /**
  * A byte stream in both directions over a TCP or TLS socket: reads into one buffer per thread, gathers what is written
@@ -330,8 +333,8 @@ export class BytePipe {
   private gatherOn(): void {
     if (this.gathers) return;
     this.gathers = true;
-    if (gathering.length === 0) setImmediate(flushGathering);
     gathering.push(this);
+    awaitLoopTurn();
   }
 
   private flushSource(source: PipeSource): void {
@@ -441,6 +444,20 @@ export class BytePipe {
 function endTurn(): void {
   inTurn = false;
   flushPipes();
+  if (turnPace.pausing) awaitLoopTurn();
+}
+
+function awaitLoopTurn(): void {
+  if (loopTurnAwaited) return;
+  loopTurnAwaited = true;
+  setImmediate(endLoopTurn);
+}
+
+/** Every socket that could be read in this turn of the loop has been. */
+function endLoopTurn(): void {
+  loopTurnAwaited = false;
+  flushGathering();
+  turnPace.rest();
 }
 
 /** Sends what every pipe has gathered. */

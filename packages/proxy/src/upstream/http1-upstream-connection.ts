@@ -112,6 +112,10 @@ export class Http1UpstreamConnection implements UpstreamStream, PipeOwner, Messa
     return this.requests > 0;
   }
 
+  get shared(): boolean {
+    return false;
+  }
+
   get socket(): Socket {
     return this.pipe.socket;
   }

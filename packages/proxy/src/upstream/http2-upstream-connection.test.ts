@@ -4,10 +4,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { createServer as createHttp2Server } from 'node:http2';
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import type { Http2Server, ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { describe, it } from 'node:test';
+import { describe, it, mock } from 'node:test';
 import type { Http2Limits } from '@weft/http';
 import { seededRandom } from '@weft/kernel';
 import type { ConnectionPolicy } from '@weft/model';
@@ -15,6 +15,7 @@ import { FakeClock, ScriptedServer, eventually } from '@weft/testkit';
 import { Http2PeerServer } from '../fixture/http2-peer.ts';
 import { PlaneFixture, ordersKey, plainEndpoint, routeRule } from '../fixture/plane-fixture.ts';
 import type { PlaneFixtureOptions } from '../fixture/plane-fixture.ts';
+import { turnPace } from '../transport/turn-pace.ts';
 
 const connections: ConnectionPolicy = {
   maxPerEndpoint: 0,
@@ -132,6 +133,40 @@ describe('requests to an endpoint that speaks HTTP/2', () => {
     assert.equal(stage.counters.streams, 0);
     assert.equal(stage.counters.idle, 1);
     assert.equal(stage.counters.openHttp2, 1);
+  });
+
+  stageTest('pace the turns of the loop where they share connections on both sides', async (stage) => {
+    stage.serve();
+    const ended = mock.method(turnPace, 'ended');
+    const { port } = await stage.fixture.listen();
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    const server = stage.servers[0]!;
+    try {
+      const ask = (): Promise<unknown> =>
+        once(session.request({ ':authority': 'orders', ':path': '/' }).resume(), 'close');
+      const alone = ask();
+      const peer = await server.accept();
+      (await peer.request()).reply(200, 'ok');
+      await alone;
+      const together = [ask(), ask(), ask()];
+      await eventually(() => peer.requests.length === 4, 2_000);
+      for (const asked of peer.requests.slice(1)) asked.reply(200, 'ok');
+      await Promise.all(together);
+      const apart = Array.from({ length: 3 }, () => stage.ask('GET', '/'));
+      await eventually(() => peer.requests.length === 7, 2_000);
+      for (const asked of peer.requests.slice(4)) asked.reply(200, 'ok');
+      await Promise.all(apart);
+      const shared = ended.mock.calls.map(({ arguments: [, durationMs, isShared] }) => {
+        assert.ok(durationMs >= 0);
+        return isShared;
+      });
+      // The first of three that came together may have been sent before the next was read.
+      assert.deepEqual([shared[0], ...shared.slice(2)], [false, true, true, false, false, false]);
+      assert.equal(server.peers.length, 1);
+    } finally {
+      ended.mock.restore();
+      session.destroy();
+    }
   });
 
   stageTest(

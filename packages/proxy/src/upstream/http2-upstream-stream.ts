@@ -12,6 +12,8 @@ export interface Http2Carrier {
   readonly used: boolean;
   /** So much waits to be written that more would only pile up. */
   readonly congested: boolean;
+  /** It carries more than one stream. */
+  readonly shared: boolean;
   /** Undefined when the head could not be written, or the connection takes no stream any more (`canLease` is false). */
   open(stream: Http2UpstreamStream, head: Head, edits: HeadEdits, facts: RequestFacts): Http2Stream | undefined;
   readonly canLease: boolean;
@@ -84,6 +86,10 @@ export class Http2UpstreamStream implements UpstreamStream, Http2StreamSink {
     this.bulk = false;
     this.sampleBytes = 0;
     this.sampleSinceMs = carrier.now() | 0;
+  }
+
+  get shared(): boolean {
+    return this.carrier.shared;
   }
 
   get blocked(): boolean {

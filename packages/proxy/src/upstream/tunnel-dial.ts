@@ -17,6 +17,7 @@ export class TunnelDial implements StreamSource, UpstreamStream, PipeOwner, Dial
   /** Never TLS of ours. */
   readonly lastHandshakeMs = -1;
   readonly reused = false;
+  readonly shared = false;
   private readonly target: DialTarget;
   private readonly environment: PoolEnvironment;
   private waiter: LeaseWaiter | null;

@@ -12,6 +12,8 @@ export interface UpstreamStream {
   readonly reused: boolean;
   /** True while the peer is slow to read: stop sending until `onUpstreamDrained`. */
   readonly blocked: boolean;
+  /** Its connection carries others beside it. */
+  readonly shared: boolean;
   /** False when a byte would split the head: nothing was sent, the stream is to be cancelled. */
   sendHead(observer: UpstreamObserver, head: Head, edits: HeadEdits, facts: RequestFacts): boolean;
   /** A head, and what of the body is there, that were written before; more may follow unless `whole`. */
