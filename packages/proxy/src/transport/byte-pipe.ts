@@ -2,9 +2,9 @@ import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { ByteWriter } from '@weft/kernel';
 import { bulkPace } from './bulk-pace.ts';
+import { loopTurn } from './loop-turn.ts';
 import { directHandles, handleOf, readInto } from './node-handle.ts';
 import type { SocketHandle, WriteRequest } from './node-handle.ts';
-import { turnPace } from './turn-pace.ts';
 import { BULK_BYTES, READ_BYTES, writeBlocks } from './write-blocks.ts';
 
 /**
@@ -42,13 +42,6 @@ const BULK_READ_BYTES = 8_192;
 /** A pipe that has moved so much since it last read little is one of bulk as well: what it reads is credit for more. */
 const BULK_MOVED_BYTES = 65_536;
 
-/**
- * A source with less than this waits for the end of the turn of the loop. A write costs as much as all else that is done for
- * a small call, so the calls of 32 connections that go on over one are worth a single one; what is much already is its own
- * batch, and is worth more in the peer's hands while the rest is read.
- */
-const GATHER_BYTES = 400;
-
 /** Above it a chunk that TLS encrypts at once is sent by itself and not copied behind the head. */
 const COPY_BYTES = 8_192;
 
@@ -58,14 +51,8 @@ export const pipeHighWaterBytes = 65_536;
 /** Reads of all sockets of a thread land here: callbacks are synchronous, so one buffer serves them all. */
 const sharedRead: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const dirty: BytePipe[] = [];
-/** Pipes whose source waits for the end of the turn of the loop. */
-let gathering: BytePipe[] = [];
-/** The list that is flushed while others gather in the first. */
-let flushing: BytePipe[] = [];
 /** True while a pipe's owner runs: what it gathers is sent when it returns. */
 let inTurn = false;
-/** `endLoopTurn` is to come. */
-let loopTurnAwaited = false;
 
 /**
  * A byte stream in both directions over a TCP or TLS socket: reads into one buffer per thread, gathers what is written
@@ -230,7 +217,12 @@ export class BytePipe {
   /** A turn of an owner is over, or the write under way is: what was gathered is sent, or waits for the others of this turn. */
   settle(): void {
     const { source } = this;
-    if (source !== null && source.shared && source.output.length < GATHER_BYTES && !this.ending) this.gatherOn();
+    const waits =
+      source !== null &&
+      source.shared &&
+      loopTurn.isWorthGathering(source.output.length, this.encrypted) &&
+      !this.ending;
+    if (waits) this.gatherOn();
     else this.flush();
   }
 
@@ -324,7 +316,7 @@ export class BytePipe {
     return this.source !== null && this.source.output.length > 0;
   }
 
-  /** Called when every socket that could be read in this turn of the loop has been. */
+  /** Called by `loopTurn`. */
   flushGathered(): void {
     this.gathers = false;
     this.flush();
@@ -333,8 +325,7 @@ export class BytePipe {
   private gatherOn(): void {
     if (this.gathers) return;
     this.gathers = true;
-    gathering.push(this);
-    awaitLoopTurn();
+    loopTurn.gather(this);
   }
 
   private flushSource(source: PipeSource): void {
@@ -444,33 +435,12 @@ export class BytePipe {
 function endTurn(): void {
   inTurn = false;
   flushPipes();
-  if (turnPace.pausing) awaitLoopTurn();
-}
-
-function awaitLoopTurn(): void {
-  if (loopTurnAwaited) return;
-  loopTurnAwaited = true;
-  setImmediate(endLoopTurn);
-}
-
-/** Every socket that could be read in this turn of the loop has been. */
-function endLoopTurn(): void {
-  loopTurnAwaited = false;
-  flushGathering();
-  turnPace.rest();
+  loopTurn.countRead();
 }
 
 /** Sends what every pipe has gathered. */
 function flushPipes(): void {
   while (dirty.length > 0) dirty.pop()!.settle();
-}
-
-function flushGathering(): void {
-  const pipes = gathering;
-  // What is written here may drain others, whose output waits for the next turn.
-  gathering = flushing;
-  flushing = pipes;
-  while (pipes.length > 0) pipes.pop()!.flushGathered();
 }
 
 function flushLater(pipe: BytePipe): void {
