@@ -361,11 +361,13 @@ describe('bulk to a plain socket', () => {
 
 describe('output of a source', () => {
   const cases = [
-    { what: 'little of it on a connection of several streams', bytes: 100, shared: true, writes: 1 },
-    { what: 'little of it on a connection of one stream', bytes: 100, shared: false, writes: 2 },
-    { what: 'much of it', bytes: 1_000, shared: true, writes: 2 },
+    { what: 'little of it on a connection of several streams', bytes: 100, shared: true, encrypted: false, writes: 1 },
+    { what: 'little of it on a connection of one stream', bytes: 100, shared: false, encrypted: false, writes: 2 },
+    { what: 'little of it on one of one stream with TLS', bytes: 100, shared: false, encrypted: true, writes: 1 },
+    { what: 'much of it', bytes: 1_000, shared: true, encrypted: false, writes: 2 },
+    { what: 'much of it with TLS', bytes: 4_000, shared: true, encrypted: true, writes: 2 },
   ];
-  for (const { what, bytes, shared, writes } of cases) {
+  for (const { what, bytes, shared, encrypted, writes } of cases) {
     it(`${what}, made twice in a turn of the loop, is sent in ${writes === 1 ? 'one write' : 'two writes'}`, async () => {
       let received = 0;
       const listening = createPlainServer((socket) =>
@@ -374,7 +376,7 @@ describe('output of a source', () => {
       await once(listening.listen(0, '127.0.0.1'), 'listening');
       const client = connect({ port: (listening.address() as AddressInfo).port, host: '127.0.0.1' });
       await once(client, 'connect');
-      const pipe = new BytePipe(client, false, silentOwner);
+      const pipe = new BytePipe(client, encrypted, silentOwner);
       let taken = 0;
       const output = new ByteWriter(4_096);
       pipe.source = {

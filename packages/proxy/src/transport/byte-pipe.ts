@@ -30,7 +30,7 @@ export interface PipeOwner {
 export interface PipeSource {
   /** What is to be sent. The pipe replaces its `buffer` when the kernel keeps it. */
   readonly output: ByteWriter;
-  /** Several streams are open: what other sockets hold at this moment may belong on this one. */
+  /** Several streams are open: what other sockets hold at this moment may belong on this one, as it may on any leg with TLS. */
   readonly shared: boolean;
   /** The output was handed over: it is to be emptied, and may be filled again at once with what waited. */
   onPipeTook(): void;
@@ -219,7 +219,7 @@ export class BytePipe {
     const { source } = this;
     const waits =
       source !== null &&
-      source.shared &&
+      (source.shared || this.encrypted) &&
       loopTurn.isWorthGathering(source.output.length, this.encrypted) &&
       !this.ending;
     if (waits) this.gatherOn();
