@@ -52,19 +52,17 @@ describe('bulk', () => {
 
   it('rests after each share where the processor is short and small messages are about', async () => {
     const scene = new Scene();
-    scene.pass(25, 0.12, 10);
+    scene.pass(25, 0.06, 10);
     await turn();
     scene.went = 0;
-    scene.pass(25, 0.12, 10);
-    assert.equal(scene.pace.shareBytes, 128 * 1024);
-    scene.pass(1, 0.12, 0);
+    scene.pass(25, 0.06, 10);
+    assert.equal(scene.pace.shareBytes, 64 * 1024);
+    scene.pass(1, 0.06, 0);
     await turn();
     assert.equal(scene.went, 0);
     assert.equal(scene.rests.length, 1, 'all that rest are woken together');
     scene.rests[0]!();
     assert.equal(scene.went, 2);
-    scene.pass(25, 0.4, 10);
-    assert.equal(scene.pace.shareBytes, 64 * 1024);
   });
 
   it('goes on where the processor is short and nobody small is there to wait', async () => {
@@ -86,9 +84,9 @@ describe('bulk', () => {
     scene.pass(25, 0.2, 0);
     assert.ok(!scene.resting);
     scene.pass(25, 0.2, 1);
-    scene.pass(25, 0.06, 1);
+    scene.pass(25, 0.03, 1);
     assert.ok(scene.resting, 'a little less is not enough');
-    scene.pass(25, 0.04, 1);
+    scene.pass(25, 0.01, 1);
     assert.ok(!scene.resting);
   });
 

@@ -22,11 +22,11 @@ export interface PacePorts {
  */
 const SHARE_BYTES = 262_144;
 
-/** The same while it rests in between: what is read at once is what a small call that comes just then waits for. */
-const RESTING_SHARE_BYTES = 131_072;
-
-/** And while even so the processor is short: some 50 MiB a second of each connection. */
-const LEAST_SHARE_BYTES = 65_536;
+/**
+ * The same while it rests in between, some 50 MiB a second of each connection: what is read at once is what a small call that
+ * comes just then waits for.
+ */
+const RESTING_SHARE_BYTES = 65_536;
 
 /** The processor is looked at so often. */
 const SAMPLE_MS = 20;
@@ -35,9 +35,8 @@ const SAMPLE_MS = 20;
 const STALE_MS = 500;
 
 /** Waiting for the processor so much of the time is too much; below the lower one there is enough again. */
-const SHORT_SHARE = 0.1;
-const ENOUGH_SHARE = 0.05;
-const VERY_SHORT_SHARE = 0.15;
+const SHORT_SHARE = 0.05;
+const ENOUGH_SHARE = 0.02;
 
 /** Small messages are about when one has come within this time: ten a second. */
 const SMALL_MS = 100;
@@ -109,8 +108,7 @@ export class BulkPace {
     }
     this.smallsAbout = nowMs - this.smallMs <= SMALL_MS;
     this.resting = this.smallsAbout && share >= (this.resting ? ENOUGH_SHARE : SHORT_SHARE);
-    if (!this.resting) this.shareBytes = SHARE_BYTES;
-    else this.shareBytes = share >= VERY_SHORT_SHARE ? LEAST_SHARE_BYTES : RESTING_SHARE_BYTES;
+    this.shareBytes = this.resting ? RESTING_SHARE_BYTES : SHARE_BYTES;
   }
 }
 
