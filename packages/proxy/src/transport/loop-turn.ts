@@ -58,7 +58,7 @@ export class LoopTurn {
     this.spare = [];
   }
 
-  /** A socket was read, and what came of it is written or gathered. */
+  /** A socket was read (or drained, or closed), and what came of it is written or gathered. */
   countRead(): void {
     this.read = true;
     if (this.ports.pace.pausing) this.awaitEnd();
