@@ -142,8 +142,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
     this.guard = new FloodGuard(limits.resetPatience);
     this.credit = new ReceiveCredit(limits);
     const { server, sender, table, guard, credit, encoder, heads } = this;
-    const { streamWindowBytes } = limits;
-    this.control = new ControlFrames(this, { server, streamWindowBytes, sender, table, guard, credit, encoder, heads });
+    this.control = new ControlFrames(this, { server, sender, table, guard, credit, encoder, heads });
     this.block = new HeaderBlock(limits);
     this.scratch = null;
     this.nowMs = 0;
@@ -569,9 +568,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   private addStream(id: number, sink: Http2StreamSink): Http2Stream {
-    const own = this.limits.streamWindowBytes;
-    // Until our SETTINGS are acknowledged the peer may rightly count with 65,535.
-    const receive = this.settingsAcked || own > INITIAL_WINDOW_BYTES ? own : INITIAL_WINDOW_BYTES;
+    const receive = this.credit.initialBytes;
     const stream = new Http2Stream(this, id, sink, this.peer.initialWindowBytes, receive, receive);
     this.table.add(stream);
     return stream;
@@ -759,6 +756,7 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
       this.fault(stream, Http2ErrorCode.ProtocolError, 'no-head');
       return;
     }
+    this.credit.end(stream);
     stream.remoteEnded = true;
     // Before the sink hears of it: what it opens next may then take the place.
     if (stream.localEnded) this.close(stream, Closing.Ended);

@@ -3,7 +3,7 @@ import { FieldId } from '../field-id.ts';
 import { Http2ErrorCode, http2ErrorName } from './error-code.ts';
 import { Flood } from './flood-guard.ts';
 import type { FloodGuard } from './flood-guard.ts';
-import { FrameFlag, INITIAL_WINDOW_BYTES, MAX_WINDOW_BYTES } from './frame/frame-type.ts';
+import { FrameFlag, MAX_WINDOW_BYTES } from './frame/frame-type.ts';
 import { writePing, writeSettingsAck } from './frame/frame-writer.ts';
 import { readDependency } from './frame/header-block.ts';
 import type { HeadReader } from './head-reader.ts';
@@ -38,8 +38,6 @@ export interface ControlOwner {
 /** The parts of a connection that control frames act upon. */
 export interface ControlledParts {
   readonly server: boolean;
-  /** Receive window that our SETTINGS give a stream. */
-  readonly streamWindowBytes: number;
   readonly sender: Sender;
   readonly table: StreamTable;
   readonly guard: FloodGuard;
@@ -67,7 +65,6 @@ export class ControlFrames {
   goawaySeen: boolean;
   private readonly owner: ControlOwner;
   private readonly server: boolean;
-  private readonly streamWindowBytes: number;
   private readonly sender: Sender;
   private readonly table: StreamTable;
   private readonly guard: FloodGuard;
@@ -87,7 +84,6 @@ export class ControlFrames {
     this.goawaySeen = false;
     this.owner = owner;
     this.server = parts.server;
-    this.streamWindowBytes = parts.streamWindowBytes;
     this.sender = parts.sender;
     this.table = parts.table;
     this.guard = parts.guard;
@@ -182,11 +178,9 @@ export class ControlFrames {
     }
     this.settingsAcked = true;
     this.heads.settingsAcked();
-    const excess = INITIAL_WINDOW_BYTES - this.streamWindowBytes;
-    if (excess <= 0) return;
-    for (const stream of this.table.all()) {
-      stream.receiveWindow -= excess;
-      stream.windowBytes -= excess;
+    const streams = this.table.all();
+    if (!this.credit.acknowledge(streams)) return;
+    for (const stream of streams) {
       // What was too little to announce of the larger window may be more than the smaller one: nothing else would say it.
       if (!stream.remoteEnded) this.owner.announceStreamCredit(stream);
     }

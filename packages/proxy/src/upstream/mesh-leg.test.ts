@@ -386,7 +386,7 @@ describe('callers that do not read', () => {
         sent.on('response', (response) => slow.push(response.pause()));
         sent.end();
         // Some of them read for a while first, so that their windows grow.
-        await eventually(() => slow.length === index + 1, 5_000);
+        await eventually(() => slow.length === index + 1, 20_000);
         if (index % 10 === 0) {
           let received = 0;
           slow[index]!.on('data', (chunk: Buffer) => {
@@ -394,7 +394,7 @@ describe('callers that do not read', () => {
             if (received > 4 * MIB) slow[index]!.pause();
           });
           slow[index]!.resume();
-          await eventually(() => received > 4 * MIB, 5_000);
+          await eventually(() => received > 4 * MIB, 20_000);
         }
       }
       for (let round = 0; round < 20; round += 1) {
