@@ -9,6 +9,9 @@ export interface BenchOptions {
   readonly rounds: number;
   /** How often all processes are started afresh, each time for all rounds, where a measure is one of CPU. */
   readonly starts: number;
+  /** Callers, and requests under way on each, in place of a measure's own, where it is one of CPU: such a figure has no bounds. */
+  readonly connections: number | undefined;
+  readonly streams: number | undefined;
   /** Length of one round; undefined leaves it to each measure. */
   readonly seconds: number | undefined;
   /** Of the soak. */
@@ -32,6 +35,8 @@ export const benchUsage = `Usage: npm run bench -- [options]
   --only NAME[,NAME]  take these only
   --rounds N          rounds of each measure, interleaved between the subjects (5)
   --starts N          start all processes N times, each time for all rounds, in measures of CPU (1)
+  --connections N     callers in place of a measure's own, in measures of CPU; the figure is then not held against bounds
+  --streams N         the same for requests under way on each connection of HTTP/2
   --seconds N         length of one round (each measure has its own)
   --minutes N         length of the soak (120)
   --json FILE         write the figures as JSON too
@@ -56,6 +61,8 @@ export function readBenchOptions(args: readonly string[], known: readonly string
   let subjects: string[] = [];
   let rounds = 5;
   let starts = 1;
+  let connections: number | undefined;
+  let streams: number | undefined;
   let seconds: number | undefined;
   let minutes = 120;
   let json: string | undefined;
@@ -79,12 +86,14 @@ export function readBenchOptions(args: readonly string[], known: readonly string
       else if (flag === '--other-program') otherProgram = value;
       else {
         const number = Number(value);
-        const whole = flag === '--rounds' || flag === '--starts';
+        const whole = counts.includes(flag);
         if (!(number > 0) || (whole && !Number.isInteger(number))) {
           return fail(`${flag} needs a positive ${whole ? 'whole ' : ''}number, not ${value}`);
         }
         if (flag === '--rounds') rounds = number;
         else if (flag === '--starts') starts = number;
+        else if (flag === '--connections') connections = number;
+        else if (flag === '--streams') streams = number;
         else if (flag === '--seconds') seconds = number;
         else minutes = number;
       }
@@ -102,6 +111,8 @@ export function readBenchOptions(args: readonly string[], known: readonly string
     only,
     rounds,
     starts,
+    connections,
+    streams,
     seconds,
     minutes,
     json,
@@ -113,12 +124,12 @@ export function readBenchOptions(args: readonly string[], known: readonly string
   });
 }
 
+const counts = ['--rounds', '--starts', '--connections', '--streams'];
 const valued = [
+  ...counts,
   '--only',
   '--subjects',
   '--json',
-  '--rounds',
-  '--starts',
   '--seconds',
   '--minutes',
   '--v8-flags',

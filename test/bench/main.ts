@@ -66,6 +66,7 @@ for (const subject of chosen) {
 console.log(`load ${loadText()}`);
 
 const certificates = makePairCertificates(workbench.makeFolder('certificates'));
+const ownWidth = options.connections === undefined && options.streams === undefined;
 const taken: { figure: Figure; notes: readonly string[] }[] = [];
 const failures: string[] = [];
 for (const measure of measures) {
@@ -74,7 +75,7 @@ for (const measure of measures) {
   const before = readCpuTicks();
   try {
     for (const each of await measure.take({ workbench, options, subjects: chosen, certificates, say })) {
-      taken.push({ figure: figureOf(each), notes: each.notes });
+      taken.push({ figure: figureOf(ownWidth ? each : { ...each, limits: [] }), notes: each.notes });
     }
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);

@@ -60,15 +60,21 @@ interface Taken {
   readonly failed: Set<string>;
 }
 
+/** `callers` and the way's streams hold unless the command line says others. */
 export async function takeCpuRounds(
   context: BenchContext,
   shape: Shape,
-  connections: number,
+  callers: number,
   names: readonly SubjectName[],
-  way: CpuRoundsWay = {},
+  asked: CpuRoundsWay = {},
 ): Promise<CpuRounds> {
   const { options, say } = context;
-  const { bothLegs = [] } = way;
+  const { bothLegs = [], spoken, streams = 1 } = asked;
+  if (options.streams !== undefined && spoken?.application !== 'http2') {
+    throw new Error('--streams is for measures whose callers speak HTTP/2');
+  }
+  const connections = options.connections ?? callers;
+  const way = { ...asked, streams: options.streams ?? streams };
   const series = new Map<string, Series>();
   const absent = new Set<string>();
   const failed = new Set<string>();
