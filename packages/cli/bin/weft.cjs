@@ -15,6 +15,8 @@ const NEEDED_MAJOR = 26;
 // A small young generation, and one helper thread beside the one that serves. The reasons, and the same numbers for sidecars that
 // `weft run` starts, stand in src/v8-flags.ts; a test holds both together.
 const V8_FLAGS = { proxy: ['--max-semi-space-size=1', '--v8-pool-size=1'] };
+// One heap for all threads of a proxy that serves with one of them: said there as well.
+const ONE_HEAP = { name: 'MALLOC_ARENA_MAX', value: '1' };
 
 main();
 
@@ -33,7 +35,7 @@ function main() {
   }
   const argv = process.argv.slice(2);
   const args = nodeOptions(argv).concat(findProgram(argv));
-  const env = withCompileCache(process.env);
+  const env = withOneHeap(withCompileCache(process.env), argv);
   if (isHere(node, args, argv, env)) return;
   if (becomes(node, args, env)) return;
   runBeside(node, args, argv, env);
@@ -107,12 +109,36 @@ function withCompileCache(env) {
   return Object.assign({}, env, { NODE_COMPILE_CACHE: path.join(cache, 'weft', 'compile-cache') });
 }
 
+function withOneHeap(env, argv) {
+  if (argv[0] !== 'proxy' || env[ONE_HEAP.name] || workersOf(argv) > 1) return env;
+  const added = {};
+  added[ONE_HEAP.name] = ONE_HEAP.value;
+  return Object.assign({}, env, added);
+}
+
+/** What `--workers` or its variable says; 1 when neither does. */
+function workersOf(argv) {
+  const said = valueOf(argv, '--workers') || process.env.WEFT_WORKERS;
+  return said ? parseInt(said, 10) : 1;
+}
+
+/** The value of a flag, behind a space or an equals sign; undefined when it is not there. */
+function valueOf(argv, flag) {
+  const at = argv.indexOf(flag);
+  if (at >= 0) return argv[at + 1];
+  const joined = argv.filter(function (arg) {
+    return arg.indexOf(flag + '=') === 0;
+  });
+  return joined.length > 0 ? joined[joined.length - 1].slice(flag.length + 1) : undefined;
+}
+
 /**
  * Where this very Node would only be started again, with nothing that has to be said before it starts, it goes on by itself: a
  * start of Node is most of what `weft capture` costs a pod.
  */
 function isHere(node, args, argv, env) {
   if (node !== process.execPath || nodeOptions(argv).length > 0 || !modules.enableCompileCache) return false;
+  if (env[ONE_HEAP.name] !== process.env[ONE_HEAP.name]) return false;
   if (env !== process.env) {
     modules.enableCompileCache(env.NODE_COMPILE_CACHE);
     process.env.NODE_COMPILE_CACHE = env.NODE_COMPILE_CACHE;
@@ -168,12 +194,7 @@ function runBeside(node, args, argv, env) {
 
 /** The descriptor beyond the usual three that `--ready-fd` names; 0 when there is none. */
 function readyDescriptor(argv) {
-  const at = argv.indexOf('--ready-fd');
-  let text = at >= 0 ? argv[at + 1] : process.env.WEFT_READY_FD;
-  argv.forEach(function (arg) {
-    if (arg.indexOf('--ready-fd=') === 0) text = arg.slice('--ready-fd='.length);
-  });
-  const fd = parseInt(text, 10);
+  const fd = parseInt(valueOf(argv, '--ready-fd') || process.env.WEFT_READY_FD, 10);
   return fd >= 3 && fd < 64 ? fd : 0;
 }
 

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { sidecarNodeOptions } from '@weft/injection';
+import { sidecarAllocator, sidecarNodeOptions } from '@weft/injection';
 import { eventually, isRunning } from '@weft/testkit';
 import { transformSync } from 'rolldown/utils';
-import { proxyV8Flags } from './v8-flags.ts';
+import { proxyEnvironment, proxyV8Flags } from './v8-flags.ts';
 import { weftVersion } from './weft-version.ts';
 
 const launcher = fileURLToPath(new URL('../bin/weft.cjs', import.meta.url));
@@ -50,7 +50,32 @@ test('starts proxies with the V8 options that weft run starts them with', () => 
     proxyV8Flags,
   );
   assert.equal(sidecarNodeOptions, proxyV8Flags.join(' '), 'as injected sidecars are');
+  const [, name, value] = /ONE_HEAP = \{ name: '(\w+)', value: '(\w+)' \}/.exec(source)!;
+  assert.deepEqual({ [name!]: value }, proxyEnvironment);
+  assert.deepEqual(sidecarAllocator, proxyEnvironment);
 });
+
+for (const [what, args, set, heaps] of [
+  ['one heap', ['proxy', '--help'], {}, '1'],
+  ['as many heaps as its user says', ['proxy', '--help'], { MALLOC_ARENA_MAX: '3' }, '3'],
+  ['as many heaps as it likes where several threads serve', ['proxy', '--workers', '4', '--help'], {}, 'undefined'],
+  ['the same where a variable says so', ['proxy', '--help'], { WEFT_WORKERS: '2' }, 'undefined'],
+  ['one heap where a single thread is asked for', ['proxy', '--workers=1', '--help'], {}, '1'],
+  ['nothing of it to other commands', ['version'], {}, 'undefined'],
+] as const) {
+  test(`gives ${what}`, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'weft-launcher-'));
+    const preload = join(folder, 'tell.cjs');
+    // A process that becomes another one does not come to its end.
+    writeFileSync(preload, "process.on('exit', () => console.error(`heaps: ${process.env.MALLOC_ARENA_MAX}.`));\n");
+    const { MALLOC_ARENA_MAX: _, ...rest } = process.env;
+    const env = { ...rest, ...set, NODE_OPTIONS: `--require ${JSON.stringify(preload)}` };
+    const run = spawnSync(process.execPath, [launcher, ...args], { encoding: 'utf8', env });
+    rmSync(folder, { recursive: true });
+    assert.equal(run.status, 0, run.stderr);
+    assert.match(run.stderr, new RegExp(`^heaps: ${heaps}\\.$`, 'm'));
+  });
+}
 
 test('becomes the program: its output and exit code are the command’s', () => {
   const run = spawnSync(process.execPath, [launcher, 'version', '-o', 'json'], { encoding: 'utf8' });

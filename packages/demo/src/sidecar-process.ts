@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { proxyV8Flags, weftProgram } from '@weft/cli';
+import { proxyEnvironment, proxyV8Flags, weftProgram } from '@weft/cli';
 import type { ReadyLine } from '@weft/cli';
 import type { ControlProcess } from './control-process.ts';
 import { ask, askJson } from './json-http.ts';
@@ -121,7 +121,7 @@ export class SidecarProcess {
       command: process.execPath,
       args: [...proxyV8Flags, weftProgram, ...args],
       // Not an argument: those are everybody's to read.
-      ...(token === '' ? {} : { environment: { WEFT_TOKEN: token } }),
+      environment: { ...proxyEnvironment, ...(token === '' ? {} : { WEFT_TOKEN: token }) },
     });
   }
 

@@ -1,7 +1,7 @@
 export { type ApplicationProbe, type ProbeTable, probePathPrefix, readProbeTable } from './application-probe.ts';
 export { type InjectedSidecar, readInjectedSidecar } from './injected-sidecar.ts';
 export { type PodInjection, type PodPlace, injectPod } from './inject-pod.ts';
-export { captureRulesVariable, drainKeyHeader, sidecarNodeOptions } from './injected-container.ts';
+export { captureRulesVariable, drainKeyHeader, sidecarAllocator, sidecarNodeOptions } from './injected-container.ts';
 export { type LeaveReason, captureContainer, injectLabel, sidecarContainer } from './injection-verdict.ts';
 export {
   type CaptureMode,

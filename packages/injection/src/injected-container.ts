@@ -28,6 +28,8 @@ const awaitReady = '/weft/bin/await-ready';
  * second time to say them; `weft proxy` says the same where nobody has.
  */
 export const sidecarNodeOptions = '--max-semi-space-size=1 --v8-pool-size=1';
+/** One heap for all threads, which glibc reads before Node starts. As with the options, `weft proxy` says it where nobody has. */
+export const sidecarAllocator: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '1' };
 
 const stateVolume = 'weft-state';
 const tokenVolume = 'weft-token';
@@ -89,6 +91,7 @@ export function makeSidecar(settings: InjectionSettings, pod: PodSettings, facts
         [metricsVariable]: facts.metrics,
         [drainKeyVariable]: facts.drainKey,
         NODE_OPTIONS: sidecarNodeOptions,
+        ...sidecarAllocator,
       }),
     ],
     ports: [{ name: 'weft-metrics', containerPort: sidecarPorts.metrics, protocol: 'TCP' }],

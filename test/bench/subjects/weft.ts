@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { proxyV8Flags } from '@weft/cli';
+import { proxyEnvironment, proxyV8Flags } from '@weft/cli';
 import { freePorts } from '@weft/testkit';
 import type { Running, Workbench } from '../workbench.ts';
 import { nodeCommand } from './subject.ts';
@@ -97,7 +97,8 @@ export async function startWeftSidecar(options: WeftStart): Promise<Running> {
   if (options.bytesPort !== undefined) switches.push(`--port=tcp=${options.bytesPort}`);
   const given = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
   const args = [...(options.v8Flags ?? v8Flags), ...program, ...given, ...switches];
-  return workbench.start({ ...nodeCommand(args, probe), processor: 'subject' });
+  const { environment, ...command } = nodeCommand(args, probe);
+  return workbench.start({ ...command, environment: { ...proxyEnvironment, ...environment }, processor: 'subject' });
 }
 
 /** With everything on that a user has who configured nothing: routing, balancing, metrics, policy check. Access log off. */

@@ -17,9 +17,15 @@ test('a program is pointed at the sidecar in the words of every language, and no
   });
 });
 
-test('a sidecar gets the token by its environment, and no setting meant for another proxy', () => {
-  assert.deepEqual(sidecarEnvironment({ PATH: '/bin', WEFT_PORTS: '1' }, 't'), { PATH: '/bin', WEFT_TOKEN: 't' });
-  assert.deepEqual(sidecarEnvironment({ WEFT_TOKEN: 'old' }, ''), {});
+test('a sidecar gets the token by its environment, one heap, and no setting meant for another proxy', () => {
+  const heap = { MALLOC_ARENA_MAX: '1' };
+  assert.deepEqual(sidecarEnvironment({ PATH: '/bin', WEFT_PORTS: '1' }, 't'), {
+    ...heap,
+    PATH: '/bin',
+    WEFT_TOKEN: 't',
+  });
+  assert.deepEqual(sidecarEnvironment({ WEFT_TOKEN: 'old' }, ''), heap);
+  assert.deepEqual(sidecarEnvironment({ MALLOC_ARENA_MAX: '4' }, ''), { MALLOC_ARENA_MAX: '4' });
 });
 
 test('a program that is not there is said before anything is started', () => {

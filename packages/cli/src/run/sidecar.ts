@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import type { ReadyLine } from '../proxy/ready-line.ts';
-import { proxyV8Flags } from '../v8-flags.ts';
+import { proxyEnvironment, proxyV8Flags } from '../v8-flags.ts';
 
 export interface SidecarOptions {
   /** Flags of `weft proxy`, without those this file adds. */
@@ -110,7 +110,7 @@ function proxyProgram(program: string): string[] {
 /** Settings of this process are given as flags; a variable meant for another proxy is not to reach this one. */
 export function sidecarEnvironment(env: NodeJS.ProcessEnv, token: string): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !name.startsWith('WEFT_'));
-  return { ...Object.fromEntries(kept), ...(token === '' ? {} : { WEFT_TOKEN: token }) };
+  return { ...proxyEnvironment, ...Object.fromEntries(kept), ...(token === '' ? {} : { WEFT_TOKEN: token }) };
 }
 
 /** A line of the log, or whatever else a dying process prints. */
