@@ -208,8 +208,8 @@ export class Http2Connection implements FrameHandler, SenderOwner, Http2StreamOw
   }
 
   /**
-   * Streams stand in each other's way: half of what may be held for slow readers is held here, or the peer has shut the
-   * connection's window while data waits for it.
+   * Streams stand in each other's way: half of what may be held for slow readers is held here, or all of it may come to be, or
+   * the peer has shut the connection's window while data waits for it.
    */
   get choked(): boolean {
     return this.credit.strained || (this.sender.window <= 0 && this.sender.queuedBytes > 0);

@@ -26,7 +26,10 @@ export interface Http2Limits {
   readonly connectionWindowBytes: number;
   /** What the windows may grow to when the path is measured to need it; the connection's to four times as much. */
   readonly maxStreamWindowBytes: number;
-  /** Received and not yet granted over all streams; beyond it the connection window stays shut. */
+  /**
+   * Received and not yet granted over all streams. What comes beyond it counts against the connection's window until it is
+   * granted; the windows of all streams together grow by as much.
+   */
   readonly heldBytes: number;
   /** A stream with this much waiting to be sent says `blocked`. */
   readonly streamBufferBytes: number;
