@@ -139,12 +139,12 @@ describe('windows of streams', () => {
       credit.growth.onAck(nowMs + 9);
     }
     assert.equal(credit.growth.windowBytes, limits.maxStreamWindowBytes);
-    credit.grow();
     return credit;
   }
 
   test('grow by no more together than may be held, and leave what they grew by to others', () => {
     const credit = grownCredit();
+    credit.grow();
     const connection = { window: limits.connectionWindowBytes };
     const streams = Array.from({ length: 10 }, () => birth(credit));
     for (const stream of streams) flow(credit, stream, 1024 * KIB, connection);
@@ -155,6 +155,34 @@ describe('windows of streams', () => {
     credit.forget(streams[0]!);
     for (const stream of streams.slice(1)) flow(credit, stream, 1024 * KIB, connection);
     assert.equal(grown(streams.slice(1)), limits.heldBytes);
+  });
+
+  test('that grow under a reader that holds something count as large as they are', () => {
+    const credit = grownCredit();
+    const connection = { window: limits.connectionWindowBytes };
+    const slow = birth(credit);
+    assert.equal(arrive(credit, slow, 200 * KIB, connection), 200 * KIB);
+    credit.grant(slow, 150 * KIB);
+    credit.dueFor(slow);
+    assert.equal(slow.windowBytes, limits.maxStreamWindowBytes);
+    const another = birth(credit);
+    credit.hold(another, 1);
+    assert.equal(credit.strained, true);
+    credit.grant(another, 1);
+    assert.equal(credit.strained, false);
+  });
+
+  test('and that of the connection do not grow while a quarter of what may be held is', () => {
+    const credit = grownCredit();
+    const stream = birth(credit);
+    assert.ok(credit.take(300 * KIB));
+    credit.hold(stream, 300 * KIB);
+    credit.grow();
+    assert.equal(credit.due(), 300 * KIB);
+    credit.grant(stream, 300 * KIB);
+    credit.grow();
+    assert.ok(credit.take(300 * KIB));
+    assert.equal(credit.due(), 4 * limits.maxStreamWindowBytes - limits.connectionWindowBytes + 300 * KIB);
   });
 
   test('do not grow while a quarter of what may be held is', () => {

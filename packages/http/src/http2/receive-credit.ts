@@ -102,10 +102,10 @@ export class ReceiveCredit {
   /** What to announce for the connection now; 0 for nothing yet. */
   due(): number {
     if (this.credit * 2 < this.limits.connectionWindowBytes) return 0;
+    // What is missing to the window beyond the credit is growth.
     const missing = this.windowBytes - this.remaining;
     const room = this.limits.heldBytes + missing - this.held;
     const bytes = missing < room ? missing : room;
-    // What is missing to the window beyond the credit is growth.
     if (bytes * 2 < this.limits.connectionWindowBytes) return 0;
     this.remaining += bytes;
     this.credit = this.credit > bytes ? this.credit - bytes : 0;
