@@ -13,7 +13,7 @@ const url = require('url');
 const NEEDED_MAJOR = 26;
 
 // A small young generation, and one helper thread beside the one that serves. The reasons, and the same numbers for sidecars that
-// `weft run` starts, stand in src/v8-flags.ts; a test holds both together.
+// `weft run` starts, stand in src/node-start.ts; a test holds both together.
 const V8_FLAGS = { proxy: ['--max-semi-space-size=1', '--v8-pool-size=1'] };
 // One heap for all threads of a proxy that serves with one of them: said there as well.
 const ONE_HEAP = { name: 'MALLOC_ARENA_MAX', value: '1' };

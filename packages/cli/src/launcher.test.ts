@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { sidecarAllocator, sidecarNodeOptions } from '@weft/injection';
 import { eventually, isRunning } from '@weft/testkit';
 import { transformSync } from 'rolldown/utils';
-import { proxyEnvironment, proxyV8Flags } from './v8-flags.ts';
+import { proxyEnvironment, proxyV8Flags } from './node-start.ts';
 import { weftVersion } from './weft-version.ts';
 
 const launcher = fileURLToPath(new URL('../bin/weft.cjs', import.meta.url));

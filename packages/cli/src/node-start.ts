@@ -9,8 +9,8 @@ export const proxyV8Flags: readonly string[] = ['--max-semi-space-size=1', '--v8
 
 /**
  * Variables for glibc that a proxy is started with, where nobody has set others. Each thread beside the first has a heap of its
- * own otherwise, and what the compiler of V8 frees there, 20 MB, is of no use to those who serve: in one heap an idle sidecar is
- * 2.6 MB smaller, and a thousand idle mTLS connections 20 MB, at equal cost per request. Threads that serve side by side
- * (`--workers`) would wait for each other in it, so `bin/weft.cjs` leaves it away for them.
+ * own otherwise, and what is freed there is of no use to the one that serves: in one heap an idle sidecar is 2.6 MB smaller, and
+ * a thousand idle mTLS connections 20 MB, at equal cost per request. Threads that serve side by side (`--workers`) would wait for
+ * each other in it, so `bin/weft.cjs` leaves it away for them.
  */
 export const proxyEnvironment: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '1' };

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { CommandFault, exitCodes } from '../exit-code.ts';
 import type { ReadyLine } from '../proxy/ready-line.ts';
-import { proxyEnvironment, proxyV8Flags } from '../v8-flags.ts';
+import { proxyEnvironment, proxyV8Flags } from '../node-start.ts';
 
 export interface SidecarOptions {
   /** Flags of `weft proxy`, without those this file adds. */
