@@ -9,7 +9,7 @@ export interface BenchOptions {
   readonly rounds: number;
   /** How often all processes are started afresh, each time for all rounds, where a measure is one of CPU. */
   readonly starts: number;
-  /** Callers, and requests under way on each, in place of a measure's own, where it is one of CPU: such a figure has no bounds. */
+  /** Callers, and requests under way on each, in place of a measure's own (`takesWidth`): such a figure has no bounds. */
   readonly connections: number | undefined;
   readonly streams: number | undefined;
   /** Length of one round; undefined leaves it to each measure. */
@@ -35,7 +35,8 @@ export const benchUsage = `Usage: npm run bench -- [options]
   --only NAME[,NAME]  take these only
   --rounds N          rounds of each measure, interleaved between the subjects (5)
   --starts N          start all processes N times, each time for all rounds, in measures of CPU (1)
-  --connections N     callers in place of a measure's own, in measures of CPU; the figure is then not held against bounds
+  --connections N     callers in place of a measure's own, in h1-plain, mtls-pair, mtls-pair-h2, h2-1 and h2-16; the figure is then
+                      not held against bounds
   --streams N         the same for requests under way on each connection of HTTP/2
   --seconds N         length of one round (each measure has its own)
   --minutes N         length of the soak (120)

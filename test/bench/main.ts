@@ -32,6 +32,18 @@ if (options.list) {
   }
   process.exit(0);
 }
+const chosenMeasures = measures.filter(({ name, byDefault }) =>
+  options.only.length === 0 ? byDefault : options.only.includes(name),
+);
+const ownWidth = options.connections === undefined && options.streams === undefined;
+const fixed = chosenMeasures.filter(({ takesWidth }) => takesWidth !== true);
+if (!ownWidth && fixed.length > 0) {
+  const takers = measures.filter(({ takesWidth }) => takesWidth === true);
+  console.error(
+    `${fixed[0]!.name} has a width of its own; name with --only those that take another: ${takers.map(({ name }) => name).join(', ')}`,
+  );
+  process.exit(2);
+}
 if (process.platform !== 'linux') {
   console.error('the bench reads /proc and needs Linux');
   process.exit(1);
@@ -66,11 +78,9 @@ for (const subject of chosen) {
 console.log(`load ${loadText()}`);
 
 const certificates = makePairCertificates(workbench.makeFolder('certificates'));
-const ownWidth = options.connections === undefined && options.streams === undefined;
 const taken: { figure: Figure; notes: readonly string[] }[] = [];
 const failures: string[] = [];
-for (const measure of measures) {
-  if (options.only.length === 0 ? !measure.byDefault : !options.only.includes(measure.name)) continue;
+for (const measure of chosenMeasures) {
   say(`${measure.name}: ${measure.what}`);
   const before = readCpuTicks();
   try {

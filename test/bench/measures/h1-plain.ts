@@ -5,6 +5,7 @@ export const h1Plain: Measure = {
   name: 'h1-plain',
   what: 'HTTP/1.1 to HTTP/1.1 through one proxy, 32 connections: CPU per request',
   byDefault: true,
+  takesWidth: true,
   async take(context) {
     const taken = await takeCpuRounds(context, 'one', 32, ['weft', 'haproxy', 'nginx', 'envoy', 'nghttpx', 'node']);
     return [

@@ -7,6 +7,7 @@ export const h2With16: Measure = {
   name: 'h2-16',
   what: 'HTTP/2 through one proxy, 8 connections of 16 streams: CPU per request',
   byDefault: true,
+  takesWidth: true,
   async take(context) {
     const names = ['weft', 'haproxy', 'envoy', 'nghttpx', 'node'] as const;
     const taken = await takeCpuRounds(context, 'one', 8, names, { spoken: http2, streams: 16 });
@@ -29,6 +30,7 @@ export const h2With1: Measure = {
   name: 'h2-1',
   what: 'HTTP/2 through one proxy, 32 connections of one stream: CPU per request',
   byDefault: true,
+  takesWidth: true,
   async take(context) {
     const taken = await takeCpuRounds(context, 'one', 32, ['weft', 'haproxy', 'envoy', 'nghttpx', 'node'], {
       spoken: http2,

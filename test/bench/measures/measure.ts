@@ -19,6 +19,8 @@ export interface Measure {
   /** One line for `--list`. */
   readonly what: string;
   readonly byDefault: boolean;
+  /** `--connections` and `--streams` are taken in place of its own. */
+  readonly takesWidth?: true;
   /** Throws when it cannot be taken of Weft; peers that fail are named as absent. */
   take(context: BenchContext): Promise<Taken[]>;
 }

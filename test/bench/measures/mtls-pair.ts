@@ -5,6 +5,7 @@ export const mtlsPair: Measure = {
   name: 'mtls-pair',
   what: 'two sidecars with mutual TLS between them, 32 connections: CPU per request, sum of both',
   byDefault: true,
+  takesWidth: true,
   async take(context) {
     const taken = await takeCpuRounds(context, 'pair', 32, ['weft', 'haproxy', 'nginx', 'envoy', 'node']);
     return [
@@ -25,6 +26,7 @@ export const mtlsPairHttp2: Measure = {
   name: 'mtls-pair-h2',
   what: "the same, beside the better leg of Envoy's, HTTP/1.1 or HTTP/2",
   byDefault: true,
+  takesWidth: true,
   async take(context) {
     const names = ['weft', 'haproxy', 'envoy'] as const;
     const taken = await takeCpuRounds(context, 'pair', 32, names, {
